@@ -1,0 +1,2 @@
+//! Logins: secrets, credential files, leases.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Reads the machine into `HostFacts`; decides nothing.
+#![forbid(unsafe_code)]

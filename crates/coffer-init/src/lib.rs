@@ -1,0 +1,2 @@
+//! The first process inside a sandbox.
+#![forbid(unsafe_code)]

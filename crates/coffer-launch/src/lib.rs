@@ -1,0 +1,2 @@
+//! Plan to launch to process.
+#![forbid(unsafe_code)]

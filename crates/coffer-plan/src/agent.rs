@@ -1,0 +1,221 @@
+//! An agent is one data file: `agents/NAME.toml` here, or the user's own in
+//! `$XDG_CONFIG_HOME/cofferdam/agents/NAME.toml`. No agent's name stands in code.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::path::PathTemplate;
+
+/// Everything Cofferdam knows about an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// The word for `--agent`; equals the file's name.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// The program and its fixed arguments.
+    pub command: Vec<String>,
+    /// The command that gets it, for the hint when it is missing.
+    #[serde(default)]
+    pub install_hint: Option<String>,
+    /// What `--unattended` adds.
+    #[serde(default)]
+    pub unattended: Unattended,
+    /// Where it keeps its own files; agents without any have none.
+    #[serde(default)]
+    pub state: Option<StateLayout>,
+    /// Its login file; agents that sign in by API key alone have none.
+    #[serde(default)]
+    pub login: Option<LoginLayout>,
+    /// Its credentials in the order in which it prefers them, the login file among them.
+    #[serde(default, rename = "credential")]
+    pub credentials: Vec<CredentialRule>,
+    /// Variables that pass through when set, besides the built-in allowlist.
+    #[serde(default)]
+    pub env: AgentEnv,
+    /// Hosts of its API (tier `agent`).
+    #[serde(default)]
+    pub api_hosts: Vec<String>,
+    /// Its own settings files.
+    #[serde(default)]
+    pub settings: SettingsLayout,
+    /// The user's configuration that enters every state read-only, relative to the state's home.
+    #[serde(default)]
+    pub user_config: Vec<String>,
+    /// JSON merged into files of the state before a start.
+    #[serde(default, rename = "seed")]
+    pub seeds: Vec<Seed>,
+}
+
+/// What `--unattended` adds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unattended {
+    /// Arguments after the command.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Variables set when the agent is uid 0 inside.
+    #[serde(default)]
+    pub env_as_root: BTreeMap<String, String>,
+}
+
+/// Where an agent keeps its own files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateLayout {
+    /// Inside the sandbox.
+    pub home: PathTemplate,
+    /// On the host: where the user's own configuration is read from; first that expands.
+    pub host: Vec<PathTemplate>,
+    /// The variable that points the agent to `home`, if it has one.
+    #[serde(default)]
+    pub env: Option<String>,
+}
+
+/// An agent's login file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginLayout {
+    /// How the file reads; `claude-oauth` is the one format known.
+    pub format: LoginFormat,
+    /// Its name in the folder.
+    pub file: String,
+    /// Where the agent looks for the folder, first that expands.
+    pub folders: Vec<PathTemplate>,
+    /// How a run gets a login folder of its own, by version; the last entry whose `since` is at most
+    /// the agent's version counts.
+    pub lease: Vec<LeaseRule>,
+}
+
+/// How a login file reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginFormat {
+    /// `{"claudeAiOauth": {…}}`.
+    ClaudeOauth,
+}
+
+/// How an agent of some version finds the lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRule {
+    /// First version of which this holds.
+    pub since: String,
+    /// The variable that names the login folder; without one, the state's login file is a link into
+    /// the lease folder (for versions that write in place).
+    #[serde(default)]
+    pub env: Option<String>,
+}
+
+/// One way of signing in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRule {
+    /// What it is called in the audit: a variable's name, a settings key, or `login`.
+    pub source: String,
+    /// Where it comes from.
+    pub from: CredentialOrigin,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// The header it is sent in (`Authorization`, `x-api-key`), where known.
+    #[serde(default)]
+    pub headers: Vec<String>,
+}
+
+/// Where a credential comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialOrigin {
+    /// A variable (of the environment, or of the settings' `env` block, which wins).
+    Env,
+    /// A key of the settings file.
+    Setting,
+    /// The login file.
+    Login,
+}
+
+/// What a credential is; the words of `coffer status --json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A signed-in subscription.
+    Subscription,
+    /// A long-lived token for a subscription.
+    SetupToken,
+    /// An API key.
+    ApiKey,
+    /// A bearer token.
+    AuthToken,
+    /// A program that prints a key.
+    Helper,
+    /// A cloud provider's own sign-in.
+    Cloud,
+}
+
+/// Variables of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentEnv {
+    /// Passed from the host when set; a trailing `*` is a prefix.
+    #[serde(default)]
+    pub pass: Vec<String>,
+    /// Set by the sandbox.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+}
+
+/// An agent's settings files (JSON).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsLayout {
+    /// The user's own, relative to the state's host folder; enters a state without its secrets.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Files in the project, relative to it.
+    #[serde(default)]
+    pub project: Vec<String>,
+    /// Dotted keys that redirect endpoints, proxies, certificates, tokens or helpers; `*` ends a prefix.
+    #[serde(default)]
+    pub redirects: Vec<String>,
+    /// Where the user's MCP servers are named: file (first that expands) and key.
+    #[serde(default)]
+    pub mcp: Option<McpLayout>,
+}
+
+/// Where MCP servers are named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpLayout {
+    /// The user's file, first that expands and exists.
+    pub files: Vec<PathTemplate>,
+    /// The key of the object that holds them by name.
+    pub key: String,
+}
+
+/// JSON merged into a file of the state before a start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seed {
+    /// Relative to the state.
+    pub file: String,
+    /// When it applies.
+    pub when: SeedWhen,
+    /// The object to merge; `${project}` in it stands for the project's path.
+    pub json: String,
+}
+
+/// When a seed applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeedWhen {
+    /// A credential works.
+    SignedIn,
+    /// The user's config says `trust_folder = true`.
+    TrustFolder,
+    /// `--unattended`.
+    Unattended,
+    /// Every time.
+    Always,
+}

@@ -1,0 +1,404 @@
+//! HostFacts: what the machine is, as plain values that hold no secret.
+//!
+//! coffer-host fills them in; a fixture can stand for them (`coffer plan --facts FILE`). A value stands
+//! here only for names on the public list; of every other variable, setting or credential there is its
+//! presence, its shape and a label. So facts can be written out as they are.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use crate::sign_in::shape::LoginShape;
+
+mod questions;
+pub use questions::Questions;
+
+/// Format number of saved facts; a fixture with another number is refused.
+pub const FACTS_SCHEMA: u32 = 1;
+
+/// Everything a plan may depend on, read once before planning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    /// Always [`FACTS_SCHEMA`].
+    pub schema: u32,
+    /// The wall clock when the facts were read, in Unix milliseconds.
+    pub now_ms: i64,
+    /// The running kernel.
+    pub kernel: KernelFacts,
+    /// What restricts user namespaces.
+    pub user_namespaces: UserNamespaceFacts,
+    /// Bubblewrap, if it is on the PATH.
+    pub bubblewrap: Option<ToolFact>,
+    /// Landlock's ABI version; `None` where the kernel has none.
+    pub landlock_abi: Option<u32>,
+    /// Which resource controllers could be used.
+    pub cgroups: CgroupFacts,
+    /// Which of 0, 1 and 2 are terminals.
+    pub terminals: Terminals,
+    /// Who runs `coffer`.
+    pub user: UserFacts,
+    /// Where Cofferdam's own files are.
+    pub folders: CofferFolders,
+    /// The running `coffer` executable, symlinks followed; it is also the sandbox's init.
+    pub coffer: Utf8PathBuf,
+    /// The project folder.
+    pub project: ProjectFacts,
+    /// The agent's program; `None` when it is not on the PATH.
+    pub agent: Option<AgentFacts>,
+    /// Every variable of the environment: value, or presence only.
+    pub environment: BTreeMap<String, EnvFact>,
+    /// What stood at each path that a data file, a layer or a flag asked about.
+    pub paths: BTreeMap<Utf8PathBuf, PathFact>,
+    /// The agent's own settings files (user and project), as far as they matter for signing in.
+    pub settings: Vec<SettingsFact>,
+    /// The agent's login file; `None` for agents that have none.
+    pub login: Option<LoginFact>,
+    /// MCP servers named in the agent's user configuration.
+    pub mcp_servers: Vec<McpServerFact>,
+}
+
+impl HostFacts {
+    /// The value of a variable on the public list; `None` when unset, empty, or not public.
+    pub fn public_value(&self, name: &str) -> Option<&str> {
+        match self.environment.get(name) {
+            Some(EnvFact::Value(value)) if !value.is_empty() => Some(value),
+            Some(EnvFact::Value(_) | EnvFact::Redacted(_) | EnvFact::Empty) | None => None,
+        }
+    }
+
+    /// Whether a variable is set to something (an empty one counts as unset, as the agents do it).
+    pub fn is_set(&self, name: &str) -> bool {
+        match self.environment.get(name) {
+            Some(EnvFact::Value(value)) => !value.is_empty(),
+            Some(EnvFact::Redacted(_)) => true,
+            Some(EnvFact::Empty) | None => false,
+        }
+    }
+
+    /// What is known about a path; a path that nobody asked about counts as missing.
+    pub fn path(&self, path: &Utf8Path) -> Option<&PathFact> {
+        self.paths.get(path).filter(|fact| fact.kind != PathKind::Missing)
+    }
+
+    /// Whether something stands at the path.
+    pub fn exists(&self, path: &Utf8Path) -> bool {
+        self.path(path).is_some()
+    }
+}
+
+/// The running kernel (`uname`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KernelFacts {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -m`.
+    pub machine: String,
+}
+
+/// What restricts user namespaces here; `None` where the kernel has no such switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserNamespaceFacts {
+    /// `/proc/sys/user/max_user_namespaces`; 0 forbids them.
+    pub max: Option<u64>,
+    /// Debian's `/proc/sys/kernel/unprivileged_userns_clone`.
+    pub unprivileged_clone: Option<bool>,
+    /// Ubuntu's `/proc/sys/kernel/apparmor_restrict_unprivileged_userns`.
+    pub apparmor_restricts: Option<bool>,
+}
+
+/// A host program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolFact {
+    /// Absolute path, symlinks followed.
+    pub path: Utf8PathBuf,
+    /// Its version, where it told.
+    pub version: Option<String>,
+}
+
+/// Which resource controllers could be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CgroupFacts {
+    /// Our own group in the unified hierarchy, as a path in the file system.
+    pub v2: Option<Utf8PathBuf>,
+    /// Controllers enabled there.
+    pub v2_controllers: Vec<String>,
+    /// Whether we may make groups below it.
+    pub v2_delegated: bool,
+    /// Version 1 controllers whose hierarchy we may write to.
+    pub v1_writable: Vec<String>,
+}
+
+/// Which of 0, 1 and 2 are terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminals {
+    /// Descriptor 0.
+    pub stdin: bool,
+    /// Descriptor 1.
+    pub stdout: bool,
+    /// Descriptor 2.
+    pub stderr: bool,
+}
+
+/// Who runs `coffer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserFacts {
+    /// Effective user id.
+    pub uid: u32,
+    /// Effective group id.
+    pub gid: u32,
+    /// Login name (from the user database, else the number).
+    pub name: String,
+    /// `$HOME`, else the user database's entry; symlinks followed. `None` when neither tells.
+    pub home: Option<Utf8PathBuf>,
+    /// Whether a file can be made in the home folder (false on a read-only home).
+    pub home_writable: bool,
+}
+
+/// Where Cofferdam's own files are (they need not exist yet).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CofferFolders {
+    /// The user's config file: `$COFFER_CONFIG`, else `$XDG_CONFIG_HOME/cofferdam/config.toml`.
+    pub config: Utf8PathBuf,
+    /// Accounts and states: `$COFFER_HOME`, else `$XDG_DATA_HOME/cofferdam`.
+    pub data: Utf8PathBuf,
+    /// Per-run folders: `$COFFER_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/cofferdam`, else below `data`.
+    pub runtime: Utf8PathBuf,
+}
+
+/// The project folder and its repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectFacts {
+    /// Absolute path, symlinks followed: the work tree's top when the start folder is in one.
+    pub path: Utf8PathBuf,
+    /// The folder in which the command was given; at or below `path`.
+    pub start: Utf8PathBuf,
+    /// Owner of the folder.
+    pub uid: u32,
+    /// Its repository, if it is in one.
+    pub git: Option<GitFacts>,
+    /// The project's `.coffer.toml`: SHA-256 of its content, if there is one.
+    pub config_sha256: Option<String>,
+}
+
+/// A git work tree and where its repository really lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitFacts {
+    /// The work tree's git dir (for a linked worktree below the common dir).
+    pub git_dir: Utf8PathBuf,
+    /// The common git dir, which holds objects, refs and config.
+    pub common_dir: Utf8PathBuf,
+    /// `user.name` and `user.email` as git would use them here from the user's own files.
+    pub identity: GitIdentity,
+}
+
+/// Who commits; only what the user's own configuration says (never the project's).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitIdentity {
+    /// `user.name`.
+    pub name: Option<String>,
+    /// `user.email`.
+    pub email: Option<String>,
+}
+
+/// The agent's program on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentFacts {
+    /// The agent's name (its data file).
+    pub name: String,
+    /// As found on the PATH.
+    pub path: Utf8PathBuf,
+    /// Symlinks followed.
+    pub resolved: Utf8PathBuf,
+    /// What has to be there for it to run: the outermost `node_modules` around it, or the file itself.
+    pub install_root: Utf8PathBuf,
+    /// From its package's manifest or its versioned file name; never found out by running it.
+    pub version: Option<String>,
+}
+
+/// A variable of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvFact {
+    /// On the public list: its value.
+    Value(String),
+    /// Set; the label says what may be said about it (for an address: scheme, host and port).
+    Redacted(String),
+    /// Set to nothing, which agents take for unset.
+    Empty,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathKind {
+    /// Nothing, or a link to nothing.
+    Missing,
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A unix socket.
+    Socket,
+    /// A block or character device.
+    Device,
+    /// A named pipe.
+    Fifo,
+    /// A chain of links that does not end.
+    LinkLoop,
+    /// It could not be looked at (permissions).
+    Unreadable,
+}
+
+/// What was seen at a path, links followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathFact {
+    /// What it is.
+    pub kind: PathKind,
+    /// The path with every link followed; the path itself when nothing is there.
+    pub resolved: Utf8PathBuf,
+    /// When the path's last component is a link: its text.
+    pub link: Option<String>,
+    /// Device number of what is there.
+    pub dev: u64,
+    /// Inode number of what is there; with `dev` it tells whether the source was exchanged since.
+    pub ino: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Permission bits (the lower twelve).
+    pub mode: u32,
+}
+
+impl PathFact {
+    /// Whether users other than its owner and group may read it (and enter it, if it is a folder).
+    pub fn others_can_read(&self) -> bool {
+        match self.kind {
+            PathKind::Folder => self.mode & 0o5 == 0o5,
+            PathKind::File | PathKind::Socket | PathKind::Device | PathKind::Fifo => self.mode & 0o4 != 0,
+            PathKind::Missing | PathKind::LinkLoop | PathKind::Unreadable => false,
+        }
+    }
+}
+
+/// Whose settings file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingsScope {
+    /// The user's own.
+    User,
+    /// Lies in the project, so an agent may have written it.
+    Project,
+}
+
+/// One of the agent's settings files, as far as it matters for signing in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsFact {
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// Whose it is.
+    pub scope: SettingsScope,
+    /// SHA-256 of its content, by which `coffer trust` remembers it.
+    pub sha256: String,
+    /// Why it could not be read as JSON, if so.
+    pub broken: Option<String>,
+    /// Its `env` block.
+    pub env: BTreeMap<String, EnvFact>,
+    /// Keys in it that redirect endpoints, proxies, certificates, tokens or helpers, as dotted paths
+    /// (`env.ANTHROPIC_BASE_URL`, `apiKeyHelper`), by the patterns of the agent's data file.
+    pub redirects: Vec<String>,
+}
+
+/// The agent's login file: where it is, by which rule, and its shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginFact {
+    /// The folder that holds it.
+    pub folder: Utf8PathBuf,
+    /// The file itself.
+    pub file: Utf8PathBuf,
+    /// Which rule named the folder: a variable's name, or `default`.
+    pub found_by: String,
+    /// What is in it, without any token.
+    pub shape: LoginShape,
+    /// Owner and permission bits when it is there.
+    pub uid_mode: Option<(u32, u32)>,
+}
+
+/// An MCP server in the agent's user configuration: name and kind, no arguments or variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpServerFact {
+    /// Its name.
+    pub name: String,
+    /// `stdio`, `http` or `sse`.
+    pub transport: String,
+    /// Host and port of its URL, if it has one.
+    pub endpoint: Option<String>,
+}
+
+/// Names whose values may be shown, stored and shipped; `*` ends a prefix.
+const PUBLIC_NAMES: &[&str] = &[
+    "CARGO_HOME",
+    "CLAUDE_CODE_SIMPLE",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_SECURESTORAGE_CONFIG_DIR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "CODEX_HOME",
+    "COLORTERM",
+    "COLUMNS",
+    "COFFER_CONFIG",
+    "COFFER_HOME",
+    "COFFER_RUNTIME_DIR",
+    "EDITOR",
+    "FORCE_COLOR",
+    "GOPATH",
+    "GOROOT",
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "LINES",
+    "LOGNAME",
+    "NO_COLOR",
+    "NVM_DIR",
+    "PAGER",
+    "PATH",
+    "PWD",
+    "PYENV_ROOT",
+    "RUSTUP_HOME",
+    "SHELL",
+    "TERM",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "VISUAL",
+    "XDG_*",
+];
+
+/// Whether a variable's value may stand in facts and plans.
+pub fn is_public(name: &str) -> bool {
+    PUBLIC_NAMES.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => *entry == name,
+    })
+}

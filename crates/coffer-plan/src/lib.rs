@@ -1,0 +1,14 @@
+//! The pure plan: host facts and config in, a checked plan and its pictures out.
+//!
+//! Nothing here reads a file, the environment, the clock, a process or the network (clippy.toml of
+//! this crate bans it). Data goes one way:
+//!
+//! ```text
+//! config layers + HostFacts -> Policy -> Plan -> check -> (show | lowering in coffer-launch)
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod facts;
+pub mod path;
+pub mod sign_in;

@@ -1,0 +1,3 @@
+//! Signing in: what a login file looks like, and which credential the agent will use.
+
+pub mod shape;

@@ -1,0 +1,2 @@
+//! The only unsafe code: system calls behind safe functions.
+

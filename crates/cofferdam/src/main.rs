@@ -1,0 +1,3 @@
+//! The binary `coffer`.
+#![forbid(unsafe_code)]
+fn main() {}
