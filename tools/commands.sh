@@ -46,6 +46,7 @@ need_for_tests() {
     need_tool agent2
     need_tool_or_own nextest
     need_test_user
+    ! have_nightly || need_for_fuzz
 }
 
 x_test() {
@@ -64,8 +65,101 @@ x_test() {
     else
         say "no nightly toolchain: the fuzz targets are not compiled"
     fi
+    local profile=default
+    [ -z "${CI:-}" ] || profile=ci
     say "documentation tests"
     cargo test --quiet --locked --workspace --doc
     say "tests"
-    cargo nextest run --locked --workspace --profile "${NEXTEST_PROFILE:-${CI:+ci}${CI:-default}}" "$@"
+    cargo nextest run --locked --workspace --profile "$profile" "$@"
+}
+
+# The sanitizers look for memory errors, and what is fuzzed forbids unsafe code: without them it is faster.
+FUZZ_OPTIONS=(--sanitizer none)
+
+fuzz() {
+    PATH=$PATH:$(tool_bin fuzz) cargo +nightly fuzz "$@"
+}
+
+fuzz_targets() {
+    sed -n 's/^name = "\(.*\)"/\1/p' "$ROOT/fuzz/Cargo.toml" | grep -v '^coffer-fuzz$'
+}
+
+need_for_fuzz() {
+    need_linker
+    need_command c++ g++
+    need_tool_or_own fuzz
+}
+
+compile_fuzz_targets() {
+    fuzz build "${FUZZ_OPTIONS[@]}"
+}
+
+# x_fuzz [TARGET [SECONDS]]: new inputs are kept out of the tree; the seeds in it stay as they are.
+x_fuzz() {
+    have_nightly || fail 4 "fuzzing needs a nightly toolchain: \`rustup toolchain install nightly\`"
+    need_for_fuzz
+    provide
+    local target seconds=${2:-60} found
+    for target in ${1:-$(fuzz_targets)}; do
+        say "fuzzing \`$target\` for $seconds s"
+        found=$(mktemp -d "${TMPDIR:-/tmp}/coffer-fuzz.XXXXXX")
+        fuzz run "${FUZZ_OPTIONS[@]}" "$target" "$found" "fuzz/seeds/$target" -- \
+            -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -print_final_stats=1 || {
+            fail 1 "\`$target\` found something: see fuzz/artifacts/$target and $found"
+        }
+        rm -rf -- "$found"
+    done
+}
+
+x_bench() {
+    need_linker
+    need_command bwrap bubblewrap
+    provide
+    cargo build --quiet --locked --release -p cofferdam
+    cargo xtask bench --coffer "$(built coffer release)" "$@"
+}
+
+FAILED=()
+
+# gate NAME COMMAND…: every gate runs, so that one look shows all that is wrong.
+gate() {
+    local name=$1
+    shift
+    say "lint: $name"
+    "$@" || FAILED+=("$name")
+}
+
+# The database of advisories lies in a git repository that not every machine can reach.
+check_advisories() {
+    if timeout 60 cargo-deny --locked fetch db >/dev/null 2>&1; then
+        cargo-deny --locked check --disable-fetch advisories
+    else
+        say "advisories were NOT checked: the database cannot be fetched from here"
+    fi
+}
+
+check_scripts() {
+    shellcheck --external-sources x .ci/run tools/*.sh bench/*.sh
+}
+
+x_lint() {
+    need_linker
+    need_command shellcheck shellcheck
+    need_tool_or_own deny
+    need_tool_or_own typos
+    provide
+    PATH=$PATH:$(tool_bin deny):$(tool_bin typos)
+    gate 'shell scripts' check_scripts
+    gate 'spelling' typos
+    gate 'formatting' cargo fmt --all --check
+    gate 'clippy' cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+    gate 'dependency rules' cargo xtask check-deps
+    gate 'file sizes' cargo xtask check-size
+    gate 'promises' cargo xtask check-promises
+    gate 'generated pages' cargo xtask generate --check
+    gate 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
+    gate 'licences, bans, sources' cargo-deny --locked check bans licenses sources
+    gate 'advisories' check_advisories
+    [ ${#FAILED[@]} -eq 0 ] || fail 1 "lint: ${#FAILED[@]} of the gates failed: $(printf '%s; ' "${FAILED[@]}")"
+    say "lint: all gates passed"
 }

@@ -9,6 +9,7 @@ case :$PATH: in
     *) PATH=$CARGO_HOME/bin:$PATH ;;
 esac
 
+# shellcheck disable=SC2034 # read by needs.sh
 TOOLCHAIN=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml")
 
 command -v cargo >/dev/null 2>&1 || fail 4 "no \`cargo\`: install Rust by rustup, see its home page"
