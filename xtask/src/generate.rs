@@ -1,0 +1,60 @@
+//! `generate`: pages that are made from the code, so that they cannot lag behind it.
+//!
+//! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
+
+mod layers;
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::tree::Tree;
+
+/// One generated file.
+struct Page {
+    /// Relative to the root of the tree.
+    path: String,
+    contents: String,
+}
+
+type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
+
+const GENERATORS: &[Generator] = &[layers::pages];
+
+/// The command that the pages name at their top.
+const COMMAND: &str = "cargo xtask generate";
+
+/// Writes what differs.
+pub(crate) fn write(tree: &Tree) -> Result<Vec<String>, Error> {
+    for page in pages(tree)? {
+        let path = tree.path(&page.path);
+        if std::fs::read_to_string(&path).is_ok_and(|now| now == page.contents) {
+            continue;
+        }
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, &page.contents))
+            .map_err(|source| Error::Write { path, source })?;
+    }
+    Ok(Vec::new())
+}
+
+/// Pages that are not what the code says.
+pub(crate) fn check(tree: &Tree) -> Result<Vec<String>, Error> {
+    let mut findings = Vec::new();
+    for page in pages(tree)? {
+        match std::fs::read_to_string(tree.path(&page.path)) {
+            Ok(now) if now == page.contents => {}
+            Ok(_) => findings.push(format!("{}: out of date: `{COMMAND}` writes it anew", page.path)),
+            Err(_) => findings.push(format!("{}: missing: `{COMMAND}` writes it", page.path)),
+        }
+    }
+    Ok(findings)
+}
+
+fn pages(tree: &Tree) -> Result<Vec<Page>, Error> {
+    let mut pages = Vec::new();
+    for generator in GENERATORS {
+        pages.extend(generator(tree)?);
+    }
+    Ok(pages)
+}
