@@ -12,5 +12,7 @@ pub mod netns;
 pub mod require;
 mod scratch;
 
-pub use fake::{Answer, FakeApi, FakeApiBuilder, FakeError, Fault, Gate, IssuedLogin, LoginSpec, RequestRecord, Rule};
+pub use fake::{
+    Answer, FakeApi, FakeApiBuilder, FakeError, Fault, Gate, IssuedLogin, LoginSpec, RequestRecord, Rule,
+};
 pub use scratch::{Scratch, ScratchError};

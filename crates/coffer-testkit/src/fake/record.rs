@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Headers that carry credentials, in the order in which they are recorded.
-pub(crate) const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "proxy-authorization"];
+pub(crate) const CREDENTIAL_HEADERS: [&str; 4] = [
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+];
 
 /// User texts longer than this many bytes are left out of the record.
 const SMALL_TEXT: usize = 512;
@@ -44,6 +49,8 @@ pub struct RequestRecord {
     pub last_user_text: Option<String>,
     /// The scripted failure that was applied.
     pub fault: Option<String>,
+    /// Whether the server has done the request's work (rotated the tokens, say); the answer may still be held.
+    pub worked: bool,
     /// Status of the answer; none while it is being worked on and when there was no answer.
     pub status: Option<u16>,
 }
@@ -63,7 +70,10 @@ impl RequestRecord {
     /// The fingerprint of the credential at `place`, if there was one.
     #[must_use]
     pub fn credential(&self, place: &str) -> Option<&str> {
-        self.credentials.iter().find(|seen| seen.place == place).map(|seen| seen.fingerprint.as_str())
+        self.credentials
+            .iter()
+            .find(|seen| seen.place == place)
+            .map(|seen| seen.fingerprint.as_str())
     }
 }
 
@@ -80,7 +90,11 @@ pub(crate) fn seen_in_header(name: &str, value: &str) -> SeenCredential {
         Some((scheme, rest)) if name.ends_with("authorization") => (Some(scheme.to_owned()), rest),
         _ => (None, value),
     };
-    SeenCredential { place: name.to_owned(), scheme, fingerprint: fingerprint(secret.trim()) }
+    SeenCredential {
+        place: name.to_owned(),
+        scheme,
+        fingerprint: fingerprint(secret.trim()),
+    }
 }
 
 /// Names of the parameters of a query string.
@@ -95,8 +109,13 @@ pub(crate) fn query_names(query: &str) -> Vec<String> {
 
 /// The last text of the last user message, in the shapes of the vendors that we imitate.
 pub(crate) fn last_user_text(body: &serde_json::Value) -> Option<String> {
-    let messages = ["messages", "input", "contents"].iter().find_map(|key| body.get(key)?.as_array())?;
-    let last = messages.iter().rev().find(|message| message.get("role").is_some_and(|role| role == "user"))?;
+    let messages = ["messages", "input", "contents"]
+        .iter()
+        .find_map(|key| body.get(key)?.as_array())?;
+    let last = messages
+        .iter()
+        .rev()
+        .find(|message| message.get("role").is_some_and(|role| role == "user"))?;
     let content = ["content", "parts"].iter().find_map(|key| last.get(key))?;
     let text = match content {
         serde_json::Value::String(text) => text.as_str(),

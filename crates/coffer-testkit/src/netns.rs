@@ -1,0 +1,80 @@
+//! Runs a test again inside a network (and mount) namespace that has nothing but loopback.
+//!
+//! There genuine CLIs can be let loose: names of the given hosts point to 127.0.0.1, low ports are free, and no
+//! packet leaves the machine. Root keeps its user namespace, so that mounts and bubblewrap behave as for root; an
+//! ordinary user gets one in which it is root.
+
+use std::env;
+use std::io::Write as _;
+use std::process::Command;
+
+use crate::require;
+
+/// Set inside, to the name of the test.
+const INSIDE: &str = "COFFER_TEST_NETNS";
+
+/// `$1` is the hosts file, the rest the command.
+const SETUP: &str = "set -e
+ip link set lo up
+echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+mount --bind \"$1\" /etc/hosts
+shift
+exec \"$@\"";
+
+/// True inside the namespace: go on with the test. False outside: the test has been run inside and passed, or was
+/// skipped for want of namespaces (capability `netns`): return.
+///
+/// `test` is the calling test's full name, as `--exact` wants it; `hosts` are mapped to 127.0.0.1.
+///
+/// # Panics
+/// When the test fails inside, or when namespaces are missing and required.
+#[must_use]
+#[expect(
+    clippy::panic,
+    reason = "a failure inside is the failure of the test that calls this"
+)]
+pub fn inside(test: &str, hosts: &[&str]) -> bool {
+    if env::var(INSIDE).is_ok_and(|name| name == test) {
+        return true;
+    }
+    if !require::capability("netns", available()) {
+        return false;
+    }
+    match run(test, hosts) {
+        Ok(true) => false,
+        Ok(false) => panic!("`{test}` failed inside its network namespace; its output is above"),
+        Err(error) => panic!("cannot run `{test}` inside a network namespace: {error}"),
+    }
+}
+
+fn flags() -> Vec<&'static str> {
+    let root =
+        std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let mut flags = vec!["--net", "--mount"];
+    if !root {
+        flags.push("--map-root-user");
+    }
+    flags
+}
+
+fn available() -> bool {
+    let mut args = flags();
+    args.extend(["ip", "link", "set", "lo", "up"]);
+    require::succeeds("unshare", &args)
+}
+
+fn run(test: &str, hosts: &[&str]) -> std::io::Result<bool> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    writeln!(file, "127.0.0.1 localhost {}\n::1 localhost", hosts.join(" "))?;
+    // mkstemp's 0600 would hide it from an agent that runs as another user.
+    std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    let status = Command::new("unshare")
+        .args(flags())
+        .args(["sh", "-c", SETUP, "sh"])
+        .arg(file.path())
+        .arg(env::current_exe()?)
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
+        .env(INSIDE, test)
+        .status()?;
+    Ok(status.success())
+}
