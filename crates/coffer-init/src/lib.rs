@@ -1,2 +1,124 @@
 //! The first process inside a sandbox.
+//!
+//! It makes the private terminal, forks the agent into a process group of its own (and never becomes it), reaps
+//! what is left behind, and tells the host over a control socket how the agent does. It ends with the agent, and
+//! everything else in the sandbox's pid namespace ends with it. Without a control socket it does the same on its
+//! own standard descriptors, for a command line that somebody pasted.
 #![forbid(unsafe_code)]
+
+mod agent;
+mod arguments;
+mod failure;
+mod watch;
+
+use arguments::Arguments;
+use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Start, ToInit};
+use coffer_sys::descriptors::{close_all_on_exec, take_inherited};
+use failure::Failure;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::set_no_new_privs;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use watch::Ending;
+
+/// The name by which the binary is called to be the init.
+pub const NAME: &str = "coffer-init";
+
+/// The exit code when the sandbox could not be made ready for the agent.
+const FAILED: u8 = 125;
+
+/// Runs as init with the arguments after the program's name; returns the exit code: the agent's own, 128+n if
+/// signal n ended it, 127 or 126 if its program was not found or cannot be executed, 125 if init failed.
+///
+/// Must be called first thing in a process with one thread.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    match Arguments::parse(arguments).and_then(init) {
+        Ok(ending) => ending.code(),
+        Err(failure) => {
+            // The only word that init itself ever says; the host captures it as the backend's diagnostics.
+            let _ = writeln!(std::io::stderr(), "{NAME}: {failure}");
+            FAILED
+        }
+    }
+}
+
+fn init(arguments: Arguments) -> Result<Ending, Failure> {
+    // Before anything else in here can run: /proc/1 of this process is closed to the agent.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::harden)?;
+    set_no_new_privs(true).map_err(Failure::harden)?;
+    let signals = watch::signals().map_err(Failure::signals)?;
+    let control = arguments
+        .control
+        .map(take_inherited)
+        .transpose()
+        .map_err(Failure::control)?;
+    close_all_on_exec().map_err(Failure::harden)?;
+    let Some(control) = control else {
+        let agent = agent::start_on_own_stdio(arguments.command).map_err(Failure::setup)?;
+        return match agent {
+            Ok(agent) => watch::watch(&signals, None, &agent).map_err(Failure::wait),
+            Err(errno) => {
+                let cause = std::io::Error::from_raw_os_error(errno);
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "{NAME}: the command cannot be executed: {cause}"
+                );
+                Ok(Ending::ExecFailed(errno))
+            }
+        };
+    };
+    let control = Channel::from_descriptor(control).map_err(Failure::control)?;
+    control
+        .send(
+            &FromInit::Hello {
+                version: PROTOCOL_VERSION,
+            },
+            &[],
+        )
+        .map_err(Failure::control)?;
+    let (start, passed) = receive_start(&control)?;
+    let agent = match agent::start(start, passed, arguments.command, &control) {
+        Ok(Ok(agent)) => agent,
+        Ok(Err(errno)) => {
+            report(&control, FromInit::ExecFailed { errno });
+            return Ok(Ending::ExecFailed(errno));
+        }
+        Err(failed) => {
+            report(
+                &control,
+                FromInit::SetupFailed {
+                    step: failed.step,
+                    errno: failed.errno(),
+                },
+            );
+            return Err(Failure::setup(failed));
+        }
+    };
+    report(
+        &control,
+        FromInit::Started {
+            pid: agent.pid.as_raw_pid(),
+        },
+    );
+    watch::watch(&signals, Some(&control), &agent).map_err(Failure::wait)
+}
+
+/// Says something to the host. When the host is gone there is nobody to tell, and the end of the socket is seen
+/// where it is read.
+fn report(control: &Channel, message: FromInit) {
+    let _ = control.send(&message, &[]);
+}
+
+fn receive_start(control: &Channel) -> Result<(Start, Vec<OwnedFd>), Failure> {
+    let received = control
+        .receive::<ToInit>()
+        .map_err(Failure::control)?
+        .ok_or(Failure::HostGone)?;
+    match received.message {
+        ToInit::Start(start) if start.passed.len() == received.descriptors.len() => {
+            Ok((start, received.descriptors))
+        }
+        other => Err(Failure::Unexpected(Box::new(other))),
+    }
+}

@@ -1,2 +1,10 @@
 //! The only unsafe code: system calls behind safe functions.
+//!
+//! Where `rustix` has a safe function, callers use it directly; what stands here is what it lacks, and the
+//! protocol that both ends of a run's control socket share.
 
+pub mod control;
+pub mod descriptors;
+pub mod landlock;
+pub mod process;
+pub mod signals;

@@ -1,0 +1,99 @@
+//! `coffer-init [--control-fd N] -- COMMAND [ARG…]`
+
+use crate::failure::Failure;
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+
+/// What the command line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    /// The number of the inherited control socket.
+    pub(crate) control: Option<RawFd>,
+    pub(crate) command: AgentCommand,
+}
+
+/// The agent's program and its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AgentCommand {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Arguments {
+    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut words = words.into_iter();
+        let mut control = None;
+        loop {
+            let word = words.next().ok_or(Failure::Usage)?;
+            match word.to_str() {
+                Some("--control-fd") if control.is_none() => {
+                    let number = words.next().ok_or(Failure::Usage)?;
+                    let number = number.to_str().and_then(|text| text.parse::<RawFd>().ok());
+                    control = Some(number.filter(|number| *number > 2).ok_or(Failure::Usage)?);
+                }
+                Some("--") => break,
+                _ => return Err(Failure::Usage),
+            }
+        }
+        let program = words.next().ok_or(Failure::Usage)?;
+        Ok(Self {
+            control,
+            command: AgentCommand {
+                program,
+                arguments: words.collect(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AgentCommand, Arguments};
+
+    fn parse(words: &[&str]) -> Option<Arguments> {
+        Arguments::parse(words.iter().map(Into::into)).ok()
+    }
+
+    #[test]
+    fn the_command_stands_after_the_dashes_as_it_is() {
+        let command = AgentCommand {
+            program: "sh".into(),
+            arguments: vec!["--".into(), "-c".into()],
+        };
+        let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
+        assert_eq!(
+            parsed,
+            Some(Arguments {
+                control: Some(7),
+                command
+            })
+        );
+        let command = AgentCommand {
+            program: "--control-fd".into(),
+            arguments: vec![],
+        };
+        assert_eq!(
+            parse(&["--", "--control-fd"]),
+            Some(Arguments {
+                control: None,
+                command
+            })
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for words in [
+            &[][..],
+            &["--"],
+            &["sh"],
+            &["--control-fd"],
+            &["--control-fd", "1", "--", "sh"],
+            &["--control-fd", "-5", "--", "sh"],
+            &["--control-fd", "x", "--", "sh"],
+            &["--control-fd", "4", "--control-fd", "5", "--", "sh"],
+        ] {
+            assert_eq!(parse(words), None, "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One end of the control socket.
+
+use super::wire::Message;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The most descriptors that one message carries.
+pub const MAX_PASSED: usize = 3;
+
+/// Longer than any message, so that a longer datagram shows by truncation.
+const DATAGRAM: usize = 256;
+
+/// A message and the descriptors that came with it; all of them close on exec.
+#[derive(Debug)]
+pub struct Received<M> {
+    /// What was said.
+    pub message: M,
+    /// In the order in which they were passed.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// One end of the control socket.
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+impl Channel {
+    /// Two connected ends, both closing on exec.
+    ///
+    /// # Errors
+    /// As `socketpair(2)`.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// Takes a descriptor for an end of a control socket.
+    ///
+    /// # Errors
+    /// `ENOTSOCK` if it is none, `EPROTOTYPE` if it is a socket of another kind.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        if sockopt::socket_type(&descriptor)? == SocketType::SEQPACKET {
+            Ok(Self(descriptor))
+        } else {
+            Err(Errno::PROTOTYPE.into())
+        }
+    }
+
+    /// The bare descriptor.
+    pub fn into_descriptor(self) -> OwnedFd {
+        self.0
+    }
+
+    /// Says `message` and passes at most [`MAX_PASSED`] descriptors with it. Never raises `SIGPIPE`.
+    ///
+    /// # Errors
+    /// `EPIPE` or `ECONNRESET` when the other side is gone; `EINVAL` for too many descriptors.
+    pub fn send<M: Message>(&self, message: &M, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let bytes = message.encode();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let fits = descriptors.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        if !fits {
+            return Err(Errno::INVAL.into());
+        }
+        let parts = [IoSlice::new(&bytes)];
+        rustix::io::retry_on_intr(|| sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL))?;
+        Ok(())
+    }
+
+    /// Waits for the next message; `None` once the other side is gone.
+    ///
+    /// # Errors
+    /// As `recvmsg(2)`; `InvalidData` for a datagram that is no message of this direction.
+    pub fn receive<M: Message>(&self) -> io::Result<Option<Received<M>>> {
+        let mut bytes = [0_u8; DATAGRAM];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let got = rustix::io::retry_on_intr(|| {
+            recvmsg(
+                &self.0,
+                &mut [IoSliceMut::new(&mut bytes)],
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        });
+        let got = match got {
+            Ok(got) => got,
+            // A Unix socket says this instead of an end when the peer left something unread.
+            Err(Errno::CONNRESET) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut descriptors = Vec::new();
+        for item in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(passed) = item {
+                descriptors.extend(passed);
+            }
+        }
+        if got.bytes == 0 {
+            return Ok(None);
+        }
+        if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a control message was cut short",
+            ));
+        }
+        let datagram = bytes.get(..got.bytes).unwrap_or_default();
+        let message =
+            M::decode(datagram).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(Some(Received { message, descriptors }))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
