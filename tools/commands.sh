@@ -70,7 +70,14 @@ x_test() {
     say "documentation tests"
     cargo test --quiet --locked --workspace --doc
     say "tests"
-    cargo nextest run --locked --workspace --profile "$profile" "$@"
+    export COFFER_TEST_SKIP_LOG=$TEST_HOME/skipped
+    local outcome=0
+    cargo nextest run --locked --workspace --profile "$profile" "$@" || outcome=$?
+    if [ -s "$COFFER_TEST_SKIP_LOG" ]; then
+        say "$(wc -l <"$COFFER_TEST_SKIP_LOG") tests were skipped for want of something on this machine:"
+        sort -u "$COFFER_TEST_SKIP_LOG" >&2
+    fi
+    return "$outcome"
 }
 
 # The sanitizers look for memory errors, and what is fuzzed forbids unsafe code: without them it is faster.

@@ -106,8 +106,10 @@ describe_step() {
 }
 
 install_packages() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+    say "apt-get install $*"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 \
+        --no-install-recommends "$@" >/dev/null
 }
 
 # Each tool is put together beside its place and renamed, so that what is there is whole.
@@ -143,7 +145,7 @@ install_by_cargo() {
 # The package index for Python has it ready made; from source it takes some minutes.
 install_typos() {
     if command -v python3 >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 &&
-        python3 -m pip install --quiet --no-deps --target "$2" "typos==$(tool_field "$1" 4)"; then
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --target "$2" "typos==$(tool_field "$1" 4)"; then
         return
     fi
     install_by_cargo "$1" "$2"
@@ -182,11 +184,15 @@ provide() {
             *) fail 4 "nothing was installed" ;;
         esac
     fi
+    install_missing >&2
+}
+
+install_missing() {
+    local step
     if [ ${#PACKAGES[@]} -gt 0 ]; then
         command -v apt-get >/dev/null 2>&1 || fail 4 "no \`apt-get\` here: install ${PACKAGES[*]} by hand"
         install_packages "${PACKAGES[@]}"
     fi
-    local step
     for step in ${STEPS[@]+"${STEPS[@]}"}; do
         perform_step "$step"
     done
