@@ -70,6 +70,18 @@ need_tool_or_own() {
     command -v "$(tool_field "$1" 5)" >/dev/null 2>&1 || need_tool "$1"
 }
 
+node_is_new_enough() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    version=${version#v}
+    [ "${version%%.*}" -ge 20 ]
+}
+
+# The second agent needs Node 20, and Debian 12 and Ubuntu 24.04 have 18.
+need_node() {
+    node_is_new_enough || need_tool node
+}
+
 # Rootless behaviour is tested by an ordinary user; root has to make one.
 need_test_user() {
     [ "$(id -u)" -eq 0 ] || return 0
