@@ -1,2 +1,35 @@
 //! Reads the machine into `HostFacts`; decides nothing.
+//!
+//! [`base`] reads what every plan wants; [`look_up`] answers the [`Questions`] that data files, layers and
+//! flags raise. No process is started (but one `bwrap --version`, whose answer is cached), no folder is
+//! walked, and no secret stays: of values outside the public list there is a label only.
+//!
+//! [`Questions`]: coffer_plan::facts::Questions
 #![forbid(unsafe_code)]
+
+mod agent;
+mod bubblewrap;
+mod cgroups;
+mod config;
+mod environment;
+mod error;
+mod fixture;
+mod git;
+mod git_config;
+mod kernel;
+mod login;
+mod lookup;
+mod machine;
+mod mcp;
+mod paths;
+mod project;
+mod read;
+mod search;
+mod settings;
+mod user;
+
+pub use config::{read_config, read_project_config};
+pub use error::HostError;
+pub use fixture::{load, save};
+pub use lookup::look_up;
+pub use machine::{Machine, base};

@@ -1,0 +1,51 @@
+//! Answers to the questions that data files, layers and flags raise.
+
+use camino::Utf8PathBuf;
+use coffer_plan::agent::Agent;
+use coffer_plan::facts::{HostFacts, Questions};
+
+use crate::{agent, login, mcp, paths, settings};
+
+/// Adds to base facts what the questions ask for: the agent's program, its settings, login and MCP
+/// servers, and what stands at every path that was named. Templates that do not expand here are left out.
+/// What cannot be read is a fact (`Unreadable`, `broken`), so this cannot fail.
+pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
+    if let Some(agent) = &questions.agent {
+        about_agent(facts, agent);
+    }
+    for template in &questions.templates {
+        if let Some(path) = template.expand(facts) {
+            paths::note(facts, &path);
+        }
+    }
+    for path in &questions.paths {
+        paths::note(facts, path);
+    }
+}
+
+fn about_agent(facts: &mut HostFacts, agent: &Agent) {
+    facts.agent = agent::program(facts, agent);
+    facts.settings = settings::settings(facts, agent);
+    facts.login = login::login(facts, agent);
+    facts.mcp_servers = mcp::servers(facts, agent);
+    let mut sources: Vec<Utf8PathBuf> = settings::files(facts);
+    if let Some(found) = &facts.agent {
+        sources.extend([
+            found.path.clone(),
+            found.resolved.clone(),
+            found.install_root.clone(),
+        ]);
+    }
+    if let Some(login) = &facts.login {
+        sources.extend([login.folder.clone(), login.file.clone()]);
+    }
+    if let Some(state) = &agent.state {
+        sources.extend(state.host.iter().find_map(|folder| folder.expand(facts)));
+    }
+    for source in sources {
+        paths::note(facts, &source);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! MCP servers in the agent's user configuration: names, kinds and hosts, no arguments or variables.
+
+use camino::Utf8PathBuf;
+use coffer_plan::agent::{Agent, McpLayout};
+use coffer_plan::facts::{HostFacts, McpServerFact};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::environment;
+use crate::read::{Found, read_file};
+use crate::settings::wipe;
+
+/// Largest configuration file that is searched, in bytes. Agents keep histories in it, so it may be much
+/// larger than settings; all but one key is skipped without being kept.
+const MAX_CONFIGURATION_BYTES: usize = 32 * 1024 * 1024;
+
+/// The servers that the user's configuration names; none when it cannot be read.
+pub(crate) fn servers(facts: &HostFacts, agent: &Agent) -> Vec<McpServerFact> {
+    let Some(layout) = &agent.settings.mcp else {
+        return Vec::new();
+    };
+    let Some(Found { content, .. }) = first_file(facts, layout) else {
+        return Vec::new();
+    };
+    let mut json = serde_json::Deserializer::from_slice(&content);
+    let Ok(Some(mut value)) = (Pick { key: &layout.key }).deserialize(&mut json) else {
+        return Vec::new();
+    };
+    let servers = match &value {
+        Value::Object(servers) => servers.iter().map(|(name, server)| fact(name, server)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
+    };
+    wipe(&mut value);
+    servers
+}
+
+fn first_file(facts: &HostFacts, layout: &McpLayout) -> Option<Found> {
+    layout
+        .files
+        .iter()
+        .filter_map(|file| file.expand(facts))
+        .find_map(|file: Utf8PathBuf| read_file(&file, MAX_CONFIGURATION_BYTES).ok())
+}
+
+fn fact(name: &str, server: &Value) -> McpServerFact {
+    let text = |key: &str| server.get(key).and_then(Value::as_str);
+    let transport = match (text("type"), text("url")) {
+        (Some("sse"), _) => "sse",
+        (Some("http" | "streamable-http"), _) => "http",
+        (Some("stdio"), _) | (_, None) => "stdio",
+        (_, Some(_)) => "http",
+    };
+    McpServerFact {
+        name: name.to_owned(),
+        transport: transport.to_owned(),
+        endpoint: text("url").and_then(environment::endpoint),
+    }
+}
+
+/// The value of one key of an object, everything else skipped.
+struct Pick<'a> {
+    key: &'a str,
+}
+
+impl<'de> DeserializeSeed<'de> for Pick<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pick<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut picked = None;
+        while let Some(key) = fields.next_key::<String>()? {
+            if key == self.key {
+                picked = Some(fields.next_value()?);
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(picked)
+    }
+}
+
+#[cfg(test)]
+mod tests;
