@@ -192,6 +192,8 @@ pub struct McpLayout {
     pub files: Vec<PathTemplate>,
     /// The key of the object that holds them by name.
     pub key: String,
+    /// The file of the state into which they are merged, without their secrets.
+    pub state_file: String,
 }
 
 /// JSON merged into a file of the state before a start.

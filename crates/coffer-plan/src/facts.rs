@@ -45,6 +45,8 @@ pub struct HostFacts {
     pub coffer: Utf8PathBuf,
     /// The project folder.
     pub project: ProjectFacts,
+    /// Who commits: `user.name` and `user.email` from the user's own git configuration.
+    pub git_identity: Option<GitIdentity>,
     /// The agent's program; `None` when it is not on the PATH.
     pub agent: Option<AgentFacts>,
     /// Every variable of the environment: value, or presence only.
@@ -198,8 +200,10 @@ pub struct GitFacts {
     pub git_dir: Utf8PathBuf,
     /// The common git dir, which holds objects, refs and config.
     pub common_dir: Utf8PathBuf,
-    /// `user.name` and `user.email` as git would use them here from the user's own files.
-    pub identity: GitIdentity,
+    /// Whether the repository itself names this work tree: the git dir lies in the project, or its
+    /// `gitdir` back-link (linked worktree) or `core.worktree` (submodule) leads to it. A `.git` file
+    /// alone proves nothing, an agent may have written it; only a verified git dir comes along.
+    pub verified: bool,
 }
 
 /// Who commits; only what the user's own configuration says (never the project's).

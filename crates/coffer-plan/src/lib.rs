@@ -9,6 +9,13 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod built_in;
+pub mod check;
+pub mod config;
+pub mod derive;
 pub mod facts;
+pub mod origin;
 pub mod path;
+pub mod plan;
+pub mod policy;
 pub mod sign_in;

@@ -1,0 +1,148 @@
+//! Laws over what the mounts show of the host.
+
+use camino::Utf8Path;
+
+use crate::facts::{HostFacts, SettingsScope};
+use crate::origin::OriginLayer;
+use crate::path::is_within;
+use crate::plan::{Access, Mount, MountOp, Plan, PlanError, Source};
+use crate::policy::{Policy, Secret};
+
+/// The host path that a mount shows, if it is one that the facts found.
+fn shown(mount: &Mount) -> Option<(&Utf8Path, Access)> {
+    match &mount.op {
+        MountOp::Bind {
+            source: Source::Host { path, .. },
+            access,
+        } => Some((path, *access)),
+        MountOp::Bind {
+            source: Source::Own { .. } | Source::Run { .. },
+            ..
+        }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::Mask { .. }
+        | MountOp::File { .. } => None,
+    }
+}
+
+/// No mount shows a secret, unless a later operation hides it again or the user's own file exposes it.
+pub(super) fn secrets(plan: &Plan, policy: &Policy) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    for (at, mount) in plan.mounts.iter().enumerate() {
+        let Some((source, _)) = shown(mount) else { continue };
+        for secret in policy
+            .secrets
+            .iter()
+            .filter(|secret| secret.is_exposed_by(source))
+        {
+            let granted = policy
+                .expose
+                .iter()
+                .any(|granted| is_within(&secret.path, &granted.value));
+            if !granted && !hidden_later(plan, at, mount, source, secret) {
+                errors.push(PlanError::Secret {
+                    source_path: source.to_owned(),
+                    secret: secret.path.clone(),
+                    reason: secret.reason.clone(),
+                    origin: mount.origin.clone(),
+                });
+            }
+        }
+    }
+    errors
+}
+
+/// Whether the secret's place below this mount is hidden by a later operation.
+fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret: &Secret) -> bool {
+    let Ok(below) = secret.path.strip_prefix(source) else {
+        return false;
+    };
+    let place = if below.as_str().is_empty() {
+        mount.target.clone()
+    } else {
+        mount.target.join(below)
+    };
+    plan.mounts[at + 1..].iter().any(|later| match later.op {
+        MountOp::Mask { .. } => is_within(&place, &later.target),
+        MountOp::Bind { .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::File { .. } => false,
+    })
+}
+
+/// Nothing that the host runs lies in a writable mount.
+pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
+    let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
+    programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
+    if let Some(agent) = &facts.agent {
+        programs.extend([agent.path.as_path(), &agent.resolved, &agent.install_root]);
+    }
+    let mut errors = Vec::new();
+    for mount in &plan.mounts {
+        let Some((source, Access::Rw)) = shown(mount) else {
+            continue;
+        };
+        let inside = programs.iter().find(|program| is_within(program, source));
+        errors.extend(inside.map(|program| PlanError::HostExecutable {
+            program: (*program).to_owned(),
+            mount: source.to_owned(),
+            origin: mount.origin.clone(),
+        }));
+    }
+    errors
+}
+
+/// As root, a source that others cannot read needs a person's word. The project, its repository and our
+/// own program are what the command is about.
+pub(super) fn root_only_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
+    if facts.user.uid != 0 {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    for mount in &plan.mounts {
+        let Some((source, _)) = shown(mount) else { continue };
+        let readable = facts
+            .path(source)
+            .is_none_or(crate::facts::PathFact::others_can_read);
+        let ours = mount.origin.layer == OriginLayer::BuiltIn;
+        if !readable && !ours && !mount.origin.is_persons_word() {
+            let origin = mount.origin.clone();
+            errors.push(PlanError::RootOnlySource {
+                source_path: source.to_owned(),
+                origin,
+            });
+        }
+    }
+    errors
+}
+
+/// The agent's settings in the project redirect nothing until trusted.
+pub(super) fn project_settings(policy: &Policy, facts: &HostFacts) -> Vec<PlanError> {
+    let in_project = facts
+        .settings
+        .iter()
+        .filter(|settings| settings.scope == SettingsScope::Project);
+    let untrusted = in_project.filter(|settings| !policy.trust.covers(&settings.file, &settings.sha256));
+    untrusted
+        .filter_map(|settings| match &settings.broken {
+            Some(reason) => Some(PlanError::ProjectSettingsUnreadable {
+                file: settings.file.clone(),
+                reason: reason.clone(),
+            }),
+            None if settings.redirects.is_empty() => None,
+            None => {
+                let keys: Vec<String> = settings.redirects.iter().map(|key| format!("`{key}`")).collect();
+                Some(PlanError::ProjectSettings {
+                    file: settings.file.clone(),
+                    keys: keys.join(", "),
+                })
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! Laws over the ordered list: no target twice, nothing earlier covered, nothing hidden opened again,
+//! nothing of the sandbox's own replaced.
+
+use camino::Utf8Path;
+
+use crate::derive::{INIT, INSIDE, LEASE};
+use crate::origin::OriginLayer;
+use crate::path::is_within;
+use crate::plan::{Mount, MountOp, Plan, PlanError};
+
+/// Folders whose content the sandbox makes itself: nothing is mounted on or below them by a layer.
+const RESERVED: &[&str] = &["/proc", "/dev", INSIDE];
+
+pub(super) fn check(plan: &Plan) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    for (at, mount) in plan.mounts.iter().enumerate() {
+        errors.extend(reserved(mount));
+        for earlier in &plan.mounts[..at] {
+            errors.extend(against(earlier, mount));
+        }
+    }
+    errors
+}
+
+/// One pair of operations, in order.
+fn against(earlier: &Mount, later: &Mount) -> Option<PlanError> {
+    if later.target == earlier.target {
+        return (!takes_away(earlier, later)).then(|| PlanError::DuplicateTarget {
+            target: later.target.clone(),
+            first: earlier.origin.clone(),
+            second: later.origin.clone(),
+        });
+    }
+    if is_within(&earlier.target, &later.target) && !hides(later) {
+        return Some(PlanError::Shadow {
+            target: later.target.clone(),
+            origin: later.origin.clone(),
+            covered: earlier.target.clone(),
+            covered_origin: earlier.origin.clone(),
+        });
+    }
+    if hides(earlier) && is_within(&later.target, &earlier.target) {
+        return Some(PlanError::OpensHidden {
+            target: later.target.clone(),
+            origin: later.origin.clone(),
+            hidden: earlier.target.clone(),
+            hidden_origin: earlier.origin.clone(),
+        });
+    }
+    None
+}
+
+/// Whether the later operation on the same target only takes away: hides what was shown, or makes the
+/// same source read-only.
+fn takes_away(earlier: &Mount, later: &Mount) -> bool {
+    use crate::plan::Access::{Ro, Rw};
+    match (&earlier.op, &later.op) {
+        (
+            MountOp::Bind {
+                source: first,
+                access: Rw,
+            },
+            MountOp::Bind {
+                source: second,
+                access: Ro,
+            },
+        ) => first == second,
+        (MountOp::Bind { .. } | MountOp::File { .. }, MountOp::Mask { .. }) => true,
+        (
+            MountOp::Bind { .. }
+            | MountOp::Tmpfs { .. }
+            | MountOp::Proc
+            | MountOp::Dev
+            | MountOp::Symlink { .. }
+            | MountOp::Mask { .. }
+            | MountOp::File { .. },
+            _,
+        ) => false,
+    }
+}
+
+fn hides(mount: &Mount) -> bool {
+    match mount.op {
+        MountOp::Mask { .. } => true,
+        MountOp::Bind { .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::File { .. } => false,
+    }
+}
+
+fn reserved(mount: &Mount) -> Option<PlanError> {
+    let ours = match mount.origin.layer {
+        OriginLayer::BuiltIn => true,
+        OriginLayer::Agent
+        | OriginLayer::Profile
+        | OriginLayer::UserFile
+        | OriginLayer::PerProject
+        | OriginLayer::ProjectFile
+        | OriginLayer::Flag => mount.target == LEASE || mount.target == INIT,
+    };
+    let reserved = RESERVED
+        .iter()
+        .any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
+    (reserved && !ours).then(|| PlanError::ReservedTarget {
+        target: mount.target.clone(),
+        origin: mount.origin.clone(),
+    })
+}

@@ -1,0 +1,16 @@
+//! Config layers: what was said, by whom. Files and flags become [`Settings`]; [`merge`] makes one set
+//! of decisions of them, each with its origin.
+
+mod file;
+mod layer;
+mod merge;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use file::parse_profile;
+pub use file::{
+    AuditMode, ConfigError, EnvSettings, MountSpec, ProjectFile, Settings, UserFile, parse_project,
+    parse_user,
+};
+pub use layer::{Flags, Layers, Trust};
+pub use merge::{Merged, Proposal, merge};

@@ -1,0 +1,346 @@
+//! The config files as they are written (TOML). An unknown key is an error that names the nearest one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::origin::Origin;
+use crate::path::PathTemplate;
+use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
+
+/// What one layer may say. Every key is optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `--agent`.
+    pub agent: Option<String>,
+    /// `--account`.
+    pub account: Option<String>,
+    /// `--auth`.
+    pub auth: Option<AuthMode>,
+    /// `--state`.
+    pub state: Option<StateMode>,
+    /// `--network`.
+    pub network: Option<NetworkTier>,
+    /// `--backend`.
+    pub backend: Option<BackendKind>,
+    /// `--audit`.
+    pub audit: Option<AuditMode>,
+    /// Profiles to add.
+    pub profiles: Option<Vec<String>>,
+    /// `--unattended`.
+    pub unattended: Option<bool>,
+    /// Answer the agent's folder-trust question with yes.
+    pub trust_folder: Option<bool>,
+    /// `--as-root-inside`.
+    pub as_root_inside: Option<bool>,
+    /// Mounts to add.
+    #[serde(rename = "mount")]
+    pub mounts: Vec<MountSpec>,
+    /// Folders to add to the sandbox's PATH, where they are mounted.
+    pub path: Vec<PathTemplate>,
+    /// Variables to pass or set.
+    pub env: EnvSettings,
+    /// Paths that shall not be seen.
+    pub hide: Vec<PathTemplate>,
+    /// Paths of the project that shall not be written.
+    pub readonly: Vec<PathTemplate>,
+    /// Secret paths that may be mounted all the same; only in the user's file.
+    pub expose: Vec<PathTemplate>,
+}
+
+/// Variables to pass or set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvSettings {
+    /// Names passed from the host when set; a trailing `*` is a prefix.
+    pub pass: Vec<String>,
+    /// Names and values; refused for names or values that look secret.
+    pub set: BTreeMap<String, String>,
+}
+
+/// When the audit is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditMode {
+    /// Before each run.
+    Always,
+    /// When the plan differs from the last run's here.
+    Changed,
+    /// Not at all.
+    Never,
+}
+
+/// A mount as a layer asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountSpec {
+    /// On the host.
+    pub source: PathTemplate,
+    /// Inside; the source's own path if not said.
+    pub target: Option<PathTemplate>,
+    /// `ro` if not said.
+    #[serde(default)]
+    pub access: Access,
+    /// Leave it out where the source does not exist (for profiles).
+    #[serde(default)]
+    pub optional: bool,
+}
+
+impl MountSpec {
+    /// Reads `SRC[:DST][:ro|rw]`, as `docker run -v` has it.
+    ///
+    /// # Errors
+    /// When a part is empty or there are too many.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts: Vec<&str> = text.split(':').collect();
+        let access = match parts.last() {
+            Some(&"ro") => Some(Access::Ro),
+            Some(&"rw") => Some(Access::Rw),
+            Some(_) | None => None,
+        };
+        if access.is_some() {
+            parts.pop();
+        }
+        let (source, target) = match parts[..] {
+            [source] => (source, None),
+            [source, target] => (source, Some(target)),
+            _ => return Err("expected SRC[:DST][:ro|rw]".to_owned()),
+        };
+        if source.is_empty() || target.is_some_and(str::is_empty) {
+            return Err("expected SRC[:DST][:ro|rw], with no empty part".to_owned());
+        }
+        Ok(Self {
+            source: PathTemplate(source.to_owned()),
+            target: target.map(|target| PathTemplate(target.to_owned())),
+            access: access.unwrap_or_default(),
+            optional: false,
+        })
+    }
+}
+
+/// The user's config file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserFile {
+    /// Where it was read from.
+    pub path: String,
+    /// For every run.
+    pub settings: Settings,
+    /// `[profile.NAME]`.
+    pub profiles: BTreeMap<String, Settings>,
+    /// `[project."PATH"]`.
+    pub projects: BTreeMap<String, Settings>,
+}
+
+/// The project's `.coffer.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProjectFile {
+    /// What it says; it is active only as far as it tightens, or when trusted.
+    pub settings: Settings,
+}
+
+/// What can be wrong with a config file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not TOML, or a value has the wrong type.
+    #[error("cannot read `{path}`: {reason}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// The parser's words, in one line.
+        reason: String,
+    },
+    /// A key that does not exist.
+    #[error("unknown key `{key}` in `{path}`")]
+    UnknownKey {
+        /// The file.
+        path: String,
+        /// The key, dotted.
+        key: String,
+        /// The nearest known key.
+        nearest: Option<String>,
+    },
+    /// A key that only the user's own file may have.
+    #[error("`{key}` cannot be said in a project's file (`{path}`)")]
+    NotForProjects {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+    },
+    /// A layer names a profile that does not exist.
+    #[error("no profile is called `{name}` ({origin})")]
+    UnknownProfile {
+        /// The name.
+        name: String,
+        /// Who asked.
+        origin: Origin,
+        /// The nearest known one.
+        nearest: Option<String>,
+    },
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Malformed { path, .. } => Some(format!("edit `{path}`")),
+            Self::UnknownKey {
+                nearest: Some(nearest),
+                ..
+            } => Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownKey {
+                path, nearest: None, ..
+            } => Some(format!("take the key out of `{path}`")),
+            Self::NotForProjects { key, .. } => Some(format!("put `{key}` into your own config file")),
+            Self::UnknownProfile {
+                nearest: Some(nearest),
+                ..
+            } => Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownProfile { nearest: None, .. } => {
+                Some("define it as `[profile.NAME]` in your config file".to_owned())
+            }
+        }
+    }
+}
+
+/// The keys of [`Settings`] as they are written; a test holds the two together.
+pub(super) const KEYS: &[&str] = &[
+    "account",
+    "agent",
+    "as_root_inside",
+    "audit",
+    "auth",
+    "backend",
+    "env",
+    "expose",
+    "hide",
+    "mount",
+    "network",
+    "path",
+    "profiles",
+    "readonly",
+    "state",
+    "trust_folder",
+    "unattended",
+];
+
+/// Reads the user's config file.
+///
+/// # Errors
+/// Not TOML, an unknown key, or a value of the wrong type.
+pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
+    let mut table = parse_table(path, text)?;
+    let profiles = take_named(path, &mut table, "profile")?;
+    let projects = take_named(path, &mut table, "project")?;
+    let settings = parse_settings(path, "", table, &["profile", "project"])?;
+    Ok(UserFile {
+        path: path.to_owned(),
+        settings,
+        profiles,
+        projects,
+    })
+}
+
+/// Reads a project's `.coffer.toml`.
+///
+/// # Errors
+/// As [`parse_user`]; also when it says what only the user's own file may say.
+pub fn parse_project(path: &str, text: &str) -> Result<ProjectFile, ConfigError> {
+    let table = parse_table(path, text)?;
+    for key in [
+        "expose",
+        "profile",
+        "project",
+        "as_root_inside",
+        "trust_folder",
+        "audit",
+    ] {
+        if table.contains_key(key) {
+            return Err(ConfigError::NotForProjects {
+                path: path.to_owned(),
+                key: key.to_owned(),
+            });
+        }
+    }
+    Ok(ProjectFile {
+        settings: parse_settings(path, "", table, &[])?,
+    })
+}
+
+/// Reads a built-in profile.
+pub(crate) fn parse_profile(name: &str, text: &str) -> Result<Settings, ConfigError> {
+    parse_settings(name, "", parse_table(name, text)?, &[])
+}
+
+fn parse_table(path: &str, text: &str) -> Result<toml::Table, ConfigError> {
+    text.parse::<toml::Table>()
+        .map_err(|error| malformed(path, &error))
+}
+
+/// The parser's message without the excerpt: a config file may hold what should not be in a terminal.
+fn malformed(path: &str, error: &toml::de::Error) -> ConfigError {
+    let mut reason = error.message().lines().next().unwrap_or("not TOML").to_owned();
+    if let Some(span) = error.span() {
+        reason.push_str(&format!(" (at byte {})", span.start));
+    }
+    ConfigError::Malformed {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn take_named(
+    path: &str,
+    table: &mut toml::Table,
+    key: &str,
+) -> Result<BTreeMap<String, Settings>, ConfigError> {
+    let Some(value) = table.remove(key) else {
+        return Ok(BTreeMap::new());
+    };
+    let toml::Value::Table(named) = value else {
+        return Err(ConfigError::Malformed {
+            path: path.to_owned(),
+            reason: format!("`{key}` must be a table"),
+        });
+    };
+    let mut out = BTreeMap::new();
+    for (name, body) in named {
+        let toml::Value::Table(body) = body else {
+            let reason = format!("`{key}.{name}` must be a table");
+            return Err(ConfigError::Malformed {
+                path: path.to_owned(),
+                reason,
+            });
+        };
+        let settings = parse_settings(path, &format!("{key}.{name}."), body, &[])?;
+        out.insert(name, settings);
+    }
+    Ok(out)
+}
+
+fn parse_settings(
+    path: &str,
+    prefix: &str,
+    table: toml::Table,
+    more: &[&str],
+) -> Result<Settings, ConfigError> {
+    let unknown = table.keys().find(|key| !KEYS.contains(&key.as_str()));
+    if let Some(key) = unknown {
+        return Err(ConfigError::UnknownKey {
+            path: path.to_owned(),
+            key: format!("{prefix}{key}"),
+            nearest: nearest(key, KEYS.iter().chain(more).copied()),
+        });
+    }
+    Settings::deserialize(table).map_err(|error| malformed(path, &error))
+}
+
+/// The known word that is nearest to `word`, if any is near.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}

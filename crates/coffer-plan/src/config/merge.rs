@@ -1,0 +1,274 @@
+//! Merges the layers. Later ones win; a project's own file can only tighten, and what it asks for
+//! beyond that becomes a proposal.
+
+use crate::origin::{Decided, Origin, OriginLayer};
+use crate::path::PathTemplate;
+use crate::plan::{AuthMode, BackendKind, NetworkTier, StateMode};
+
+use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
+use super::layer::Layers;
+
+/// What a project asked for and does not get until trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// In words.
+    pub text: String,
+    /// The project's file and key.
+    pub origin: Origin,
+}
+
+/// One set of decisions, each with its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The agent's name.
+    pub agent: Decided<String>,
+    /// The account's name.
+    pub account: Decided<String>,
+    /// The auth mode; `None` leaves it to the kind of account.
+    pub auth: Option<Decided<AuthMode>>,
+    /// The state mode.
+    pub state: Decided<StateMode>,
+    /// The network tier.
+    pub network: Decided<NetworkTier>,
+    /// The backend.
+    pub backend: Decided<BackendKind>,
+    /// When the audit is printed.
+    pub audit: Decided<AuditMode>,
+    /// Whether the agent may skip its own questions.
+    pub unattended: Decided<bool>,
+    /// Whether the agent's folder-trust question is answered.
+    pub trust_folder: Decided<bool>,
+    /// Whether the agent is uid 0 inside.
+    pub as_root_inside: Decided<bool>,
+    /// Mounts, weakest layer first.
+    pub mounts: Vec<Decided<MountSpec>>,
+    /// Folders for the PATH, weakest layer first.
+    pub path: Vec<Decided<PathTemplate>>,
+    /// Names of variables to pass.
+    pub env_pass: Vec<Decided<String>>,
+    /// Variables to set.
+    pub env_set: Vec<Decided<(String, String)>>,
+    /// Paths to hide.
+    pub hide: Vec<Decided<PathTemplate>>,
+    /// Paths to make read-only.
+    pub readonly: Vec<Decided<PathTemplate>>,
+    /// Secret paths that may be mounted.
+    pub expose: Vec<Decided<PathTemplate>>,
+    /// What the project asked for beyond tightening.
+    pub proposals: Vec<Proposal>,
+}
+
+impl Merged {
+    fn built_in() -> Self {
+        let default = || Origin::built_in("default");
+        Self {
+            agent: Decided::new("claude".to_owned(), default()),
+            account: Decided::new("host".to_owned(), default()),
+            auth: None,
+            state: Decided::new(StateMode::Project, default()),
+            network: Decided::new(NetworkTier::Full, default()),
+            backend: Decided::new(BackendKind::Bwrap, default()),
+            audit: Decided::new(AuditMode::Always, default()),
+            unattended: Decided::new(false, default()),
+            trust_folder: Decided::new(false, default()),
+            as_root_inside: Decided::new(false, default()),
+            mounts: Vec::new(),
+            path: Vec::new(),
+            env_pass: Vec::new(),
+            env_set: Vec::new(),
+            hide: Vec::new(),
+            readonly: Vec::new(),
+            expose: Vec::new(),
+            proposals: Vec::new(),
+        }
+    }
+
+    /// Applies a layer that a person or the product wrote.
+    fn apply(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
+        fn set<T: Clone>(slot: &mut Decided<T>, value: Option<&T>, origin: Origin) {
+            if let Some(value) = value {
+                *slot = Decided::new(value.clone(), origin);
+            }
+        }
+        set(&mut self.agent, settings.agent.as_ref(), origin("agent"));
+        set(&mut self.account, settings.account.as_ref(), origin("account"));
+        set(&mut self.state, settings.state.as_ref(), origin("state"));
+        set(&mut self.network, settings.network.as_ref(), origin("network"));
+        set(&mut self.backend, settings.backend.as_ref(), origin("backend"));
+        set(&mut self.audit, settings.audit.as_ref(), origin("audit"));
+        set(
+            &mut self.unattended,
+            settings.unattended.as_ref(),
+            origin("unattended"),
+        );
+        set(
+            &mut self.trust_folder,
+            settings.trust_folder.as_ref(),
+            origin("trust_folder"),
+        );
+        set(
+            &mut self.as_root_inside,
+            settings.as_root_inside.as_ref(),
+            origin("as_root_inside"),
+        );
+        if let Some(auth) = settings.auth {
+            self.auth = Some(Decided::new(auth, origin("auth")));
+        }
+        extend(&mut self.mounts, &settings.mounts, &origin("mount"));
+        extend(&mut self.path, &settings.path, &origin("path"));
+        extend(&mut self.env_pass, &settings.env.pass, &origin("env.pass"));
+        let set_vars: Vec<_> = settings.env.set.clone().into_iter().collect();
+        extend(&mut self.env_set, &set_vars, &origin("env.set"));
+        extend(&mut self.expose, &settings.expose, &origin("expose"));
+        self.deny(settings, origin);
+    }
+
+    /// What every layer may do: take away.
+    fn deny(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
+        extend(&mut self.hide, &settings.hide, &origin("hide"));
+        extend(&mut self.readonly, &settings.readonly, &origin("readonly"));
+    }
+
+    /// Applies a project's own file that nobody trusted: only what tightens.
+    fn tighten(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
+        self.deny(settings, &origin);
+        let mut propose = |key: &str, text: String| {
+            self.proposals.push(Proposal {
+                text,
+                origin: origin(key),
+            });
+        };
+        if let Some(tier) = settings.network {
+            if tier <= self.network.value {
+                self.network = Decided::new(tier, origin("network"));
+            } else {
+                propose("network", format!("network tier `{tier}`"));
+            }
+        }
+        match settings.auth {
+            Some(AuthMode::None) => self.auth = Some(Decided::new(AuthMode::None, origin("auth"))),
+            Some(mode) => propose("auth", format!("auth mode `{mode}`")),
+            None => {}
+        }
+        match settings.state {
+            Some(StateMode::Fresh) => self.state = Decided::new(StateMode::Fresh, origin("state")),
+            Some(mode) => propose("state", format!("state mode `{mode}`")),
+            None => {}
+        }
+        let words = [
+            ("agent", settings.agent.clone()),
+            ("account", settings.account.clone()),
+            ("backend", settings.backend.map(|kind| kind.to_string())),
+            ("unattended", settings.unattended.map(|value| value.to_string())),
+            (
+                "profiles",
+                settings.profiles.as_ref().map(|names| names.join(", ")),
+            ),
+        ];
+        for (key, value) in words {
+            if let Some(value) = value {
+                propose(key, format!("{key} `{value}`"));
+            }
+        }
+        for mount in &settings.mounts {
+            propose(
+                "mount",
+                format!("mount of `{}` ({})", mount.source.0, mount.access),
+            );
+        }
+        for folder in &settings.path {
+            propose("path", format!("`{}` on the PATH", folder.0));
+        }
+        for name in &settings.env.pass {
+            propose("env.pass", format!("variable `{name}` from the host"));
+        }
+        for name in settings.env.set.keys() {
+            propose("env.set", format!("variable `{name}` set"));
+        }
+    }
+}
+
+fn extend<T: Clone>(list: &mut Vec<Decided<T>>, more: &[T], origin: &Origin) {
+    list.extend(
+        more.iter()
+            .map(|value| Decided::new(value.clone(), origin.clone())),
+    );
+}
+
+/// Merges the layers in the order built-in, user's file, project's file, per-project choices, profiles,
+/// flags.
+///
+/// # Errors
+/// When a layer names a profile that does not exist.
+pub fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
+    let mut merged = Merged::built_in();
+    let user = &layers.user;
+    merged.apply(&user.settings, |key| {
+        Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path))
+    });
+    let mut profiles = Decided::new(vec!["toolchains".to_owned()], Origin::built_in("default"));
+    if let Some(names) = &user.settings.profiles {
+        profiles = Decided::new(
+            names.clone(),
+            Origin::new(OriginLayer::UserFile, format!("{}: profiles", user.path)),
+        );
+    }
+    if let Some((path, file, trusted)) = &layers.project {
+        let origin = |key: &str| Origin::new(OriginLayer::ProjectFile, format!("{path}: {key}"));
+        if *trusted {
+            merged.apply(&file.settings, origin);
+            if let Some(names) = &file.settings.profiles {
+                profiles = Decided::new(names.clone(), origin("profiles"));
+            }
+        } else {
+            merged.tighten(&file.settings, origin);
+        }
+    }
+    if let Some(chosen) = user.projects.get(layers.project_path.as_str()) {
+        let origin = |key: &str| Origin::new(OriginLayer::PerProject, key);
+        merged.apply(chosen, origin);
+        if let Some(names) = &chosen.profiles {
+            profiles = Decided::new(names.clone(), origin("profiles"));
+        }
+    }
+    let added = layers
+        .flags
+        .profiles
+        .iter()
+        .map(|name| (name, Origin::flag("--profile")));
+    for (name, asked_by) in profiles
+        .value
+        .iter()
+        .map(|name| (name, profiles.origin.clone()))
+        .chain(added)
+    {
+        let settings = user
+            .profiles
+            .get(name)
+            .or_else(|| layers.built_in_profiles.get(name))
+            .ok_or_else(|| {
+                let known = user
+                    .profiles
+                    .keys()
+                    .chain(layers.built_in_profiles.keys())
+                    .map(String::as_str);
+                ConfigError::UnknownProfile {
+                    name: name.clone(),
+                    origin: asked_by,
+                    nearest: nearest(name, known),
+                }
+            })?;
+        merged.apply(settings, |_| Origin::new(OriginLayer::Profile, name));
+    }
+    merged.apply(&layers.flags.settings, |key| Origin::flag(flag_name(key)));
+    Ok(merged)
+}
+
+/// The flag that says what a config key says.
+fn flag_name(key: &str) -> String {
+    match key {
+        "env.pass" | "env.set" => "--env".to_owned(),
+        "as_root_inside" => "--as-root-inside".to_owned(),
+        other => format!("--{other}"),
+    }
+}

@@ -1,0 +1,302 @@
+//! Derives the plan: the one function that says what a sandbox will be.
+//!
+//! Each part of the plan has a file of its own here. Mounts are an ordered list; their order is:
+//! system, private folders, home, toolchains and the agent's program, state with the user's
+//! configuration, lease, project, what the user asked for, what is taken away, our own init.
+
+mod credential;
+mod environment;
+mod home;
+mod mounts;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::facts::HostFacts;
+use crate::origin::{Origin, OriginLayer};
+use crate::plan::{
+    AllowedHost, AuthMode, Backend, BackendKind, Command, Hardening, Identity, Limits, Namespace, Network,
+    NetworkTier, Note, PLAN_SCHEMA, Plan, PlanError, StateMode,
+};
+use crate::policy::Policy;
+use mounts::MountList;
+
+/// Where Cofferdam's own things lie inside.
+pub const INSIDE: &str = "/run/coffer";
+/// The init inside.
+pub const INIT: &str = "/run/coffer/coffer-init";
+/// The lease folder inside.
+pub const LEASE: &str = "/run/coffer/lease";
+/// Ids of the agent when the host user is root.
+const UNPRIVILEGED: u32 = 1000;
+
+/// Derives the plan. The same policy and facts give the same plan.
+///
+/// # Errors
+/// Everything that is refused at this stage, all of it at once.
+pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>> {
+    let home = match &facts.user.home {
+        None => return Err(vec![PlanError::NoHome]),
+        Some(home) if home == "/" => return Err(vec![PlanError::HomeIsRoot]),
+        Some(home) => home.clone(),
+    };
+    let mut errors = unavailable(policy);
+    errors.extend(project(facts, &home));
+    if policy.runs_agent && facts.agent.is_none() {
+        errors.push(PlanError::AgentMissing {
+            program: policy.agent.command.first().cloned().unwrap_or_default(),
+            install: policy.agent.install_hint.clone(),
+        });
+    }
+    let identity = identity(policy, facts, &home);
+    let signed_in = credential::derive(policy, facts).unwrap_or_else(|refused| {
+        errors.push(refused);
+        credential::none(policy)
+    });
+    let mut list = MountList::new(facts);
+    system::mounts(&mut list, policy, &identity);
+    home::toolchains(&mut list, policy, &home);
+    home::agent(&mut list);
+    let state = home::state(&mut list, policy, &signed_in);
+    system::lease_and_init(&mut list, &signed_in.credential);
+    home::project(&mut list);
+    home::requests(&mut list, policy);
+    home::denials(&mut list, policy);
+    let environment = environment::derive(policy, facts, &identity, &signed_in, &list);
+    let (mounts, mut notes, refused) = list.finish();
+    errors.extend(refused);
+    errors.extend(environment.errors);
+    notes.extend(signed_in.notes);
+    notes.extend(network_notes(policy));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Plan {
+        schema: PLAN_SCHEMA,
+        command: Command {
+            agent: policy.agent.name.clone(),
+            argv: policy.command.value.clone(),
+            workdir: policy.workdir.clone(),
+            origin: policy.command.origin.clone(),
+        },
+        identity,
+        environment: environment.entries,
+        mounts,
+        network: network(policy),
+        credential: signed_in.credential,
+        state,
+        limits: Limits {},
+        hardening: hardening(policy),
+        sign_in: signed_in.sign_in,
+        backend: Backend {
+            kind: policy.backend.value,
+            origin: policy.backend.origin.clone(),
+        },
+        notes,
+        proposals: policy
+            .proposals
+            .iter()
+            .map(|proposal| Note {
+                text: proposal.text.clone(),
+                origin: proposal.origin.clone(),
+            })
+            .collect(),
+    })
+}
+
+/// What is asked for by name and does not exist yet.
+fn unavailable(policy: &Policy) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    match policy.network.value {
+        NetworkTier::Full | NetworkTier::None => {}
+        tier @ (NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn) => {
+            errors.push(PlanError::TierUnavailable {
+                tier,
+                origin: policy.network.origin.clone(),
+            });
+        }
+    }
+    let auth_reason = match policy.auth.value {
+        AuthMode::Lease | AuthMode::None => None,
+        AuthMode::Gateway => Some("it needs the gateway"),
+        AuthMode::Shared => Some(
+            "it needs accounts, and a login folder shared with other sandboxes loses logins without them",
+        ),
+    };
+    if let Some(reason) = auth_reason {
+        let (mode, origin) = (policy.auth.value, policy.auth.origin.clone());
+        errors.push(PlanError::AuthUnavailable { mode, reason, origin });
+    }
+    match policy.state.value {
+        StateMode::Project | StateMode::Shared | StateMode::Fresh => {}
+        mode @ StateMode::Copy => {
+            errors.push(PlanError::StateUnavailable {
+                mode,
+                origin: policy.state.origin.clone(),
+            });
+        }
+    }
+    match policy.backend.value {
+        BackendKind::Bwrap => {}
+        kind @ (BackendKind::Podman | BackendKind::Docker | BackendKind::Kubernetes) => {
+            errors.push(PlanError::BackendUnavailable {
+                kind,
+                origin: policy.backend.origin.clone(),
+            });
+        }
+    }
+    if policy.account.value != "host" {
+        let (name, origin) = (policy.account.value.clone(), policy.account.origin.clone());
+        errors.push(PlanError::UnknownAccount { name, origin });
+    }
+    errors
+}
+
+/// Folders of the system that are nobody's project.
+const SYSTEM_FOLDERS: &[&str] = &[
+    "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root",
+    "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/tmp",
+];
+
+fn project(facts: &HostFacts, home: &Utf8Path) -> Option<PlanError> {
+    let project = &facts.project.path;
+    let reason = if project == "/" {
+        Some("it is the whole system")
+    } else if project == home {
+        Some("it is your home folder")
+    } else if home.starts_with(project) {
+        Some("it contains your home folder")
+    } else if SYSTEM_FOLDERS.contains(&project.as_str()) {
+        Some("it is a folder of the system")
+    } else {
+        None
+    };
+    if let Some(reason) = reason {
+        return Some(PlanError::ProjectTooWide {
+            project: project.clone(),
+            reason,
+        });
+    }
+    let owner = facts.project.uid;
+    (facts.user.uid == 0 && owner != 0).then(|| PlanError::ProjectOfAnother {
+        project: project.clone(),
+        owner,
+    })
+}
+
+fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
+    let user = &facts.user;
+    let (uid, gid, name, origin) = if policy.as_root_inside.value {
+        (0, 0, "root".to_owned(), policy.as_root_inside.origin.clone())
+    } else if user.uid == 0 {
+        (
+            UNPRIVILEGED,
+            UNPRIVILEGED,
+            "agent".to_owned(),
+            Origin::built_in("unprivileged inside"),
+        )
+    } else {
+        (
+            user.uid,
+            user.gid,
+            user.name.clone(),
+            Origin::built_in("uid kept"),
+        )
+    };
+    Identity {
+        uid,
+        gid,
+        host_uid: user.uid,
+        host_gid: user.gid,
+        user: name,
+        home: home.to_owned(),
+        hostname: "coffer".to_owned(),
+        origin,
+    }
+}
+
+fn network(policy: &Policy) -> Network {
+    let origin = Origin::new(OriginLayer::Agent, format!("{}: api_hosts", policy.agent.name));
+    let allow = match policy.network.value {
+        NetworkTier::Agent | NetworkTier::Dev => policy
+            .agent
+            .api_hosts
+            .iter()
+            .map(|host| AllowedHost {
+                host: host.clone(),
+                port: 443,
+                origin: origin.clone(),
+            })
+            .collect(),
+        NetworkTier::None | NetworkTier::Learn | NetworkTier::Full => Vec::new(),
+    };
+    Network {
+        tier: policy.network.value,
+        origin: policy.network.origin.clone(),
+        allow,
+        forward: Vec::new(),
+        publish: Vec::new(),
+    }
+}
+
+fn network_notes(policy: &Policy) -> Option<Note> {
+    (policy.network.value == NetworkTier::Full).then(|| Note {
+        text: "network `full`: the agent reaches everything this machine reaches, services on the host's loopback \
+               and abstract sockets among them"
+            .to_owned(),
+        origin: policy.network.origin.clone(),
+    })
+}
+
+fn hardening(policy: &Policy) -> Hardening {
+    let mut namespaces = vec![
+        Namespace::User,
+        Namespace::Mount,
+        Namespace::Pid,
+        Namespace::Ipc,
+        Namespace::Uts,
+        Namespace::Cgroup,
+    ];
+    if policy.network.value != NetworkTier::Full {
+        namespaces.push(Namespace::Net);
+    }
+    Hardening {
+        namespaces,
+        capabilities: Vec::new(),
+        no_new_privileges: true,
+        read_only_root: true,
+        die_with_parent: true,
+    }
+}
+
+/// A short name for a path's own folder: its last part and twelve hex digits of its hash.
+pub(crate) fn slug(path: &Utf8Path) -> String {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(path.as_str());
+    let hex: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = path
+        .file_name()
+        .unwrap_or("root")
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() || "-_.".contains(character) {
+                character
+            } else {
+                '-'
+            }
+        })
+        .take(40)
+        .collect();
+    format!("{name}-{hex}")
+}
+
+/// Where the plan of the last run of an agent in this project is kept.
+pub fn last_plan_file(facts: &HostFacts) -> Utf8PathBuf {
+    facts
+        .folders
+        .data
+        .join("plans")
+        .join(format!("{}.json", slug(&facts.project.path)))
+}

@@ -1,0 +1,244 @@
+//! The environment: what the sandbox makes, what passes from the host, what the user adds.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::LEASE;
+use super::credential::SignedIn;
+use super::mounts::MountList;
+use super::system::shell;
+use crate::facts::{EnvFact, HostFacts, is_public};
+use crate::origin::{Origin, OriginLayer};
+use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, PlanError, Reference};
+use crate::policy::Policy;
+
+/// The environment and what was refused in it.
+pub(super) struct Environment {
+    pub(super) entries: Vec<EnvEntry>,
+    pub(super) errors: Vec<PlanError>,
+}
+
+/// One entry a name; later ones replace earlier ones.
+struct Builder<'a> {
+    facts: &'a HostFacts,
+    by_name: BTreeMap<String, EnvEntry>,
+}
+
+impl Builder<'_> {
+    fn set(&mut self, name: &str, value: impl Into<String>, class: EnvClass, origin: &Origin) {
+        let value = EnvValue::Value { value: value.into() };
+        let entry = EnvEntry {
+            name: name.to_owned(),
+            value,
+            class,
+            origin: origin.clone(),
+        };
+        self.by_name.insert(name.to_owned(), entry);
+    }
+
+    fn refer(&mut self, name: &str, reference: Reference, label: String, class: EnvClass, origin: &Origin) {
+        let value = EnvValue::Reference { reference, label };
+        let entry = EnvEntry {
+            name: name.to_owned(),
+            value,
+            class,
+            origin: origin.clone(),
+        };
+        self.by_name.insert(name.to_owned(), entry);
+    }
+
+    /// Passes every variable of the host that the pattern names and that is set.
+    fn pass(&mut self, pattern: &str, class: EnvClass, origin: &Origin) {
+        let matching = self
+            .facts
+            .environment
+            .iter()
+            .filter(|(name, _)| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix),
+                None => *name == pattern,
+            });
+        let found: Vec<(String, EnvFact)> = matching
+            .map(|(name, fact)| (name.clone(), fact.clone()))
+            .collect();
+        for (name, fact) in found {
+            match fact {
+                EnvFact::Value(value) if !value.is_empty() => self.set(&name, value, class, origin),
+                EnvFact::Redacted(label) => {
+                    self.refer(&name, Reference::HostEnv(name.clone()), label, class, origin)
+                }
+                EnvFact::Value(_) | EnvFact::Empty => {}
+            }
+        }
+    }
+}
+
+/// Derives the environment.
+pub(super) fn derive(
+    policy: &Policy,
+    facts: &HostFacts,
+    identity: &Identity,
+    signed_in: &SignedIn,
+    list: &MountList<'_>,
+) -> Environment {
+    let mut builder = Builder {
+        facts,
+        by_name: BTreeMap::new(),
+    };
+    let mut errors = Vec::new();
+    let allowlist = Origin::built_in("env allowlist");
+    for name in &policy.system.env_pass {
+        builder.pass(name, EnvClass::Host, &allowlist);
+    }
+    let agent_pass = Origin::new(OriginLayer::Agent, format!("{}: env.pass", policy.agent.name));
+    for name in &policy.agent.env.pass {
+        builder.pass(name, EnvClass::Host, &agent_pass);
+    }
+    for entry in &policy.env_pass {
+        builder.pass(&entry.value, EnvClass::Extra, &entry.origin);
+    }
+    for entry in &policy.env_set {
+        let (name, value) = &entry.value;
+        if looks_secret(name, value) {
+            errors.push(PlanError::SecretValue {
+                name: name.clone(),
+                origin: entry.origin.clone(),
+            });
+        } else {
+            builder.set(name, value, EnvClass::Extra, &entry.origin);
+        }
+    }
+    for (name, reference) in &signed_in.variables {
+        let label = match facts.environment.get(name) {
+            Some(EnvFact::Redacted(label)) if matches!(reference, Reference::HostEnv(_)) => label.clone(),
+            Some(_) | None => "set".to_owned(),
+        };
+        let origin = &signed_in.credential.origin;
+        match facts.public_value(name) {
+            Some(value) if matches!(reference, Reference::HostEnv(_)) => {
+                builder.set(name, value, EnvClass::Host, origin);
+            }
+            Some(_) | None => builder.refer(name, reference.clone(), label, EnvClass::Host, origin),
+        }
+    }
+    withhold_credentials(&mut builder, policy, signed_in);
+    sandbox(&mut builder, policy, identity, signed_in, list);
+    Environment {
+        entries: builder.by_name.into_values().collect(),
+        errors,
+    }
+}
+
+/// A credential crosses by the rules of signing in only, never because a pattern happened to match;
+/// what a person passes by its full name is their word.
+fn withhold_credentials(builder: &mut Builder<'_>, policy: &Policy, signed_in: &SignedIn) {
+    for rule in &policy.agent.credentials {
+        let crosses = signed_in.variables.iter().any(|(name, _)| *name == rule.source);
+        let named = policy.env_pass.iter().any(|entry| entry.value == rule.source);
+        let set = policy.env_set.iter().any(|entry| entry.value.0 == rule.source);
+        if !crosses && !named && !set {
+            builder.by_name.remove(&rule.source);
+        }
+    }
+}
+
+/// What the sandbox makes itself; nobody can replace it.
+fn sandbox(
+    builder: &mut Builder<'_>,
+    policy: &Policy,
+    identity: &Identity,
+    signed_in: &SignedIn,
+    list: &MountList<'_>,
+) {
+    let made = Origin::built_in("made by the sandbox");
+    let mut set = |name: &str, value: &str| builder.set(name, value, EnvClass::Sandbox, &made);
+    set("HOME", identity.home.as_str());
+    set("PATH", &search_path(policy, list));
+    set("PWD", policy.workdir.as_str());
+    set("SHELL", shell(list));
+    set("TMPDIR", "/tmp");
+    set("USER", &identity.user);
+    set("LOGNAME", &identity.user);
+    let state = policy.agent.state.as_ref();
+    if let Some((name, home)) =
+        state.and_then(|state| Some((state.env.as_ref()?, state.home.expand(list.facts)?)))
+    {
+        set(name, home.as_str());
+    }
+    if let Some(name) = &signed_in.lease_env {
+        set(name, LEASE);
+    }
+    let agent = Origin::new(OriginLayer::Agent, format!("{}: env.set", policy.agent.name));
+    for (name, value) in &policy.agent.env.set {
+        builder.set(name, value, EnvClass::Sandbox, &agent);
+    }
+    if policy.unattended.value && identity.uid == 0 {
+        for (name, value) in &policy.agent.unattended.env_as_root {
+            builder.set(name, value, EnvClass::Sandbox, &policy.unattended.origin);
+        }
+    }
+}
+
+/// The sandbox's PATH: the host's entries in the host's order as far as they are shown inside, then what
+/// profiles and the user add, then the system's.
+fn search_path(policy: &Policy, list: &MountList<'_>) -> String {
+    let facts = list.facts;
+    let host = facts
+        .public_value("PATH")
+        .unwrap_or_default()
+        .split(':')
+        .filter(|entry| entry.starts_with('/'));
+    let agent = facts.agent.as_ref().and_then(|agent| agent.path.parent());
+    let candidates = host
+        .map(Utf8PathBuf::from)
+        .chain(policy.path.iter().map(|entry| entry.value.clone()))
+        .chain(agent.map(Utf8Path::to_owned))
+        .chain(policy.system.path.iter().filter_map(|entry| entry.expand(facts)));
+    let mut out: Vec<Utf8PathBuf> = Vec::new();
+    for entry in candidates {
+        let is_there = facts.exists(&entry) && list.shows(&entry) || agent == Some(entry.as_path());
+        if is_there && !entry.as_str().contains(':') && !out.contains(&entry) {
+            out.push(entry);
+        }
+    }
+    out.iter()
+        .map(|entry| entry.as_str())
+        .collect::<Vec<_>>()
+        .join(":")
+}
+
+/// Parts of names that tell of a secret, and beginnings of values that do.
+const SECRET_NAME_PARTS: &[&str] = &[
+    "KEY",
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "COOKIE",
+    "AUTH",
+];
+const SECRET_VALUE_STARTS: &[&str] = &[
+    "sk-",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "AKIA",
+    "xox",
+    "-----BEGIN",
+];
+
+/// Whether a value should not stand in the open: by its name, its beginning, or a password in its URL.
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let by_name = upper.split('_').any(|part| SECRET_NAME_PARTS.contains(&part)) || upper.ends_with("APIKEY");
+    let by_value = SECRET_VALUE_STARTS.iter().any(|start| value.starts_with(start));
+    let authority = value
+        .split_once("://")
+        .map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let by_url = authority.is_some_and(|authority| authority.contains('@'));
+    !value.is_empty() && !is_public(name) && (by_name || by_value || by_url)
+}

@@ -1,0 +1,268 @@
+//! The home's part: toolchains, the agent's program, its state, the project, what the user asked for.
+
+use camino::Utf8Path;
+
+use super::credential::SignedIn;
+use super::mounts::MountList;
+use super::slug;
+use crate::agent::{SeedWhen, StateLayout};
+use crate::facts::{PathKind, SettingsScope};
+use crate::origin::{Origin, OriginLayer};
+use crate::path::is_within;
+use crate::plan::{
+    Access, FileContent, MountOp, Reference, RunFolder, Source, State, StateLink, StateMode, StateSeed,
+};
+use crate::policy::{MountRequest, Policy};
+
+/// What profiles mount: toolchains and the like.
+pub(super) fn toolchains(list: &mut MountList<'_>, policy: &Policy, home: &Utf8Path) {
+    for request in policy
+        .mounts
+        .iter()
+        .filter(|request| request.origin.layer == OriginLayer::Profile)
+    {
+        let in_project = is_within(&request.target, &list.facts.project.path);
+        if in_project || list.has_target(&request.target) {
+            continue;
+        }
+        mount(list, request);
+    }
+    git_identity(list, home);
+}
+
+/// Who commits, without the rest of the user's git configuration.
+fn git_identity(list: &mut MountList<'_>, home: &Utf8Path) {
+    let Some(identity) = &list.facts.git_identity else {
+        return;
+    };
+    let quote = |value: &String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut text = String::from("[user]\n");
+    if let Some(name) = &identity.name {
+        text.push_str(&format!("\tname = {}\n", quote(name)));
+    }
+    if let Some(email) = &identity.email {
+        text.push_str(&format!("\temail = {}\n", quote(email)));
+    }
+    let op = MountOp::File {
+        content: FileContent::Text { text },
+    };
+    list.push(op, home.join(".gitconfig"), Origin::built_in("git identity"));
+}
+
+/// The agent's program, if it does not lie in what is shown anyway.
+pub(super) fn agent(list: &mut MountList<'_>) {
+    let Some(agent) = &list.facts.agent else { return };
+    let origin = Origin::new(OriginLayer::Agent, format!("{}: program", agent.name));
+    if !list.shows(&agent.install_root) {
+        list.bind(&agent.install_root, &agent.install_root, Access::Ro, &origin);
+    }
+    if agent.path != agent.resolved && !list.shows(&agent.path) {
+        let source = agent.resolved.to_string();
+        list.push(MountOp::Symlink { source }, agent.path.clone(), origin);
+    }
+}
+
+/// The agent's own files, with the user's configuration in it read-only.
+pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &SignedIn) -> State {
+    let origin = policy.state.origin.clone();
+    let mode = policy.state.value;
+    let layout = policy.agent.state.as_ref();
+    let target = layout.and_then(|layout| layout.home.expand(list.facts));
+    let (Some(layout), Some(target)) = (layout, target) else {
+        return State {
+            mode,
+            origin,
+            source: None,
+            target: None,
+            seeds: Vec::new(),
+            links: Vec::new(),
+        };
+    };
+    let root = list.facts.folders.data.join("state").join(&policy.agent.name);
+    let source = match mode {
+        StateMode::Fresh => Source::Run {
+            folder: RunFolder::State,
+        },
+        StateMode::Shared => Source::Own {
+            path: root.join(format!("account-{}", policy.account.value)),
+        },
+        // `copy` is refused elsewhere; the folder it would copy is the project's.
+        StateMode::Project | StateMode::Copy => Source::Own {
+            path: root.join("projects").join(slug(&list.facts.project.path)),
+        },
+    };
+    let op = MountOp::Bind {
+        source: source.clone(),
+        access: Access::Rw,
+    };
+    list.push(op, target.clone(), origin.clone());
+    user_config(list, policy, layout, &target);
+    let links = signed_in.link.iter().map(|(name, to)| StateLink {
+        name: name.clone(),
+        to: to.clone(),
+        origin: signed_in.credential.origin.clone(),
+    });
+    let links = links.collect();
+    let seeds = seeds(list, policy, signed_in);
+    State {
+        mode,
+        origin,
+        source: Some(source),
+        target: Some(target),
+        seeds,
+        links,
+    }
+}
+
+/// The user's own configuration of the agent, from an allowlist of paths.
+fn user_config(list: &mut MountList<'_>, policy: &Policy, layout: &StateLayout, target: &Utf8Path) {
+    let Some(host) = layout
+        .host
+        .iter()
+        .find_map(|template| template.expand(list.facts))
+    else {
+        return;
+    };
+    let origin = Origin::new(OriginLayer::Agent, format!("{}: user_config", policy.agent.name));
+    for name in &policy.agent.user_config {
+        list.bind_if_there(&host.join(name), &target.join(name), &origin);
+    }
+    let user_settings = list
+        .facts
+        .settings
+        .iter()
+        .find(|settings| settings.scope == SettingsScope::User);
+    let Some(settings) = user_settings else { return };
+    if let Some(reason) = &settings.broken {
+        list.note(format!("`{}` is left out: {reason}", settings.file), origin);
+    } else if let Some(name) = settings.file.file_name() {
+        let label = "your settings without secrets and helpers".to_owned();
+        let content = FileContent::Reference {
+            reference: Reference::Settings,
+            label,
+        };
+        list.push(MountOp::File { content }, target.join(name), origin);
+    }
+}
+
+fn seeds(list: &MountList<'_>, policy: &Policy, signed_in: &SignedIn) -> Vec<StateSeed> {
+    let origin = Origin::new(OriginLayer::Agent, format!("{}: seed", policy.agent.name));
+    let applies = |when: SeedWhen| match when {
+        SeedWhen::Always => true,
+        SeedWhen::SignedIn => signed_in.sign_in.winner.is_some(),
+        SeedWhen::TrustFolder => policy.trust_folder.value,
+        SeedWhen::Unattended => policy.unattended.value,
+    };
+    // The path stands in JSON text, so it is quoted as JSON.
+    let quoted = serde_json::Value::from(list.facts.project.path.as_str()).to_string();
+    let project = quoted.trim_matches('"');
+    let mut seeds: Vec<StateSeed> = policy
+        .agent
+        .seeds
+        .iter()
+        .filter(|seed| applies(seed.when))
+        .map(|seed| StateSeed {
+            file: seed.file.clone(),
+            content: FileContent::Text {
+                text: seed.json.replace("${project}", project),
+            },
+            origin: origin.clone(),
+        })
+        .collect();
+    if let Some(mcp) = &policy.agent.settings.mcp
+        && !list.facts.mcp_servers.is_empty()
+    {
+        let names: Vec<&str> = list
+            .facts
+            .mcp_servers
+            .iter()
+            .map(|server| server.name.as_str())
+            .collect();
+        let label = format!("your MCP servers without their secrets: {}", names.join(", "));
+        let content = FileContent::Reference {
+            reference: Reference::McpServers,
+            label,
+        };
+        seeds.push(StateSeed {
+            file: mcp.state_file.clone(),
+            content,
+            origin,
+        });
+    }
+    seeds
+}
+
+/// The project, read-write at its own path, with its repository when that lies elsewhere.
+pub(super) fn project(list: &mut MountList<'_>) {
+    let facts = list.facts;
+    let project = facts.project.path.clone();
+    list.bind(&project, &project, Access::Rw, &Origin::built_in("project"));
+    let Some(git) = &facts.project.git else { return };
+    let origin = Origin::built_in("the project's repository");
+    let elsewhere: Vec<_> = [&git.common_dir, &git.git_dir]
+        .into_iter()
+        .filter(|folder| !is_within(folder, &project))
+        .collect();
+    if elsewhere.is_empty() {
+        return;
+    }
+    if !git.verified {
+        let text = format!(
+            "the repository in `{}` is left out: it does not name this work tree",
+            git.git_dir
+        );
+        list.note(text, origin);
+        return;
+    }
+    for folder in elsewhere {
+        if !list.shows(folder) {
+            list.bind(folder, folder, Access::Rw, &origin);
+        }
+    }
+}
+
+/// What persons asked for; it replaces what a profile put at the same place.
+pub(super) fn requests(list: &mut MountList<'_>, policy: &Policy) {
+    for request in policy
+        .mounts
+        .iter()
+        .filter(|request| request.origin.layer != OriginLayer::Profile)
+    {
+        list.make_way(&request.target, |origin| origin.layer == OriginLayer::Profile);
+        mount(list, request);
+    }
+}
+
+fn mount(list: &mut MountList<'_>, request: &MountRequest) {
+    if request.optional && request.access == Access::Ro {
+        list.bind_if_there(&request.source, &request.target, &request.origin);
+    } else if !request.optional || list.facts.exists(&request.source) {
+        list.bind(&request.source, &request.target, request.access, &request.origin);
+    }
+}
+
+/// What is taken away again, after everything else.
+pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
+    for path in &policy.readonly {
+        if list.facts.exists(&path.value) {
+            list.bind(&path.value, &path.value, Access::Ro, &path.origin);
+        } else {
+            list.note(
+                format!("`{}` cannot be kept read-only: it does not exist", path.value),
+                path.origin.clone(),
+            );
+        }
+    }
+    for path in &policy.hide {
+        match list.facts.path(&path.value) {
+            Some(fact) => {
+                let (folder, place) = (fact.kind == PathKind::Folder, fact.resolved.clone());
+                list.push(MountOp::Mask { folder }, place, path.origin.clone());
+            }
+            None => list.note(
+                format!("nothing to hide at `{}`: it does not exist", path.value),
+                path.origin.clone(),
+            ),
+        }
+    }
+}

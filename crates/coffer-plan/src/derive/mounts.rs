@@ -1,0 +1,153 @@
+//! The ordered list of mounts while it grows: looks sources up in the facts, and keeps refusals and
+//! notes beside it.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::facts::{HostFacts, PathFact, PathKind};
+use crate::origin::Origin;
+use crate::path::is_within;
+use crate::plan::{Access, Mount, MountOp, Note, PlanError, Source};
+
+/// Mounts, in order, with what was refused and what the user should know.
+pub(super) struct MountList<'a> {
+    pub(super) facts: &'a HostFacts,
+    mounts: Vec<Mount>,
+    notes: Vec<Note>,
+    refused: Vec<PlanError>,
+}
+
+impl<'a> MountList<'a> {
+    pub(super) fn new(facts: &'a HostFacts) -> Self {
+        Self {
+            facts,
+            mounts: Vec::new(),
+            notes: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Appends an operation as it is.
+    pub(super) fn push(&mut self, op: MountOp, target: impl Into<Utf8PathBuf>, origin: Origin) {
+        self.mounts.push(Mount {
+            op,
+            target: target.into(),
+            origin,
+        });
+    }
+
+    /// Tells the user something.
+    pub(super) fn note(&mut self, text: String, origin: Origin) {
+        self.notes.push(Note { text, origin });
+    }
+
+    /// Binds a path of the host, which has to be there.
+    pub(super) fn bind(&mut self, source: &Utf8Path, target: &Utf8Path, access: Access, origin: &Origin) {
+        match self.source(source, origin) {
+            Ok(found) => self.push(
+                MountOp::Bind {
+                    source: found,
+                    access,
+                },
+                target,
+                origin.clone(),
+            ),
+            Err(error) => self.refused.push(error),
+        }
+    }
+
+    /// Binds a path of the host read-only where it is there; what cannot be bound is left out with a
+    /// note. Nothing that a person asked for goes this way.
+    pub(super) fn bind_if_there(&mut self, source: &Utf8Path, target: &Utf8Path, origin: &Origin) {
+        if !self.facts.exists(source) {
+            return;
+        }
+        let root_only = self.is_root_only(source);
+        match self.source(source, origin) {
+            Ok(_) if root_only => {
+                let text =
+                    format!("`{source}` is left out: only root can read it; `--mount {source}` grants it");
+                self.note(text, origin.clone());
+            }
+            Ok(found) => {
+                self.push(
+                    MountOp::Bind {
+                        source: found,
+                        access: Access::Ro,
+                    },
+                    target,
+                    origin.clone(),
+                );
+            }
+            Err(error) => self.note(format!("`{source}` is left out: {error}"), origin.clone()),
+        }
+    }
+
+    /// Whether only root's rights let us read the source.
+    fn is_root_only(&self, source: &Utf8Path) -> bool {
+        let fact = self.facts.path(source);
+        self.facts.user.uid == 0 && fact.is_some_and(|fact| !fact.others_can_read())
+    }
+
+    fn source(&self, source: &Utf8Path, origin: &Origin) -> Result<Source, PlanError> {
+        let Some(fact) = self.facts.path(source) else {
+            return Err(PlanError::SourceMissing {
+                source_path: source.to_owned(),
+                origin: origin.clone(),
+            });
+        };
+        let kind = |what| PlanError::SourceKind {
+            source_path: source.to_owned(),
+            what,
+            origin: origin.clone(),
+        };
+        match fact.kind {
+            PathKind::File | PathKind::Folder => Ok(host_source(fact)),
+            PathKind::Missing => Err(PlanError::SourceMissing {
+                source_path: source.to_owned(),
+                origin: origin.clone(),
+            }),
+            PathKind::Socket => Err(kind("a socket")),
+            PathKind::Device => Err(kind("a device")),
+            PathKind::Fifo => Err(kind("a named pipe")),
+            PathKind::LinkLoop => Err(kind("a loop of links")),
+            PathKind::Unreadable => Err(kind("not readable")),
+        }
+    }
+
+    /// Whether a path inside shows something of the host: used to build the PATH.
+    pub(super) fn shows(&self, path: &Utf8Path) -> bool {
+        self.mounts.iter().any(|mount| match &mount.op {
+            MountOp::Bind { .. } => is_within(path, &mount.target),
+            MountOp::Symlink { .. } => is_within(path, &mount.target),
+            MountOp::Tmpfs { .. }
+            | MountOp::Proc
+            | MountOp::Dev
+            | MountOp::Mask { .. }
+            | MountOp::File { .. } => false,
+        })
+    }
+
+    /// Whether something is already mounted exactly there.
+    pub(super) fn has_target(&self, target: &Utf8Path) -> bool {
+        self.mounts.iter().any(|mount| mount.target == target)
+    }
+
+    /// Takes out what a profile or the product mounted at or below `target`, because a person's word
+    /// replaces it.
+    pub(super) fn make_way(&mut self, target: &Utf8Path, may_go: impl Fn(&Origin) -> bool) {
+        self.mounts
+            .retain(|mount| !(is_within(&mount.target, target) && may_go(&mount.origin)));
+    }
+
+    pub(super) fn finish(self) -> (Vec<Mount>, Vec<Note>, Vec<PlanError>) {
+        (self.mounts, self.notes, self.refused)
+    }
+}
+
+fn host_source(fact: &PathFact) -> Source {
+    Source::Host {
+        path: fact.resolved.clone(),
+        dev: fact.dev,
+        ino: fact.ino,
+    }
+}

@@ -1,0 +1,390 @@
+//! The plan: everything a sandbox will be, as one value that can be printed as it is.
+//!
+//! Only [`crate::derive`] makes one and only [`crate::check`] lets it pass ([`CheckedPlan`]). Audit, dry
+//! run, JSON, `why`, diff and lowering all take that one value. It holds no secret: a value stands in it
+//! for names on the public list, for what the sandbox itself makes, and for what a person typed as
+//! `NAME=VALUE`; everything else is a [`Reference`] with a label.
+
+mod refusal;
+mod words;
+
+use std::ops::Deref;
+
+use camino::Utf8PathBuf;
+use serde::Serialize;
+
+use crate::origin::Origin;
+use crate::sign_in::precedence::SignIn;
+pub use refusal::PlanError;
+pub use words::{Access, AuthMode, BackendKind, NetworkTier, Reference, RunFolder, StateMode};
+
+/// Format number of the plan's JSON.
+pub const PLAN_SCHEMA: u32 = 1;
+
+/// A sandbox that was derived and not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Plan {
+    /// Always [`PLAN_SCHEMA`].
+    pub schema: u32,
+    /// What is run.
+    pub command: Command,
+    /// As whom.
+    pub identity: Identity,
+    /// The whole environment, in the order in which it is set.
+    pub environment: Vec<EnvEntry>,
+    /// Typed operations; they are performed in this order.
+    pub mounts: Vec<Mount>,
+    /// What it can talk to.
+    pub network: Network,
+    /// How it gets to be signed in.
+    pub credential: Credential,
+    /// Where the agent's own files are.
+    pub state: State,
+    /// Bounds on resources.
+    pub limits: Limits,
+    /// What else is taken away.
+    pub hardening: Hardening,
+    /// Which credential wins, and why.
+    pub sign_in: SignIn,
+    /// The program that makes the sandbox.
+    pub backend: Backend,
+    /// What the user should know before the run.
+    pub notes: Vec<Note>,
+    /// What the project asked for and does not get until trusted.
+    pub proposals: Vec<Note>,
+}
+
+/// A plan that the check let pass; only [`crate::check::check`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedPlan(pub(crate) Plan);
+
+impl Deref for CheckedPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.0
+    }
+}
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Command {
+    /// The agent's name.
+    pub agent: String,
+    /// Program and arguments; the program is looked up on the sandbox's PATH.
+    pub argv: Vec<String>,
+    /// The working folder inside.
+    #[schemars(with = "String")]
+    pub workdir: Utf8PathBuf,
+    /// Who said what is run.
+    pub origin: Origin,
+}
+
+/// As whom the command runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Identity {
+    /// User id inside.
+    pub uid: u32,
+    /// Group id inside.
+    pub gid: u32,
+    /// User id on the host to which the inner one maps: files made in the project belong to it.
+    pub host_uid: u32,
+    /// Group id on the host to which the inner one maps.
+    pub host_gid: u32,
+    /// Login name inside.
+    pub user: String,
+    /// Home folder inside; the host's path, but private.
+    #[schemars(with = "String")]
+    pub home: Utf8PathBuf,
+    /// Host name inside.
+    pub hostname: String,
+    /// Who decided the ids.
+    pub origin: Origin,
+}
+
+/// A variable of the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct EnvEntry {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where it will come from.
+    #[serde(flatten)]
+    pub value: EnvValue,
+    /// Who brings it.
+    pub class: EnvClass,
+    /// Who decided.
+    pub origin: Origin,
+}
+
+/// A variable's value as far as a plan may hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum EnvValue {
+    /// It may be shown.
+    Value {
+        /// The value.
+        value: String,
+    },
+    /// It is resolved at the last moment.
+    Reference {
+        /// From where.
+        #[serde(rename = "ref")]
+        reference: Reference,
+        /// What may be said about it.
+        label: String,
+    },
+}
+
+/// Who brings a variable; the audit's prefixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvClass {
+    /// `[~]` made by the sandbox.
+    Sandbox,
+    /// `[>]` passed from the host's allowlist.
+    Host,
+    /// `[+]` added by the user or a profile.
+    Extra,
+}
+
+/// One mount operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Mount {
+    /// What is done.
+    #[serde(flatten)]
+    pub op: MountOp,
+    /// Where, inside.
+    #[schemars(with = "String")]
+    pub target: Utf8PathBuf,
+    /// Who asked for it.
+    pub origin: Origin,
+}
+
+/// The kinds of mount operations. A feature is one more kind and one more case everywhere: no `match`
+/// on it has a `_` arm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum MountOp {
+    /// A file or folder of the host.
+    Bind {
+        /// Which one.
+        source: Source,
+        /// `ro` or `rw`.
+        access: Access,
+    },
+    /// An empty private folder in memory.
+    Tmpfs {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// The sandbox's own process table.
+    Proc,
+    /// A minimal device folder with terminals of its own.
+    Dev,
+    /// A symbolic link.
+    Symlink {
+        /// Its text.
+        source: String,
+    },
+    /// Nothing can be seen or written there.
+    Mask {
+        /// Whether a folder is hidden; else a file.
+        folder: bool,
+    },
+    /// A read-only file made for this run.
+    File {
+        /// Its content.
+        #[serde(flatten)]
+        content: FileContent,
+    },
+}
+
+/// What is bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Source {
+    /// It was there when the facts were read; a run stops when it is another one by then.
+    Host {
+        /// Path, links followed.
+        #[schemars(with = "String")]
+        path: Utf8PathBuf,
+        /// Device number.
+        dev: u64,
+        /// Inode number.
+        ino: u64,
+    },
+    /// A folder of Cofferdam's own, made (0700) where it is missing.
+    Own {
+        /// Path.
+        #[schemars(with = "String")]
+        path: Utf8PathBuf,
+    },
+    /// A folder of this run, gone after it.
+    Run {
+        /// Which.
+        folder: RunFolder,
+    },
+}
+
+/// What a made file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum FileContent {
+    /// Public text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// Resolved at the last moment.
+    Reference {
+        /// From where.
+        #[serde(rename = "ref")]
+        reference: Reference,
+        /// What may be said about it.
+        label: String,
+    },
+}
+
+/// What the sandbox can talk to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Network {
+    /// The tier.
+    pub tier: NetworkTier,
+    /// Who decided the tier.
+    pub origin: Origin,
+    /// Allowed hosts; meaningful in the tiers `agent` and `dev`.
+    pub allow: Vec<AllowedHost>,
+    /// Host services at the same port inside.
+    pub forward: Vec<u16>,
+    /// Ports of the sandbox on the host's loopback.
+    pub publish: Vec<u16>,
+}
+
+/// A host that may be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct AllowedHost {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who allowed it.
+    pub origin: Origin,
+}
+
+/// How the run gets to be signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Credential {
+    /// Whose login.
+    pub account: String,
+    /// Which way.
+    pub mode: AuthMode,
+    /// What crosses; `None` when no login crosses.
+    #[serde(rename = "ref")]
+    pub reference: Option<Reference>,
+    /// The login file on the host, when one is leased from.
+    #[schemars(with = "Option<String>")]
+    pub file: Option<Utf8PathBuf>,
+    /// When a lease ends (Unix ms), if the login says.
+    pub expires_at_ms: Option<i64>,
+    /// Who decided the mode.
+    pub origin: Origin,
+}
+
+/// Where the agent's own files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct State {
+    /// Which kind.
+    pub mode: StateMode,
+    /// Who decided it.
+    pub origin: Origin,
+    /// On the host; `None` for agents without state.
+    pub source: Option<Source>,
+    /// Inside.
+    #[schemars(with = "Option<String>")]
+    pub target: Option<Utf8PathBuf>,
+    /// JSON merged into files of the state before the start.
+    pub seeds: Vec<StateSeed>,
+    /// Links made in the state before the start.
+    pub links: Vec<StateLink>,
+}
+
+/// JSON merged into a file of the state; keys that are there already stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct StateSeed {
+    /// Relative to the state.
+    pub file: String,
+    /// The object, as JSON text.
+    #[serde(flatten)]
+    pub content: FileContent,
+    /// Who asked.
+    pub origin: Origin,
+}
+
+/// A link in the state that leads to a path inside the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct StateLink {
+    /// Relative to the state.
+    pub name: String,
+    /// Its text.
+    #[schemars(with = "String")]
+    pub to: Utf8PathBuf,
+    /// Who asked.
+    pub origin: Origin,
+}
+
+/// Bounds on resources; none can be asked for yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+pub struct Limits {}
+
+/// What else is taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Hardening {
+    /// Namespaces of its own.
+    pub namespaces: Vec<Namespace>,
+    /// Capabilities left, in its own user namespace.
+    pub capabilities: Vec<String>,
+    /// `no_new_privs`.
+    pub no_new_privileges: bool,
+    /// The root folder itself cannot be written.
+    pub read_only_root: bool,
+    /// It ends with `coffer`.
+    pub die_with_parent: bool,
+}
+
+/// The kinds of namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Namespace {
+    /// User and group ids.
+    User,
+    /// Mounts.
+    Mount,
+    /// Processes.
+    Pid,
+    /// System V IPC and POSIX queues.
+    Ipc,
+    /// Host name.
+    Uts,
+    /// Resource groups.
+    Cgroup,
+    /// Network.
+    Net,
+}
+
+/// The program that makes the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Backend {
+    /// Which.
+    pub kind: BackendKind,
+    /// Who decided.
+    pub origin: Origin,
+}
+
+/// A sentence for people, and who caused it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Note {
+    /// What they should know.
+    pub text: String,
+    /// Who caused it.
+    pub origin: Origin,
+}

@@ -1,0 +1,294 @@
+//! Why a plan is refused: one variant per reason, each with who asked and a way out.
+
+use camino::Utf8PathBuf;
+
+use super::words::{AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::origin::Origin;
+
+/// Why a plan is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Nobody says where the home folder is.
+    #[error("there is no home folder")]
+    NoHome,
+    /// The home folder is `/`.
+    #[error("the home folder is `/`, so nothing could be kept out of the sandbox")]
+    HomeIsRoot,
+    /// The project is `/`, the home folder, a parent of it, or a folder of the system.
+    #[error("`{project}` cannot be a project: {reason}")]
+    ProjectTooWide {
+        /// The folder.
+        project: Utf8PathBuf,
+        /// What it is.
+        reason: &'static str,
+    },
+    /// Root runs it in another user's folder.
+    #[error("`{project}` belongs to uid {owner}, and coffer runs as root")]
+    ProjectOfAnother {
+        /// The folder.
+        project: Utf8PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// A tier that does not exist yet.
+    #[error("network tier `{tier}` needs the gateway, which is not there yet ({origin})")]
+    TierUnavailable {
+        /// The tier.
+        tier: NetworkTier,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// An auth mode that does not exist yet.
+    #[error("auth mode `{mode}` is not there yet: {reason} ({origin})")]
+    AuthUnavailable {
+        /// The mode.
+        mode: AuthMode,
+        /// Why.
+        reason: &'static str,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A state mode that does not exist yet.
+    #[error("state mode `{mode}` is not there yet ({origin})")]
+    StateUnavailable {
+        /// The mode.
+        mode: StateMode,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// An account that does not exist.
+    #[error("there is no account `{name}` ({origin})")]
+    UnknownAccount {
+        /// Its name.
+        name: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A backend that does not exist yet.
+    #[error("backend `{kind}` is not there yet ({origin})")]
+    BackendUnavailable {
+        /// The backend.
+        kind: BackendKind,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// The agent's program was not found.
+    #[error("`{program}` is not on the PATH")]
+    AgentMissing {
+        /// The program.
+        program: String,
+        /// How to get it.
+        install: Option<String>,
+    },
+    /// Nothing stands at a source.
+    #[error("`{source_path}` does not exist ({origin})")]
+    SourceMissing {
+        /// The source.
+        source_path: Utf8PathBuf,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A source is a socket, a device, a pipe, a loop of links, or cannot be looked at.
+    #[error("`{source_path}` is {what} ({origin})")]
+    SourceKind {
+        /// The source.
+        source_path: Utf8PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// Root would show what others cannot read.
+    #[error("`{source_path}` can be read by root only, and nobody granted it ({origin})")]
+    RootOnlySource {
+        /// The source.
+        source_path: Utf8PathBuf,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// Two operations on one target.
+    #[error("`{target}` is mounted twice: by {first} and by {second}")]
+    DuplicateTarget {
+        /// The target.
+        target: Utf8PathBuf,
+        /// Who came first.
+        first: Origin,
+        /// Who came second.
+        second: Origin,
+    },
+    /// A later operation covers an earlier one.
+    #[error("the mount on `{target}` ({origin}) would cover `{covered}` ({covered_origin})")]
+    Shadow {
+        /// The later target.
+        target: Utf8PathBuf,
+        /// Who asked for it.
+        origin: Origin,
+        /// The earlier target.
+        covered: Utf8PathBuf,
+        /// Who asked for that.
+        covered_origin: Origin,
+    },
+    /// A mount inside something that is hidden.
+    #[error("the mount on `{target}` ({origin}) would open what is hidden at `{hidden}` ({hidden_origin})")]
+    OpensHidden {
+        /// The later target.
+        target: Utf8PathBuf,
+        /// Who asked for it.
+        origin: Origin,
+        /// The hidden path.
+        hidden: Utf8PathBuf,
+        /// Who hid it.
+        hidden_origin: Origin,
+    },
+    /// A target that the sandbox keeps for itself.
+    #[error("`{target}` is the sandbox's own ({origin})")]
+    ReservedTarget {
+        /// The target.
+        target: Utf8PathBuf,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A mount would show a secret.
+    #[error("`{source_path}` would show `{secret}`, {reason} ({origin})")]
+    Secret {
+        /// The source.
+        source_path: Utf8PathBuf,
+        /// The secret path.
+        secret: Utf8PathBuf,
+        /// What is secret about it.
+        reason: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A program that the host runs could be changed from inside.
+    #[error("`{program}` is run on the host and lies in `{mount}`, which the agent could write ({origin})")]
+    HostExecutable {
+        /// The program.
+        program: Utf8PathBuf,
+        /// The writable source.
+        mount: Utf8PathBuf,
+        /// Who asked for the mount.
+        origin: Origin,
+    },
+    /// Settings in the project would redirect the agent's credentials.
+    #[error("`{file}` sets {keys}, and your credential would follow them")]
+    ProjectSettings {
+        /// The file.
+        file: Utf8PathBuf,
+        /// The keys, quoted.
+        keys: String,
+    },
+    /// A settings file in the project could not be read.
+    #[error("`{file}` cannot be judged: {reason}")]
+    ProjectSettingsUnreadable {
+        /// The file.
+        file: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The login file is there and holds no login.
+    #[error("the login in `{file}` cannot be used: {reason}")]
+    LoginUnusable {
+        /// The file.
+        file: Utf8PathBuf,
+        /// Why.
+        reason: String,
+        /// The agent's command, for the hint.
+        agent: String,
+    },
+    /// The login's access token has ended, or will within five minutes.
+    #[error("the login in `{file}` {ends}; a run could not renew it yet")]
+    LoginEnding {
+        /// The file.
+        file: Utf8PathBuf,
+        /// When, in words.
+        ends: String,
+        /// The agent's command, for the hint.
+        agent: String,
+    },
+    /// A variable that looks secret was to be given on the command line or in a file.
+    #[error("`{name}` looks like a secret, and its value would stand in the open ({origin})")]
+    SecretValue {
+        /// The variable.
+        name: String,
+        /// Who set it.
+        origin: Origin,
+    },
+}
+
+impl PlanError {
+    /// The stable code of `error[CODE]`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoHome | Self::HomeIsRoot => "home",
+            Self::ProjectTooWide { .. } => "project-too-wide",
+            Self::ProjectOfAnother { .. } => "project-owner",
+            Self::TierUnavailable { .. } => "tier-unavailable",
+            Self::AuthUnavailable { .. } => "auth-unavailable",
+            Self::StateUnavailable { .. } => "state-unavailable",
+            Self::UnknownAccount { .. } => "unknown-account",
+            Self::BackendUnavailable { .. } => "backend-unavailable",
+            Self::AgentMissing { .. } => "agent-missing",
+            Self::SourceMissing { .. } => "source-missing",
+            Self::SourceKind { .. } => "source-kind",
+            Self::RootOnlySource { .. } => "root-only-source",
+            Self::DuplicateTarget { .. } => "duplicate-target",
+            Self::Shadow { .. } => "shadowed-mount",
+            Self::OpensHidden { .. } => "opens-hidden",
+            Self::ReservedTarget { .. } => "reserved-target",
+            Self::Secret { .. } => "secret-path",
+            Self::HostExecutable { .. } => "host-executable",
+            Self::ProjectSettings { .. } | Self::ProjectSettingsUnreadable { .. } => "project-settings",
+            Self::LoginUnusable { .. } => "login-unusable",
+            Self::LoginEnding { .. } => "login-ending",
+            Self::SecretValue { .. } => "secret-value",
+        }
+    }
+
+    /// The way out.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoHome | Self::HomeIsRoot => "set HOME to a folder of your own".to_owned(),
+            Self::ProjectTooWide { .. } => "`cd` into a project's folder, and run it there".to_owned(),
+            Self::ProjectOfAnother { owner, .. } => {
+                format!("run it as that user: `sudo -u '#{owner}' coffer run`")
+            }
+            Self::TierUnavailable { .. } => "`--network full` or `--network none`".to_owned(),
+            Self::AuthUnavailable { .. } => "`--auth lease` or `--auth none`".to_owned(),
+            Self::StateUnavailable { .. } => {
+                "`--state project`, `--state shared` or `--state fresh`".to_owned()
+            }
+            Self::UnknownAccount { .. } => "`--account host`: the only one until accounts exist".to_owned(),
+            Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
+            Self::AgentMissing {
+                install: Some(command),
+                ..
+            } => format!("`{command}`"),
+            Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),
+            Self::SourceMissing { .. } => "make it, or take the mount out".to_owned(),
+            Self::SourceKind { .. } => "mount a file or a folder".to_owned(),
+            Self::RootOnlySource { source_path, .. } => format!("grant it: `--mount {source_path}`"),
+            Self::DuplicateTarget { .. } => "take one of the two out, or give it another target".to_owned(),
+            Self::Shadow { .. } => "mount it somewhere else: `--mount SRC:DST`".to_owned(),
+            Self::OpensHidden { .. } => "take the mount or the `hide` out".to_owned(),
+            Self::ReservedTarget { .. } => "mount it somewhere else: `--mount SRC:DST`".to_owned(),
+            Self::Secret { secret, .. } => {
+                format!(
+                    "mount less, or hide the secret, or say `expose = [\"{secret}\"]` in your own config file"
+                )
+            }
+            Self::HostExecutable { .. } => {
+                "install the program outside of what the agent may write".to_owned()
+            }
+            Self::ProjectSettings { .. } => "read it, then `coffer trust`".to_owned(),
+            Self::ProjectSettingsUnreadable { file, .. } => format!("mend or remove `{file}`"),
+            Self::LoginUnusable { agent, .. } => {
+                format!("sign in again on the host with `{agent}`, or go on without: `--auth none`")
+            }
+            Self::LoginEnding { agent, .. } => {
+                format!("renew it on the host with `{agent} auth status`, or go on without: `--auth none`")
+            }
+            Self::SecretValue { name, .. } => format!("pass it from your environment: `--env {name}`"),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The words of the contract: auth modes, states, tiers, backends, references.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Declares an enum of contract words with one spelling for files, flags, JSON and people.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every word, in order.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word itself.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("expected one of: {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// What may be done with a bound source.
+    Access {
+        /// Read only.
+        Ro = "ro",
+        /// Read and write.
+        Rw = "rw",
+    }
+}
+
+/// Extra mounts are read-only unless said otherwise.
+#[expect(
+    clippy::derivable_impls,
+    reason = "the macro owns the derive list; the default is a decision, said here"
+)]
+impl Default for Access {
+    fn default() -> Self {
+        Self::Ro
+    }
+}
+
+words! {
+    /// How a run gets to be signed in.
+    AuthMode {
+        /// No credential crosses.
+        None = "none",
+        /// The short-lived access token crosses, without refresh token.
+        Lease = "lease",
+        /// A gateway outside holds the credential.
+        Gateway = "gateway",
+        /// The login folder itself, with its locks.
+        Shared = "shared",
+    }
+}
+
+words! {
+    /// Where the agent's own files live.
+    StateMode {
+        /// One for each project folder.
+        Project = "project",
+        /// One for each account.
+        Shared = "shared",
+        /// A working copy for this run.
+        Copy = "copy",
+        /// Empty, and gone after the run.
+        Fresh = "fresh",
+    }
+}
+
+words! {
+    /// What the sandbox can talk to, from the narrowest to the widest.
+    NetworkTier {
+        /// Nobody.
+        None = "none",
+        /// The agent's API.
+        Agent = "agent",
+        /// An allowlist.
+        Dev = "dev",
+        /// Anybody, recorded.
+        Learn = "learn",
+        /// The host's own network.
+        Full = "full",
+    }
+}
+
+words! {
+    /// What makes the sandbox.
+    BackendKind {
+        /// Bubblewrap.
+        Bwrap = "bwrap",
+        /// Podman.
+        Podman = "podman",
+        /// Docker.
+        Docker = "docker",
+        /// Kubernetes.
+        Kubernetes = "kubernetes",
+    }
+}
+
+words! {
+    /// Folders that exist for one run.
+    RunFolder {
+        /// Holds the leased login.
+        Lease = "lease",
+        /// A fresh state.
+        State = "state",
+    }
+}
+
+/// Something that stands in a plan only by name and is resolved by `run` at the last moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// A variable of the host's environment.
+    HostEnv(String),
+    /// A variable of the `env` block of the user's settings file of the agent.
+    SettingsEnv(String),
+    /// The user's settings file of the agent, without its secrets.
+    Settings,
+    /// The user's MCP servers, without their secrets.
+    McpServers,
+    /// The login without its refresh token.
+    Lease,
+    /// A folder of this run.
+    Folder(RunFolder),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HostEnv(name) => write!(f, "@ref:env:{name}"),
+            Self::SettingsEnv(name) => write!(f, "@ref:settings-env:{name}"),
+            Self::Settings => f.write_str("@ref:settings"),
+            Self::McpServers => f.write_str("@ref:mcp-servers"),
+            Self::Lease => f.write_str("@ref:lease"),
+            Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let body = text
+            .strip_prefix("@ref:")
+            .ok_or_else(|| format!("`{text}` is no reference"))?;
+        match body.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::HostEnv(name.to_owned())),
+            Some(("settings-env", name)) if !name.is_empty() => Ok(Self::SettingsEnv(name.to_owned())),
+            Some(("run", folder)) => folder.parse().map(Self::Folder),
+            None if body == "settings" => Ok(Self::Settings),
+            None if body == "mcp-servers" => Ok(Self::McpServers),
+            None if body == "lease" => Ok(Self::Lease),
+            Some(_) | None => Err(format!("`{text}` is no known reference")),
+        }
+    }
+}
+
+impl Serialize for Reference {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl schemars::JsonSchema for Reference {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Reference".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^@ref:[a-z-]+(:.+)?$" })
+    }
+}

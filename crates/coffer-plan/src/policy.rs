@@ -1,0 +1,385 @@
+//! Policy: the merged layers with every template expanded on this machine. What was said becomes what
+//! is meant; nothing is decided about the sandbox yet.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::agent::Agent;
+use crate::built_in::{SecretPath, System};
+use crate::config::{Flags, Merged, Proposal, Trust};
+use crate::facts::{HostFacts, Questions};
+use crate::origin::{Decided, Origin, OriginLayer};
+use crate::path::PathTemplate;
+use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
+
+#[cfg(test)]
+mod tests;
+
+/// What is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The agent's data file.
+    pub agent: Agent,
+    /// Program and arguments.
+    pub command: Decided<Vec<String>>,
+    /// Whether the command is the agent's own program.
+    pub runs_agent: bool,
+    /// The working folder inside.
+    pub workdir: Utf8PathBuf,
+    /// The account's name.
+    pub account: Decided<String>,
+    /// The auth mode.
+    pub auth: Decided<AuthMode>,
+    /// The state mode.
+    pub state: Decided<StateMode>,
+    /// The network tier.
+    pub network: Decided<NetworkTier>,
+    /// The backend.
+    pub backend: Decided<BackendKind>,
+    /// Whether the agent may skip its own questions.
+    pub unattended: Decided<bool>,
+    /// Whether the agent's folder-trust question is answered.
+    pub trust_folder: Decided<bool>,
+    /// Whether the agent is uid 0 inside.
+    pub as_root_inside: Decided<bool>,
+    /// Mounts, weakest layer first.
+    pub mounts: Vec<MountRequest>,
+    /// Folders for the PATH.
+    pub path: Vec<Decided<Utf8PathBuf>>,
+    /// Names of variables to pass.
+    pub env_pass: Vec<Decided<String>>,
+    /// Variables to set.
+    pub env_set: Vec<Decided<(String, String)>>,
+    /// Paths to hide.
+    pub hide: Vec<Decided<Utf8PathBuf>>,
+    /// Paths to make read-only.
+    pub readonly: Vec<Decided<Utf8PathBuf>>,
+    /// Secret paths that may be mounted.
+    pub expose: Vec<Decided<Utf8PathBuf>>,
+    /// Paths that no mount may expose.
+    pub secrets: Vec<Secret>,
+    /// What every sandbox gets of the system.
+    pub system: System,
+    /// What the project asked for beyond tightening.
+    pub proposals: Vec<Proposal>,
+    /// What the user trusts.
+    pub trust: Trust,
+}
+
+/// A mount that a layer asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRequest {
+    /// On the host, absolute and clean.
+    pub source: Utf8PathBuf,
+    /// Inside, absolute and clean.
+    pub target: Utf8PathBuf,
+    /// `ro` or `rw`.
+    pub access: Access,
+    /// Leave it out where the source does not exist.
+    pub optional: bool,
+    /// Who asked.
+    pub origin: Origin,
+}
+
+/// A path that no mount may expose, on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Absolute and clean; everything below it counts.
+    pub path: Utf8PathBuf,
+    /// What is secret about it.
+    pub reason: String,
+    /// Paths below it that hold no secret.
+    pub except: Vec<Utf8PathBuf>,
+}
+
+/// What was said and means nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A path needs a home folder or a variable that is not there.
+    #[error("`{template}` leads nowhere: a variable or the home folder in it is not set ({origin})")]
+    NoSuchPath {
+        /// As written.
+        template: String,
+        /// Who wrote it.
+        origin: Origin,
+    },
+    /// A line break or another control character in a path.
+    #[error("a path with control characters cannot be used: {path:?} ({origin})")]
+    ControlCharacters {
+        /// The path.
+        path: String,
+        /// Who wrote it.
+        origin: Origin,
+    },
+}
+
+impl PolicyError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoSuchPath { .. } => "set HOME, or write the path in full".to_owned(),
+            Self::ControlCharacters { .. } => "rename the file or folder".to_owned(),
+        }
+    }
+}
+
+/// Data files and flags that [`resolve`] needs besides the merged layers.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The agent's data file.
+    pub agent: Agent,
+    /// Every known agent: their login folders are secret, too.
+    pub all_agents: Vec<Agent>,
+    /// What every sandbox gets.
+    pub system: System,
+    /// What no mount may expose.
+    pub secrets: Vec<SecretPath>,
+    /// What the user trusts.
+    pub trust: Trust,
+}
+
+impl Inputs {
+    /// What the machine has to be asked before the plan can be made.
+    pub fn questions(&self, merged: &Merged, flags: &Flags, base: &HostFacts) -> Questions {
+        let mut templates: Vec<PathTemplate> = Vec::new();
+        templates.extend(self.system.folders.iter().cloned());
+        templates.extend(
+            self.system
+                .etc
+                .iter()
+                .map(|name| PathTemplate(format!("/etc/{name}"))),
+        );
+        templates
+            .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
+        templates.extend(self.system.path.iter().cloned());
+        templates.extend(self.secrets.iter().map(|secret| secret.path.clone()));
+        let mut paths = Vec::new();
+        if let Some(state) = &self.agent.state
+            && let Some(folder) = state.host.iter().find_map(|template| template.expand(base))
+        {
+            paths.extend(self.agent.user_config.iter().map(|name| folder.join(name)));
+        }
+        if let Some(host_path) = base.public_value("PATH") {
+            paths.extend(
+                host_path
+                    .split(':')
+                    .filter(|entry| entry.starts_with('/'))
+                    .map(Utf8PathBuf::from),
+            );
+        }
+        let layer_paths = merged
+            .mounts
+            .iter()
+            .map(|mount| (&mount.value.source, &mount.origin));
+        let layer_paths = layer_paths.chain(merged.path.iter().map(|path| (&path.value, &path.origin)));
+        let layer_paths = layer_paths.chain(merged.hide.iter().map(|path| (&path.value, &path.origin)));
+        let layer_paths = layer_paths.chain(merged.readonly.iter().map(|path| (&path.value, &path.origin)));
+        paths.extend(layer_paths.filter_map(|(template, origin)| locate(template, origin, base)));
+        if let Some(git) = &base.project.git {
+            paths.extend([git.git_dir.clone(), git.common_dir.clone()]);
+        }
+        paths.extend([base.project.path.clone(), base.coffer.clone()]);
+        paths.extend(flags.workdir.clone());
+        Questions {
+            agent: Some(self.agent.clone()),
+            templates,
+            paths,
+        }
+    }
+}
+
+/// The absolute path that a layer means: relative ones count from the folder of the command for flags,
+/// from the project for everything else.
+fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option<Utf8PathBuf> {
+    let text = template.0.as_str();
+    if text.starts_with('/') || text.starts_with("${") || text == "~" || text.starts_with("~/") {
+        return template.expand(facts);
+    }
+    let base = match origin.layer {
+        OriginLayer::Flag => &facts.project.start,
+        OriginLayer::BuiltIn
+        | OriginLayer::Agent
+        | OriginLayer::Profile
+        | OriginLayer::UserFile
+        | OriginLayer::PerProject
+        | OriginLayer::ProjectFile => &facts.project.path,
+    };
+    Some(crate::path::clean(&base.join(text)))
+}
+
+/// Expands every template on this machine.
+///
+/// # Errors
+/// Every path that leads nowhere or has control characters, all of them at once.
+pub fn resolve(
+    merged: Merged,
+    flags: &Flags,
+    inputs: Inputs,
+    facts: &HostFacts,
+) -> Result<Policy, Vec<PolicyError>> {
+    let mut errors = Vec::new();
+    let mut place = |template: &PathTemplate, origin: &Origin| -> Option<Utf8PathBuf> {
+        let Some(path) = locate(template, origin, facts) else {
+            errors.push(PolicyError::NoSuchPath {
+                template: template.0.clone(),
+                origin: origin.clone(),
+            });
+            return None;
+        };
+        if path.as_str().chars().any(char::is_control) {
+            errors.push(PolicyError::ControlCharacters {
+                path: path.into(),
+                origin: origin.clone(),
+            });
+            return None;
+        }
+        Some(path)
+    };
+    let mut mounts = Vec::new();
+    for Decided { value: spec, origin } in &merged.mounts {
+        if spec.optional && locate(&spec.source, origin, facts).is_none() {
+            continue;
+        }
+        let Some(source) = place(&spec.source, origin) else {
+            continue;
+        };
+        let target = match &spec.target {
+            Some(target) => place(target, origin),
+            None => Some(source.clone()),
+        };
+        let Some(target) = target else { continue };
+        mounts.push(MountRequest {
+            source,
+            target,
+            access: spec.access,
+            optional: spec.optional,
+            origin: origin.clone(),
+        });
+    }
+    let mut places = |list: &[Decided<PathTemplate>], optional: bool| -> Vec<Decided<Utf8PathBuf>> {
+        let keep = |entry: &&Decided<PathTemplate>| {
+            !optional || locate(&entry.value, &entry.origin, facts).is_some()
+        };
+        let placed = list.iter().filter(keep).filter_map(|Decided { value, origin }| {
+            Some(Decided::new(place(value, origin)?, origin.clone()))
+        });
+        placed.collect()
+    };
+    let path = places(&merged.path, true);
+    let (hide, readonly, expose) = (
+        places(&merged.hide, false),
+        places(&merged.readonly, false),
+        places(&merged.expose, false),
+    );
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let (command, runs_agent) = command(&inputs.agent, &merged.unattended, flags);
+    let secrets = secrets(&inputs, facts);
+    Ok(Policy {
+        runs_agent,
+        command,
+        workdir: flags
+            .workdir
+            .clone()
+            .unwrap_or_else(|| facts.project.start.clone()),
+        auth: merged
+            .auth
+            .unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
+        account: merged.account,
+        state: merged.state,
+        network: merged.network,
+        backend: merged.backend,
+        unattended: merged.unattended,
+        trust_folder: merged.trust_folder,
+        as_root_inside: merged.as_root_inside,
+        mounts,
+        path,
+        env_pass: merged.env_pass,
+        env_set: merged.env_set,
+        hide,
+        readonly,
+        expose,
+        secrets,
+        system: inputs.system,
+        proposals: merged.proposals,
+        trust: inputs.trust,
+        agent: inputs.agent,
+    })
+}
+
+/// The command as it is run, and whether it is the agent's own program.
+fn command(agent: &Agent, unattended: &Decided<bool>, flags: &Flags) -> (Decided<Vec<String>>, bool) {
+    if let Some(command) = &flags.command {
+        return (Decided::new(command.clone(), Origin::flag("--")), false);
+    }
+    let mut argv = agent.command.clone();
+    if unattended.value {
+        argv.extend(agent.unattended.args.iter().cloned());
+    }
+    argv.extend(flags.agent_args.iter().cloned());
+    (
+        Decided::new(argv, Origin::new(OriginLayer::Agent, &agent.name)),
+        true,
+    )
+}
+
+fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
+    let mut out: Vec<Secret> = Vec::new();
+    for secret in &inputs.secrets {
+        if let Some(path) = secret.path.expand(facts) {
+            let except = secret.except.iter().map(|name| path.join(name)).collect();
+            out.push(Secret {
+                path,
+                reason: secret.reason.clone(),
+                except,
+            });
+        }
+    }
+    for agent in &inputs.all_agents {
+        let Some(login) = &agent.login else { continue };
+        for folder in login.folders.iter().filter_map(|template| template.expand(facts)) {
+            let except = agent.user_config.iter().map(|name| folder.join(name)).collect();
+            let reason = format!("the login of {}", agent.title);
+            out.retain(|known| known.path != folder);
+            out.push(Secret {
+                path: folder,
+                reason,
+                except,
+            });
+        }
+    }
+    let linked: Vec<Secret> = out
+        .iter()
+        .filter_map(|secret| behind_links(secret, facts))
+        .collect();
+    out.extend(linked);
+    let accounts = facts.folders.data.clone();
+    out.push(Secret {
+        path: accounts,
+        reason: "Cofferdam's own store".to_owned(),
+        except: Vec::new(),
+    });
+    out
+}
+
+/// The same secret at the place to which links lead.
+fn behind_links(secret: &Secret, facts: &HostFacts) -> Option<Secret> {
+    let resolved = &facts.path(&secret.path)?.resolved;
+    (*resolved != secret.path).then(|| Secret {
+        path: resolved.clone(),
+        ..secret.clone()
+    })
+}
+
+impl Secret {
+    /// Whether a mount of `source` would show something of this secret.
+    pub fn is_exposed_by(&self, source: &Utf8Path) -> bool {
+        let excepted = self
+            .except
+            .iter()
+            .any(|except| crate::path::is_within(source, except));
+        let inside = crate::path::is_within(source, &self.path);
+        let around = crate::path::is_within(&self.path, source);
+        (inside && !excepted) || around
+    }
+}
