@@ -199,7 +199,9 @@ provide() {
     install_missing >&2
 }
 
+# What root installs, the test user must be able to read, whatever the umask.
 install_missing() {
+    umask 022
     local step
     if [ ${#PACKAGES[@]} -gt 0 ]; then
         command -v apt-get >/dev/null 2>&1 || fail 4 "no \`apt-get\` here: install ${PACKAGES[*]} by hand"
