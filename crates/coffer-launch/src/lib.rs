@@ -1,2 +1,3 @@
 //! Plan to launch to process.
 #![forbid(unsafe_code)]
+pub mod supervise;

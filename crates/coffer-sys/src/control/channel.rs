@@ -6,6 +6,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
 };
+use rustix::process::Pid;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +24,8 @@ pub struct Received<M> {
     pub message: M,
     /// In the order in which they were passed.
     pub descriptors: Vec<OwnedFd>,
+    /// Who said it, by the kernel's word and in our pid namespace; only after [`Channel::identify_senders`].
+    pub sender: Option<Pid>,
 }
 
 /// One end of the control socket.
@@ -61,6 +64,14 @@ impl Channel {
         self.0
     }
 
+    /// Asks the kernel to name the sender of each message that comes in here.
+    ///
+    /// # Errors
+    /// As `setsockopt(2)`.
+    pub fn identify_senders(&self) -> io::Result<()> {
+        Ok(sockopt::set_socket_passcred(&self.0, true)?)
+    }
+
     /// Says `message` and passes at most [`MAX_PASSED`] descriptors with it. Never raises `SIGPIPE`.
     ///
     /// # Errors
@@ -84,7 +95,8 @@ impl Channel {
     /// As `recvmsg(2)`; `InvalidData` for a datagram that is no message of this direction.
     pub fn receive<M: Message>(&self) -> io::Result<Option<Received<M>>> {
         let mut bytes = [0_u8; DATAGRAM];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED))];
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let got = rustix::io::retry_on_intr(|| {
             recvmsg(
@@ -100,10 +112,12 @@ impl Channel {
             Err(Errno::CONNRESET) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut descriptors = Vec::new();
+        let (mut descriptors, mut sender) = (Vec::new(), None);
         for item in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(passed) = item {
-                descriptors.extend(passed);
+            match item {
+                RecvAncillaryMessage::ScmRights(passed) => descriptors.extend(passed),
+                RecvAncillaryMessage::ScmCredentials(credentials) => sender = Some(credentials.pid),
+                _ => {}
             }
         }
         if got.bytes == 0 {
@@ -118,7 +132,11 @@ impl Channel {
         let datagram = bytes.get(..got.bytes).unwrap_or_default();
         let message =
             M::decode(datagram).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(Some(Received { message, descriptors }))
+        Ok(Some(Received {
+            message,
+            descriptors,
+            sender,
+        }))
     }
 }
 

@@ -165,3 +165,16 @@ fn only_a_seqpacket_socket_is_a_control_socket() {
     let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     assert!(Channel::from_descriptor(stream.into()).is_err());
 }
+
+#[test]
+fn the_kernel_names_the_sender_when_asked() {
+    let (host, init) = Channel::pair().unwrap();
+    init.send(&FromInit::Continued, &[]).unwrap();
+    assert_eq!(host.receive::<FromInit>().unwrap().unwrap().sender, None);
+    host.identify_senders().unwrap();
+    init.send(&FromInit::Continued, &[]).unwrap();
+    assert_eq!(
+        host.receive::<FromInit>().unwrap().unwrap().sender,
+        Some(rustix::process::getpid())
+    );
+}

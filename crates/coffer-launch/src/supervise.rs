@@ -1,0 +1,119 @@
+//! From a started backend to the agent's end: terminal, signals, job control, exit.
+//!
+//! The host holds the master side of the private terminal that `coffer-init` made inside, and relays between it
+//! and the user's own terminal; pipes and files among 0–2 were handed to init and need no relay. Everything
+//! happens in one thread around one `poll`. No buffer grows: whoever is slow slows the other side down.
+
+mod backend;
+mod relay;
+mod session;
+mod stdio;
+mod terminal;
+
+pub use stdio::Stdio;
+
+use coffer_sys::control::{Channel, Step};
+use session::Session;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
+
+/// The host's end of a run's control socket.
+#[derive(Debug)]
+pub struct HostEnd(Channel);
+
+/// The two ends of a run's control socket. The second one goes to init by inheritance
+/// (`coffer_sys::descriptors::inherit`) under its own number, which `--control-fd` names.
+///
+/// # Errors
+/// As `socketpair(2)`.
+pub fn control_pair() -> io::Result<(HostEnd, OwnedFd)> {
+    let (host, init) = Channel::pair()?;
+    Ok((HostEnd(host), init.into_descriptor()))
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The agent ended by itself, with this code.
+    Exited(i32),
+    /// A signal ended the agent; or one that came before it ran ended the start.
+    Signaled(i32),
+    /// The agent's program was not found or cannot be executed.
+    ExecFailed {
+        /// The error number of `execve`.
+        errno: i32,
+    },
+    /// Init runs but could not prepare the agent.
+    SetupFailed {
+        /// Where.
+        step: Step,
+        /// Why.
+        errno: i32,
+    },
+    /// The backend ended before init said anything.
+    BackendFailed {
+        /// How the backend ended.
+        status: ExitStatus,
+        /// What it wrote on its standard error, at most 64 KiB.
+        diagnostics: String,
+    },
+    /// The backend or init ended without a word about the agent, which no longer runs: somebody killed them.
+    Lost {
+        /// How the backend ended.
+        status: ExitStatus,
+        /// What it wrote on its standard error, at most 64 KiB.
+        diagnostics: String,
+    },
+}
+
+/// Why a run could not be supervised. The backend has been killed and everything inside with it.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// Signals cannot be taken as events.
+    #[error("cannot take signals as events")]
+    Signals(#[source] io::Error),
+    /// The start message cannot be sent.
+    #[error("cannot tell the sandbox's init what to start")]
+    Start(#[source] io::Error),
+    /// Init's messages cannot be read.
+    #[error("cannot hear the sandbox's init")]
+    Hear(#[source] io::Error),
+    /// Init is of another version than we are.
+    #[error("the sandbox's init speaks version {theirs} of the control protocol, not {ours}")]
+    Version {
+        /// Ours.
+        ours: u16,
+        /// What init said.
+        theirs: u16,
+    },
+    /// The private terminal cannot be used.
+    #[error("cannot use the private terminal")]
+    PrivateTerminal(#[source] io::Error),
+    /// The user's terminal cannot be used.
+    #[error("cannot use the terminal on the standard descriptors")]
+    UserTerminal(#[source] io::Error),
+    /// Events cannot be waited for.
+    #[error("cannot wait for events of the run")]
+    Wait(#[source] io::Error),
+    /// The backend's end cannot be learned.
+    #[error("cannot wait for the sandbox backend")]
+    Backend(#[source] io::Error),
+}
+
+/// Relays terminal and signals until the agent has ended and the backend with it. The user's terminal is as before
+/// on every way out.
+///
+/// `child` is the backend, just started from this thread in a process group of its own; `diagnostics` is the
+/// reading end of its standard error. Call it without other threads that let signals through.
+///
+/// # Errors
+/// [`SuperviseError`]; nothing of the run is left then.
+pub fn supervise(
+    child: Child,
+    host: HostEnd,
+    diagnostics: OwnedFd,
+    stdio: &Stdio,
+) -> Result<Ended, SuperviseError> {
+    Session::new(child, host.0, diagnostics, stdio)?.run()
+}

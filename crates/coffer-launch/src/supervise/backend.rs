@@ -1,0 +1,157 @@
+//! The backend's process, and init behind it.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Child, ExitStatus};
+
+/// The most of the backend's diagnostics that is kept.
+const DIAGNOSTICS: usize = 64 * 1024;
+
+/// A running backend. Dropped, it takes everything inside with it.
+pub(crate) struct Backend {
+    child: Child,
+    /// Readable when the child has ended. Like `init`, a pidfd: it never means another process.
+    end: Option<OwnedFd>,
+    init: Option<OwnedFd>,
+    status: Option<ExitStatus>,
+    diagnostics: Option<OwnedFd>,
+    text: Vec<u8>,
+}
+
+impl Backend {
+    pub(crate) fn new(child: Child, diagnostics: OwnedFd) -> io::Result<Self> {
+        let mut backend = Self {
+            child,
+            end: None,
+            init: None,
+            status: None,
+            diagnostics: Some(diagnostics),
+            text: Vec::new(),
+        };
+        backend.end = Some(pidfd_open(Pid::from_child(&backend.child), PidfdFlags::empty())?);
+        if let Some(diagnostics) = &backend.diagnostics {
+            fcntl_setfl(diagnostics, fcntl_getfl(diagnostics)? | OFlags::NONBLOCK)?;
+        }
+        Ok(backend)
+    }
+
+    /// Readable when the backend has ended; `None` after [`Backend::bury`].
+    pub(crate) fn end(&self) -> Option<BorrowedFd<'_>> {
+        self.end.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Readable when the backend has written something, until it has closed it.
+    pub(crate) fn diagnostics(&self) -> Option<BorrowedFd<'_>> {
+        self.diagnostics.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How the backend has ended, once it is buried.
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
+    /// Remembers the process that says to be init: with it the whole pid namespace ends.
+    pub(crate) fn init_is(&mut self, init: Option<Pid>) -> io::Result<()> {
+        match init.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+            Some(Ok(init)) => self.init = Some(init),
+            // It has died since; the backend is about to.
+            Some(Err(Errno::SRCH)) | None => {}
+            Some(Err(errno)) => return Err(errno.into()),
+        }
+        Ok(())
+    }
+
+    /// Ends what runs inside, or the backend itself if nothing does yet.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        if self.status.is_some() {
+            return Ok(());
+        }
+        match &self.init {
+            Some(init) => kill(init),
+            None => self.child.kill(),
+        }
+    }
+
+    /// Takes the ended backend's status, and makes sure that the pid namespace is gone: a killed backend leaves
+    /// first, its init a moment later.
+    pub(crate) fn bury(&mut self) -> io::Result<ExitStatus> {
+        if let Some(init) = self.init.take() {
+            kill(&init)?;
+            wait_for_end(&init)?;
+        }
+        let status = self.child.wait()?;
+        self.status = Some(status);
+        self.end = None;
+        while self.diagnostics.as_ref().is_some_and(is_readable) {
+            self.read_diagnostics()?;
+        }
+        Ok(status)
+    }
+
+    /// Takes what the backend has written; what exceeds the limit is read and forgotten.
+    pub(crate) fn read_diagnostics(&mut self) -> io::Result<()> {
+        let Some(descriptor) = &self.diagnostics else {
+            return Ok(());
+        };
+        let mut chunk = [0; 4096];
+        match rustix::io::read(descriptor, &mut chunk) {
+            Ok(0) => self.diagnostics = None,
+            Ok(read) => {
+                let room = DIAGNOSTICS.saturating_sub(self.text.len());
+                self.text.extend(chunk.iter().take(read.min(room)));
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(())
+    }
+
+    /// What the backend has written.
+    pub(crate) fn take_diagnostics(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.text)).into_owned()
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            if let Some(init) = self.init.take() {
+                // Nothing is left to be done if even this fails; the backend is killed next.
+                let _ = kill(&init).and_then(|()| wait_for_end(&init));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn kill(process: &OwnedFd) -> io::Result<()> {
+    match pidfd_send_signal(process, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn wait_for_end(process: &OwnedFd) -> io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::new(process, PollFlags::IN)], None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Whether a read would find something now, if only an end.
+pub(crate) fn is_readable(descriptor: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&descriptor, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}

@@ -1,0 +1,420 @@
+//! The loop of a supervised run.
+
+use super::backend::{Backend, is_readable};
+use super::relay::{Health, INTERESTS, Relay};
+use super::stdio::Stdio;
+use super::terminal::UserTerminal;
+use super::{Ended, SuperviseError};
+use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Received, Start, ToInit, Window};
+use coffer_sys::signals::{SignalEvents, StopScope, stop_self};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// Passed on to the agent.
+const FORWARDED: [Signal; 7] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::TSTP,
+];
+
+/// Those of them that end a program unless it says otherwise: they also end a start that is still under way.
+const ENDING: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
+
+/// How many turns of the loop a stop waits for output: enough for what the agent said before it stopped, not for ever
+/// when something else in there goes on talking.
+const OUTPUT_BEFORE_STOP: usize = 64;
+
+/// How long the agent has to end after its terminal is gone.
+const HANGUP_GRACE: Duration = Duration::from_secs(5);
+
+/// What init has said about the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agent {
+    /// Nothing yet, not even that it runs itself.
+    Unheard,
+    Starting,
+    Running,
+    Stopped,
+    /// The last word.
+    Ended(FromInit),
+}
+
+/// A stop that is due as soon as the output before it has been shown.
+#[derive(Clone, Copy, Debug)]
+struct PendingStop {
+    signal: i32,
+    turns: usize,
+}
+
+pub(crate) struct Session {
+    // Fields are dropped in this order: first the backend dies, then the terminal is given back.
+    backend: Backend,
+    relay: Option<Relay>,
+    terminal: Option<UserTerminal>,
+    /// `None` once init has closed its end.
+    control: Option<Channel>,
+    signals: SignalEvents,
+    agent: Agent,
+    pending_stop: Option<PendingStop>,
+    /// Whether the agent's next stop was asked for by a signal that our own group has got as well.
+    asked_to_stop: bool,
+    /// A signal that ended the start before the agent ran, or the wait for a slow terminal after it.
+    ended_by: Option<Signal>,
+    hangup: Option<Instant>,
+}
+
+/// What `poll` said.
+struct Ready {
+    signals: bool,
+    control: bool,
+    backend: bool,
+    diagnostics: bool,
+    relay: Option<[PollFlags; INTERESTS]>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        child: Child,
+        control: Channel,
+        diagnostics: OwnedFd,
+        stdio: &Stdio,
+    ) -> Result<Self, SuperviseError> {
+        let backend = Backend::new(child, diagnostics).map_err(SuperviseError::Backend)?;
+        let others = [Signal::WINCH, Signal::CONT];
+        let signals = SignalEvents::block(&[FORWARDED.as_slice(), others.as_slice()].concat())
+            .map_err(SuperviseError::Signals)?;
+        let terminal = UserTerminal::of(stdio).map_err(SuperviseError::UserTerminal)?;
+        control.identify_senders().map_err(SuperviseError::Hear)?;
+        let session = Self {
+            backend,
+            relay: None,
+            terminal,
+            control: Some(control),
+            signals,
+            agent: Agent::Unheard,
+            pending_stop: None,
+            asked_to_stop: false,
+            ended_by: None,
+            hangup: None,
+        };
+        session.send_start(stdio)?;
+        Ok(session)
+    }
+
+    /// Said before init is there to hear it: it waits in the socket.
+    fn send_start(&self, stdio: &Stdio) -> Result<(), SuperviseError> {
+        let (window, modes) = match &self.terminal {
+            Some(terminal) => (
+                terminal.window().map_err(SuperviseError::UserTerminal)?,
+                Some(terminal.modes().map_err(SuperviseError::UserTerminal)?),
+            ),
+            None => (Window::default(), None),
+        };
+        let start = Start {
+            passed: stdio.passed(),
+            terminal: stdio.terminals(),
+            window,
+            modes,
+            foreground: self.is_foreground(),
+        };
+        let passed: Vec<BorrowedFd<'_>> = stdio
+            .passed()
+            .iter()
+            .map(|number| stdio.descriptor(number))
+            .collect();
+        self.send(&ToInit::Start(start), &passed)
+            .map_err(SuperviseError::Start)
+    }
+
+    /// Everything until the backend has ended and all output has been shown.
+    pub(crate) fn run(mut self) -> Result<Ended, SuperviseError> {
+        loop {
+            let ready = self.wait()?;
+            if ready.control {
+                self.listen()?;
+            }
+            if ready.signals {
+                while let Some(caught) = self.signals.next().map_err(SuperviseError::Signals)? {
+                    self.caught(caught.signal)?;
+                }
+            }
+            if let Some(flags) = ready.relay {
+                self.transfer(flags)?;
+            }
+            if ready.diagnostics {
+                self.backend.read_diagnostics().map_err(SuperviseError::Backend)?;
+            }
+            if ready.backend {
+                self.backend_ended()?;
+            }
+            self.stop_if_due()?;
+            if self.hangup.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.kill(Signal::KILL)?;
+            }
+            let shown = self.relay.as_ref().is_none_or(Relay::is_finished);
+            if let Some(status) = self.backend.status()
+                && (shown || self.ended_by.is_some())
+            {
+                return Ok(self.conclude(status));
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<Ready, SuperviseError> {
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        let control = watch_for(&mut fds, self.control.as_ref().map(AsFd::as_fd));
+        let backend = watch_for(&mut fds, self.backend.end());
+        let diagnostics = watch_for(&mut fds, self.backend.diagnostics());
+        let relay = match (&self.relay, &self.terminal) {
+            (Some(relay), Some(terminal)) => {
+                fds.extend(relay.interests(terminal));
+                Some(fds.len() - INTERESTS)
+            }
+            _ => None,
+        };
+        let timeout = self
+            .hangup
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(SuperviseError::Wait(errno.into())),
+        }
+        let flags = |index: usize| fds.get(index).map_or(PollFlags::empty(), PollFd::revents);
+        let came = |index: Option<usize>| index.is_some_and(|index| !flags(index).is_empty());
+        Ok(Ready {
+            signals: came(Some(0)),
+            control: came(control),
+            backend: came(backend),
+            diagnostics: came(diagnostics),
+            relay: relay.map(|first| [flags(first), flags(first + 1), flags(first + 2)]),
+        })
+    }
+
+    /// One message of init's. The end of the socket is the end of init: the backend's end follows.
+    fn listen(&mut self) -> Result<(), SuperviseError> {
+        let Some(control) = &self.control else {
+            return Ok(());
+        };
+        let Some(Received {
+            message,
+            descriptors,
+            sender,
+        }) = control.receive::<FromInit>().map_err(SuperviseError::Hear)?
+        else {
+            self.control = None;
+            return Ok(());
+        };
+        match message {
+            FromInit::Hello {
+                version: PROTOCOL_VERSION,
+            } => {
+                self.agent = Agent::Starting;
+                self.backend.init_is(sender).map_err(SuperviseError::Backend)?;
+            }
+            FromInit::Hello { version: theirs } => {
+                return Err(SuperviseError::Version {
+                    ours: PROTOCOL_VERSION,
+                    theirs,
+                });
+            }
+            FromInit::Pty => {
+                let master = descriptors.into_iter().next().ok_or(Errno::BADF);
+                let master = master.map_err(|errno| SuperviseError::PrivateTerminal(errno.into()))?;
+                self.relay = Some(Relay::new(master).map_err(SuperviseError::PrivateTerminal)?);
+                self.enter_terminal()?;
+            }
+            FromInit::Started { .. } => self.agent = Agent::Running,
+            FromInit::Continued => {
+                self.agent = Agent::Running;
+                self.pending_stop = None;
+            }
+            FromInit::Stopped { signal } => {
+                self.agent = Agent::Stopped;
+                self.pending_stop = Some(PendingStop {
+                    signal,
+                    turns: OUTPUT_BEFORE_STOP,
+                });
+            }
+            last @ (FromInit::Exited { .. }
+            | FromInit::Signaled { .. }
+            | FromInit::ExecFailed { .. }
+            | FromInit::SetupFailed { .. }) => self.agent = Agent::Ended(last),
+        }
+        Ok(())
+    }
+
+    /// To an init that is gone nothing can be said; how that came is learned from the backend's end.
+    fn send(&self, message: &ToInit, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let Some(control) = &self.control else {
+            return Ok(());
+        };
+        match control.send(message, descriptors) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn say(&self, message: &ToInit) -> Result<(), SuperviseError> {
+        self.send(message, &[]).map_err(SuperviseError::Hear)
+    }
+
+    fn caught(&mut self, number: i32) -> Result<(), SuperviseError> {
+        if number == Signal::WINCH.as_raw() {
+            return self.copy_window();
+        }
+        if number == Signal::CONT.as_raw() {
+            return self.resume();
+        }
+        let Some(signal) = FORWARDED.into_iter().find(|signal| signal.as_raw() == number) else {
+            return Ok(());
+        };
+        let ends = ENDING.contains(&signal);
+        if ends && (self.agent == Agent::Unheard || matches!(self.agent, Agent::Ended(_))) {
+            return self.kill(signal);
+        }
+        self.asked_to_stop |= signal == Signal::TSTP;
+        self.say(&ToInit::Signal(number))
+    }
+
+    /// Ends the run without the agent's consent.
+    fn kill(&mut self, signal: Signal) -> Result<(), SuperviseError> {
+        self.ended_by.get_or_insert(signal);
+        self.hangup = None;
+        self.backend.kill().map_err(SuperviseError::Backend)
+    }
+
+    fn transfer(&mut self, flags: [PollFlags; INTERESTS]) -> Result<(), SuperviseError> {
+        let (Some(relay), Some(terminal)) = (&mut self.relay, &self.terminal) else {
+            return Ok(());
+        };
+        match relay
+            .transfer(terminal, flags)
+            .map_err(SuperviseError::PrivateTerminal)?
+        {
+            Health::Fine => Ok(()),
+            Health::Gone => {
+                // Closing the master side hangs the private terminal up too.
+                self.relay = None;
+                self.terminal = None;
+                self.hangup = Some(Instant::now() + HANGUP_GRACE);
+                self.say(&ToInit::Signal(Signal::HUP.as_raw()))?;
+                self.say(&ToInit::Signal(Signal::CONT.as_raw()))
+            }
+        }
+    }
+
+    /// With the backend its pid namespace has ended: what init said is all in the socket, what the agent printed
+    /// all in the terminal.
+    fn backend_ended(&mut self) -> Result<(), SuperviseError> {
+        self.backend.bury().map_err(SuperviseError::Backend)?;
+        self.hangup = None;
+        while self.control.as_ref().is_some_and(is_readable) {
+            self.listen()?;
+        }
+        self.pending_stop = None;
+        self.control = None;
+        if let Some(relay) = &mut self.relay {
+            relay.expect_end();
+        }
+        Ok(())
+    }
+
+    fn is_foreground(&self) -> bool {
+        self.terminal.as_ref().is_some_and(UserTerminal::is_foreground)
+    }
+
+    /// Takes the user's terminal if it is ours to take, and copies its size.
+    fn enter_terminal(&mut self) -> Result<(), SuperviseError> {
+        if let (Some(terminal), Some(_)) = (&mut self.terminal, &self.relay) {
+            terminal.enter().map_err(SuperviseError::UserTerminal)?;
+        }
+        self.copy_window()
+    }
+
+    fn copy_window(&self) -> Result<(), SuperviseError> {
+        let (Some(relay), Some(terminal)) = (&self.relay, &self.terminal) else {
+            return Ok(());
+        };
+        let window = terminal.window().map_err(SuperviseError::UserTerminal)?;
+        relay.resize(window).map_err(SuperviseError::PrivateTerminal)
+    }
+
+    /// The user's shell lets us go on, in the foreground or in the background.
+    fn resume(&mut self) -> Result<(), SuperviseError> {
+        self.enter_terminal()?;
+        self.say(&ToInit::Continue {
+            foreground: self.is_foreground(),
+        })
+    }
+
+    /// Once the agent has stopped and its last words are shown, we stop, so that the user's shell sees a stopped
+    /// job; and go on when it continues us.
+    fn stop_if_due(&mut self) -> Result<(), SuperviseError> {
+        let Some(PendingStop { signal, turns }) = self.pending_stop else {
+            return Ok(());
+        };
+        if turns > 0 && self.relay.as_ref().is_some_and(|relay| !relay.is_quiet()) {
+            self.pending_stop = Some(PendingStop {
+                signal,
+                turns: turns - 1,
+            });
+            return Ok(());
+        }
+        self.pending_stop = None;
+        let terminal_stops = [Signal::TTIN, Signal::TTOU];
+        let by_terminal = terminal_stops.into_iter().find(|stop| stop.as_raw() == signal);
+        if by_terminal.is_some() && self.is_foreground() {
+            // The foreground came back to us while the agent was stopping for want of it.
+            return self.resume();
+        }
+        let scope = if self.asked_to_stop {
+            StopScope::Process
+        } else {
+            StopScope::Group
+        };
+        self.asked_to_stop = false;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.leave();
+        }
+        stop_self(by_terminal.unwrap_or(Signal::TSTP), scope).map_err(SuperviseError::Signals)?;
+        self.resume()
+    }
+
+    fn conclude(mut self, status: ExitStatus) -> Ended {
+        let diagnostics = self.backend.take_diagnostics();
+        match (self.agent, self.ended_by) {
+            (Agent::Ended(FromInit::Exited { code }), _) => Ended::Exited(code),
+            (Agent::Ended(FromInit::Signaled { signal }), _) => Ended::Signaled(signal),
+            (Agent::Ended(FromInit::ExecFailed { errno }), _) => Ended::ExecFailed { errno },
+            (Agent::Ended(FromInit::SetupFailed { step, errno }), _) => Ended::SetupFailed { step, errno },
+            (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
+            (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
+            (_, None) => Ended::Lost { status, diagnostics },
+        }
+    }
+}
+
+/// Adds a descriptor to those that are polled for reading; says where it stands.
+fn watch_for<'a>(fds: &mut Vec<PollFd<'a>>, descriptor: Option<BorrowedFd<'a>>) -> Option<usize> {
+    descriptor.map(|descriptor| {
+        fds.push(PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
+        fds.len() - 1
+    })
+}
