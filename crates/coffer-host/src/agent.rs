@@ -35,21 +35,14 @@ pub(crate) fn program(facts: &HostFacts, agent: &Agent) -> Option<AgentFacts> {
 
 /// The outermost `node_modules` around a file: packages in it load each other.
 fn outermost_modules(file: &Utf8Path) -> Option<&Utf8Path> {
-    file.ancestors()
-        .skip(1)
-        .filter(|folder| folder.file_name() == Some("node_modules"))
-        .last()
+    file.ancestors().skip(1).filter(|folder| folder.file_name() == Some("node_modules")).last()
 }
 
 /// A program outside `node_modules`: only folders close by count, and never the home folder, whose
 /// `package.json` is about something else.
 fn near_manifest(file: &Utf8Path, facts: &HostFacts) -> Option<String> {
-    let near: Vec<Utf8PathBuf> = file
-        .ancestors()
-        .skip(1)
-        .take(MANIFEST_REACH)
-        .map(Utf8Path::to_owned)
-        .collect();
+    let near: Vec<Utf8PathBuf> =
+        file.ancestors().skip(1).take(MANIFEST_REACH).map(Utf8Path::to_owned).collect();
     let home = facts.user.home.as_deref();
     from_manifest(file, |folder| {
         near.iter().any(|near| near == folder) && Some(folder) != home && folder != "/"
@@ -62,14 +55,11 @@ fn from_manifest(file: &Utf8Path, within: impl Fn(&Utf8Path) -> bool) -> Option<
     struct Manifest {
         version: Option<String>,
     }
-    file.ancestors()
-        .skip(1)
-        .take_while(|folder| within(folder))
-        .find_map(|folder| {
-            let found = read_file(&folder.join("package.json"), MAX_BYTES).ok()?;
-            let manifest: Manifest = serde_json::from_slice(&found.content).ok()?;
-            manifest.version.filter(|version| is_version(version))
-        })
+    file.ancestors().skip(1).take_while(|folder| within(folder)).find_map(|folder| {
+        let found = read_file(&folder.join("package.json"), MAX_BYTES).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&found.content).ok()?;
+        manifest.version.filter(|version| is_version(version))
+    })
 }
 
 /// The innermost component of the path that is a version (`…/claude/versions/2.1.330`).
@@ -87,12 +77,8 @@ fn is_version(text: &str) -> bool {
     let parts: Vec<&str> = numbers.split('.').collect();
     text.len() <= 64
         && parts.len() >= 3
-        && parts
-            .iter()
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
+        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
 }
 
 #[cfg(test)]

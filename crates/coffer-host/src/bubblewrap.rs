@@ -85,10 +85,7 @@ fn recall(file: &Utf8Path) -> Option<Remembered> {
 /// Puts the file in place by one rename, so that a concurrent start reads the old or the new one.
 fn remember(file: &Utf8Path, entry: &Remembered) -> std::io::Result<()> {
     let folder = file.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let temporary = folder.join(format!("bubblewrap.json.{}", std::process::id()));
     let written = std::fs::OpenOptions::new()
         .write(true)
@@ -128,10 +125,7 @@ fn ask(program: &Utf8Path) -> Option<String> {
 fn read_answer(mut out: std::process::ChildStdout) -> Option<String> {
     let mut answer = Vec::new();
     let mut buffer = [0; 512];
-    let patience = Timespec {
-        tv_sec: PATIENCE,
-        tv_nsec: 0,
-    };
+    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
     loop {
         let mut ready = [PollFd::new(&out, PollFlags::IN)];
         if poll(&mut ready, Some(&patience)).ok()? == 0 {
@@ -152,9 +146,7 @@ fn read_answer(mut out: std::process::ChildStdout) -> Option<String> {
 fn looks_like_version(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-+_~".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+_~".contains(&byte))
 }
 
 #[cfg(test)]

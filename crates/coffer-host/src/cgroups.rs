@@ -22,10 +22,8 @@ pub(crate) fn cgroups(proc: &Utf8Path) -> CgroupFacts {
             unified(&mut facts, &mounts, group);
         } else {
             for name in controllers.split(',').filter(|name| !name.starts_with("name=")) {
-                let folder = mounts
-                    .iter()
-                    .filter(|mount| mount.holds(name))
-                    .find_map(|mount| mount.locate(group));
+                let folder =
+                    mounts.iter().filter(|mount| mount.holds(name)).find_map(|mount| mount.locate(group));
                 if folder.is_some_and(|folder| writable(&folder)) {
                     facts.v1_writable.push(name.to_owned());
                 }
@@ -37,10 +35,7 @@ pub(crate) fn cgroups(proc: &Utf8Path) -> CgroupFacts {
 }
 
 fn unified(facts: &mut CgroupFacts, mounts: &[Mount], group: &str) {
-    let folder = mounts
-        .iter()
-        .filter(|mount| mount.kind == "cgroup2")
-        .find_map(|mount| mount.locate(group));
+    let folder = mounts.iter().filter(|mount| mount.kind == "cgroup2").find_map(|mount| mount.locate(group));
     let Some(folder) = folder else {
         return;
     };
@@ -106,10 +101,7 @@ impl Mount {
 
 /// Space, tab, newline and backslash stand as octal numbers in mountinfo.
 fn unescape(text: &str) -> String {
-    text.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]

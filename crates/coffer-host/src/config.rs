@@ -23,10 +23,7 @@ pub fn read_config(path: &Utf8Path) -> Result<Option<String>, HostError> {
 pub fn read_project_config(path: &Utf8Path) -> Result<Option<String>, HostError> {
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => text(path, read_beneath(folder, name, MAX_BYTES)),
-        (None, _) | (_, None) => Err(HostError::ConfigNotFile {
-            path: path.to_owned(),
-            what: "a folder",
-        }),
+        (None, _) | (_, None) => Err(HostError::ConfigNotFile { path: path.to_owned(), what: "a folder" }),
     }
 }
 
@@ -42,10 +39,7 @@ fn text(path: &Utf8Path, read: Result<Found, Unread>) -> Result<Option<String>, 
     };
     match std::str::from_utf8(&found.content) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(error) => Err(HostError::ConfigNotText {
-            path,
-            at: error.valid_up_to(),
-        }),
+        Err(error) => Err(HostError::ConfigNotText { path, at: error.valid_up_to() }),
     }
 }
 

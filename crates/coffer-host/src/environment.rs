@@ -72,9 +72,7 @@ fn host_and_port(uri: &Uri) -> Option<String> {
     let host = authority.host();
     let plain = !host.is_empty()
         && host.len() <= 253
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
     if !plain {
         return None;
     }

@@ -25,10 +25,7 @@ pub fn load(text: &str, name: &str) -> Result<HostFacts, HostError> {
     struct Format {
         schema: u64,
     }
-    let broken = |source| HostError::FactsBroken {
-        name: name.to_owned(),
-        source,
-    };
+    let broken = |source| HostError::FactsBroken { name: name.to_owned(), source };
     // The number first: another format's fields would only be noise in the error.
     let format: Format = serde_json::from_str(text).map_err(broken)?;
     if format.schema != u64::from(FACTS_SCHEMA) {

@@ -57,21 +57,14 @@ pub(crate) fn work_tree(start: &Utf8Path, uid: u32) -> Option<WorkTree> {
             | PathKind::LinkLoop
             | PathKind::Unreadable => None,
         };
-        return Some(WorkTree {
-            top: top.to_owned(),
-            repository,
-        });
+        return Some(WorkTree { top: top.to_owned(), repository });
     }
     None
 }
 
 fn repository(top: &Utf8Path, entry: &PathFact, git_dir: Utf8PathBuf) -> Option<Repository> {
     let common_dir = common_dir(&git_dir)?;
-    Some(Repository {
-        verified: verified(top, entry, &git_dir, &common_dir),
-        git_dir,
-        common_dir,
-    })
+    Some(Repository { verified: verified(top, entry, &git_dir, &common_dir), git_dir, common_dir })
 }
 
 /// What a `.git` file names (`gitdir: PATH`).

@@ -8,8 +8,8 @@ use coffer_plan::facts::GitIdentity;
 
 use crate::read::{MAX_BYTES, read_file};
 
-/// `user.name` and `user.email`; a later file wins, as in git.
-pub(crate) fn identity(files: &[Utf8PathBuf]) -> GitIdentity {
+/// `user.name` and `user.email`; a later file wins, as in git. `None` when no file says either.
+pub(crate) fn identity(files: &[Utf8PathBuf]) -> Option<GitIdentity> {
     let mut identity = GitIdentity::default();
     for file in files {
         let Some(entries) = entries_of(file) else {
@@ -20,7 +20,7 @@ pub(crate) fn identity(files: &[Utf8PathBuf]) -> GitIdentity {
         identity.name = find("name").or(identity.name);
         identity.email = find("email").or(identity.email);
     }
-    identity
+    (identity != GitIdentity::default()).then_some(identity)
 }
 
 /// One value of one file, the last if there are several.
@@ -52,10 +52,7 @@ fn entries_of(file: &Utf8Path) -> Option<Vec<Entry>> {
 
 /// All entries outside subsections; `None` for a file that git would refuse.
 fn parse(text: &str) -> Option<Vec<Entry>> {
-    let text = text
-        .strip_prefix('\u{feff}')
-        .unwrap_or(text)
-        .replace("\r\n", "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut rest = text.as_str();
     let mut section = None;
     let mut entries = Vec::new();
@@ -105,9 +102,7 @@ fn header(text: &str) -> Option<(Option<String>, &str)> {
 
 /// A key, its value (`None` when it stands alone, which means true), and what follows.
 fn entry(text: &str) -> Option<(String, Option<String>, &str)> {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(text.len());
     let (key, rest) = text.split_at(end);
     if !key.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return None;

@@ -24,6 +24,8 @@ mod mcp;
 mod paths;
 mod project;
 mod read;
+#[cfg(test)]
+mod scratch;
 mod search;
 mod settings;
 mod user;

@@ -30,11 +30,7 @@ fn about_agent(facts: &mut HostFacts, agent: &Agent) {
     facts.mcp_servers = mcp::servers(facts, agent);
     let mut sources: Vec<Utf8PathBuf> = settings::files(facts);
     if let Some(found) = &facts.agent {
-        sources.extend([
-            found.path.clone(),
-            found.resolved.clone(),
-            found.install_root.clone(),
-        ]);
+        sources.extend([found.path.clone(), found.resolved.clone(), found.install_root.clone()]);
     }
     if let Some(login) = &facts.login {
         sources.extend([login.folder.clone(), login.file.clone()]);

@@ -10,7 +10,7 @@ use coffer_plan::facts::{FACTS_SCHEMA, HostFacts};
 
 use crate::environment::{self, value};
 use crate::error::HostError;
-use crate::{bubblewrap, cgroups, kernel, paths, project, user};
+use crate::{bubblewrap, cgroups, git_config, kernel, paths, project, user};
 
 /// Reads what every plan wants: all of [`HostFacts`] but the agent, its settings and its login, and the
 /// paths that somebody asks about.
@@ -58,7 +58,8 @@ impl Machine {
         let user = user::user(&self.environment, &self.passwd)?;
         let folders = user::folders(&self.environment, user.home.as_deref(), &start)?;
         let environment = environment::facts(&self.environment);
-        let project = project::project(&start, &user, &self.git_config_files(user.home.as_deref())?)?;
+        let project = project::project(&start, &user)?;
+        let git_identity = git_config::identity(&self.git_config_files(user.home.as_deref())?);
         if value(&self.environment, "PATH").is_none() {
             return Err(HostError::NoSearchPath);
         }
@@ -75,6 +76,7 @@ impl Machine {
             folders,
             coffer: self.own_program()?,
             project,
+            git_identity,
             agent: None,
             environment,
             paths: BTreeMap::new(),
@@ -91,10 +93,8 @@ impl Machine {
     fn git_config_files(&self, home: Option<&Utf8Path>) -> Result<Vec<Utf8PathBuf>, HostError> {
         let folder = user::xdg(&self.environment, "XDG_CONFIG_HOME")?
             .or_else(|| home.map(|home| home.join(".config")));
-        let mut files: Vec<Utf8PathBuf> = folder
-            .into_iter()
-            .map(|folder| folder.join("git/config"))
-            .collect();
+        let mut files: Vec<Utf8PathBuf> =
+            folder.into_iter().map(|folder| folder.join("git/config")).collect();
         files.extend(home.map(|home| home.join(".gitconfig")));
         Ok(files)
     }
@@ -109,10 +109,7 @@ impl Machine {
 
     fn own_program(&self) -> Result<Utf8PathBuf, HostError> {
         let link = self.proc.join("self/exe");
-        let failed = |source| HostError::OwnProgram {
-            path: link.clone(),
-            source,
-        };
+        let failed = |source| HostError::OwnProgram { path: link.clone(), source };
         let path = std::fs::read_link(&link).map_err(failed)?;
         let path = user::plain_folder("the running program", path.as_os_str())?;
         match path.as_str().strip_suffix(" (deleted)") {
@@ -125,11 +122,7 @@ impl Machine {
 /// The things that a plan mounts or runs without anybody asking: their device and inode numbers tell
 /// whether they were exchanged between plan and start.
 fn note_sources(facts: &mut HostFacts) {
-    let mut sources = vec![
-        facts.project.path.clone(),
-        facts.project.path.join(".git"),
-        facts.coffer.clone(),
-    ];
+    let mut sources = vec![facts.project.path.clone(), facts.project.path.join(".git"), facts.coffer.clone()];
     sources.extend(facts.user.home.clone());
     sources.extend(facts.bubblewrap.as_ref().map(|tool| tool.path.clone()));
     if let Some(git) = &facts.project.git {

@@ -1,6 +1,6 @@
 //! MCP servers in the agent's user configuration: names, kinds and hosts, no arguments or variables.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::{Agent, McpLayout};
 use coffer_plan::facts::{HostFacts, McpServerFact};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -19,7 +19,7 @@ pub(crate) fn servers(facts: &HostFacts, agent: &Agent) -> Vec<McpServerFact> {
     let Some(layout) = &agent.settings.mcp else {
         return Vec::new();
     };
-    let Some(Found { content, .. }) = first_file(facts, layout) else {
+    let Some((file, Found { content, .. })) = first_file(facts, layout) else {
         return Vec::new();
     };
     let mut json = serde_json::Deserializer::from_slice(&content);
@@ -27,22 +27,22 @@ pub(crate) fn servers(facts: &HostFacts, agent: &Agent) -> Vec<McpServerFact> {
         return Vec::new();
     };
     let servers = match &value {
-        Value::Object(servers) => servers.iter().map(|(name, server)| fact(name, server)).collect(),
+        Value::Object(servers) => servers.iter().map(|(name, server)| fact(name, &file, server)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
     };
     wipe(&mut value);
     servers
 }
 
-fn first_file(facts: &HostFacts, layout: &McpLayout) -> Option<Found> {
+fn first_file(facts: &HostFacts, layout: &McpLayout) -> Option<(Utf8PathBuf, Found)> {
     layout
         .files
         .iter()
         .filter_map(|file| file.expand(facts))
-        .find_map(|file: Utf8PathBuf| read_file(&file, MAX_CONFIGURATION_BYTES).ok())
+        .find_map(|file: Utf8PathBuf| Some((file.clone(), read_file(&file, MAX_CONFIGURATION_BYTES).ok()?)))
 }
 
-fn fact(name: &str, server: &Value) -> McpServerFact {
+fn fact(name: &str, file: &Utf8Path, server: &Value) -> McpServerFact {
     let text = |key: &str| server.get(key).and_then(Value::as_str);
     let transport = match (text("type"), text("url")) {
         (Some("sse"), _) => "sse",
@@ -52,6 +52,7 @@ fn fact(name: &str, server: &Value) -> McpServerFact {
     };
     McpServerFact {
         name: name.to_owned(),
+        file: file.to_owned(),
         transport: transport.to_owned(),
         endpoint: text("url").and_then(environment::endpoint),
     }

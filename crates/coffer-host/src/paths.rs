@@ -32,10 +32,7 @@ pub(crate) fn note(facts: &mut HostFacts, path: &Utf8Path) {
     }
     let fact = look(path);
     if fact.resolved != path && !facts.paths.contains_key(&fact.resolved) {
-        let real = PathFact {
-            link: None,
-            ..fact.clone()
-        };
+        let real = PathFact { link: None, ..fact.clone() };
         facts.paths.insert(fact.resolved.clone(), real);
     }
     facts.paths.insert(path.to_owned(), fact);
@@ -91,15 +88,7 @@ fn real_path(path: &Utf8Path, handle: &OwnedFd) -> Option<Utf8PathBuf> {
 }
 
 fn nothing(path: &Utf8Path, kind: PathKind) -> PathFact {
-    PathFact {
-        kind,
-        resolved: path.to_owned(),
-        link: link_text(path),
-        dev: 0,
-        ino: 0,
-        uid: 0,
-        mode: 0,
-    }
+    PathFact { kind, resolved: path.to_owned(), link: link_text(path), dev: 0, ino: 0, uid: 0, mode: 0 }
 }
 
 /// The text of a link at the path's last component (bytes that are not UTF-8 replaced).

@@ -2,20 +2,16 @@
 
 use std::io;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use coffer_plan::facts::{GitFacts, PathKind, ProjectFacts, UserFacts};
 use sha2::{Digest, Sha256};
 
 use crate::config::{PROJECT_CONFIG, read_project_config};
 use crate::error::HostError;
-use crate::{git, git_config, paths};
+use crate::{git, paths};
 
-/// The project around `start`; `git_config_files` are the user's own, for the identity.
-pub(crate) fn project(
-    start: &Utf8Path,
-    user: &UserFacts,
-    git_config_files: &[Utf8PathBuf],
-) -> Result<ProjectFacts, HostError> {
+/// The project around `start`.
+pub(crate) fn project(start: &Utf8Path, user: &UserFacts) -> Result<ProjectFacts, HostError> {
     let unreachable = |path: &Utf8Path, kind: PathKind| HostError::Project {
         path: path.to_owned(),
         source: match kind {
@@ -50,7 +46,6 @@ pub(crate) fn project(
             git_dir: repository.git_dir,
             common_dir: repository.common_dir,
             verified: repository.verified,
-            identity: git_config::identity(git_config_files),
         }),
         config_sha256: config.map(|text| sha256(text.as_bytes())),
     })
@@ -59,13 +54,11 @@ pub(crate) fn project(
 /// SHA-256 in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A work tree that holds the whole home folder (dotfiles kept in git) is no project: all that a sandbox

@@ -53,10 +53,7 @@ pub(crate) struct Found {
     pub(crate) stat: Stat,
 }
 
-const FLAGS: OFlags = OFlags::RDONLY
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Reads a file of the user's own; links are followed.
 pub(crate) fn read_file(path: &Utf8Path, limit: usize) -> Result<Found, Unread> {
@@ -67,12 +64,8 @@ pub(crate) fn read_file(path: &Utf8Path, limit: usize) -> Result<Found, Unread> 
 /// Reads a file in a tree that an agent may have written: nothing leads out of `root`, and no link on
 /// the way is followed.
 pub(crate) fn read_beneath(root: &Utf8Path, relative: &str, limit: usize) -> Result<Found, Unread> {
-    let folder = open(
-        root.as_str(),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(failed)?;
+    let folder = open(root.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed)?;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let mut attempts = 1;
     let file = loop {

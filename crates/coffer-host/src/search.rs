@@ -30,8 +30,5 @@ pub(crate) fn executable(path: &Utf8Path) -> Option<Program> {
         return None;
     }
     let fact = paths::look(path);
-    (fact.kind == PathKind::File).then(|| Program {
-        path: path.to_owned(),
-        fact,
-    })
+    (fact.kind == PathKind::File).then(|| Program { path: path.to_owned(), fact })
 }

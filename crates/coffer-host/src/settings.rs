@@ -77,11 +77,8 @@ fn fact(
                 }
                 // The parser's own words could repeat what the file holds.
                 Err(error) => {
-                    fact.broken = Some(format!(
-                        "not JSON (line {}, column {})",
-                        error.line(),
-                        error.column()
-                    ));
+                    fact.broken =
+                        Some(format!("not JSON (line {}, column {})", error.line(), error.column()));
                 }
             }
         }
@@ -91,10 +88,7 @@ fn fact(
 
 fn describe(fact: &mut SettingsFact, fields: &Map<String, Value>, patterns: &[String]) {
     if let Some(Value::Object(env)) = fields.get("env") {
-        fact.env = env
-            .iter()
-            .map(|(name, value)| (name.clone(), variable(name, value)))
-            .collect();
+        fact.env = env.iter().map(|(name, value)| (name.clone(), variable(name, value))).collect();
     }
     let mut hits = BTreeSet::new();
     find_redirects("", fields, fact.scope, patterns, &mut hits);

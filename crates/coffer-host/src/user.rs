@@ -28,10 +28,7 @@ const NO_HOME: &str = "/nonexistent";
 pub(crate) fn user(environment: &[(OsString, OsString)], passwd: &Utf8Path) -> Result<UserFacts, HostError> {
     let uid = rustix::process::geteuid().as_raw();
     let entry = passwd_entry(passwd, uid);
-    let name = entry
-        .as_ref()
-        .map(|entry| entry.name.clone())
-        .unwrap_or_else(|| uid.to_string());
+    let name = entry.as_ref().map(|entry| entry.name.clone()).unwrap_or_else(|| uid.to_string());
     let told = value(environment, "HOME").filter(|home| Path::new(home).is_absolute());
     let home = match (told, &entry) {
         (Some(home), _) => Some(plain_folder("`HOME`", home)?),
@@ -51,9 +48,7 @@ pub(crate) fn user(environment: &[(OsString, OsString)], passwd: &Utf8Path) -> R
         uid,
         gid: rustix::process::getegid().as_raw(),
         name,
-        home_writable: home
-            .as_deref()
-            .is_some_and(|home| may(home, Access::WRITE_OK | Access::EXEC_OK)),
+        home_writable: home.as_deref().is_some_and(|home| may(home, Access::WRITE_OK | Access::EXEC_OK)),
         home,
     })
 }
@@ -74,9 +69,9 @@ pub(crate) fn folders(
     let home = home.unwrap_or(Utf8Path::new(NO_HOME));
     let data = match own("COFFER_HOME")? {
         Some(folder) => folder,
-        None => xdg(environment, "XDG_DATA_HOME")?
-            .unwrap_or_else(|| home.join(".local/share"))
-            .join("cofferdam"),
+        None => {
+            xdg(environment, "XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")).join("cofferdam")
+        }
     };
     let runtime = match (own("COFFER_RUNTIME_DIR")?, xdg(environment, "XDG_RUNTIME_DIR")?) {
         (Some(folder), _) => folder,
@@ -89,11 +84,7 @@ pub(crate) fn folders(
             .unwrap_or_else(|| home.join(".config"))
             .join("cofferdam/config.toml"),
     };
-    Ok(CofferFolders {
-        config,
-        data,
-        runtime,
-    })
+    Ok(CofferFolders { config, data, runtime })
 }
 
 /// An XDG folder; `None` when its variable is unset or relative.
@@ -111,10 +102,7 @@ pub(crate) fn xdg(
 pub(crate) fn plain_folder(what: &str, path: &OsStr) -> Result<Utf8PathBuf, HostError> {
     match path.to_str() {
         Some(text) if !text.chars().any(char::is_control) => Ok(clean(Utf8Path::new(text))),
-        Some(_) | None => Err(HostError::FolderName {
-            what: what.to_owned(),
-            path: format!("{path:?}"),
-        }),
+        Some(_) | None => Err(HostError::FolderName { what: what.to_owned(), path: format!("{path:?}") }),
     }
 }
 
