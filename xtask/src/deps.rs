@@ -54,10 +54,7 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<String>, Error> {
 
 /// Ordinary and build dependencies; tests may reach further.
 pub(crate) fn shipped(package: &Package) -> BTreeSet<&str> {
-    let ordinary = package
-        .dependencies
-        .iter()
-        .filter(|dependency| dependency.kind.as_deref() != Some("dev"));
+    let ordinary = package.dependencies.iter().filter(|dependency| dependency.kind.as_deref() != Some("dev"));
     ordinary.map(|dependency| dependency.name.as_str()).collect()
 }
 
@@ -74,9 +71,7 @@ fn check_siblings(
     };
     for sibling in shipped(package) {
         if packages.contains_key(sibling) && !allowed.contains("*") && !allowed.contains(sibling) {
-            findings.push(format!(
-                "`{name}` must not depend on `{sibling}`: {RULES} does not allow it"
-            ));
+            findings.push(format!("`{name}` must not depend on `{sibling}`: {RULES} does not allow it"));
         }
     }
 }
@@ -84,19 +79,11 @@ fn check_siblings(
 fn check_name(tree: &Tree, rules: &Rules, package: &Package, findings: &mut Vec<String>) {
     let name = &package.name;
     if name.split('-').any(|word| rules.names.forbidden.contains(word)) {
-        findings.push(format!(
-            "`{name}` says nothing about the crate's work: name it by what it does"
-        ));
+        findings.push(format!("`{name}` says nothing about the crate's work: name it by what it does"));
     }
-    let folder = package
-        .manifest_path
-        .parent()
-        .map(|folder| tree.relative(folder))
-        .unwrap_or_default();
+    let folder = package.manifest_path.parent().map(|folder| tree.relative(folder)).unwrap_or_default();
     if folder != *name && folder != format!("crates/{name}") {
-        findings.push(format!(
-            "`{name}` lies in `{folder}`: folder and crate have the same name"
-        ));
+        findings.push(format!("`{name}` lies in `{folder}`: folder and crate have the same name"));
     }
 }
 
@@ -137,15 +124,10 @@ fn check_unsafe(
             continue;
         }
         let path = tree.relative(&target.src_path);
-        if !tree
-            .read(&path)?
-            .lines()
-            .any(|line| line.trim() == "#![forbid(unsafe_code)]")
-        {
+        if !tree.read(&path)?.lines().any(|line| line.trim() == "#![forbid(unsafe_code)]") {
             let home = &rules.unsafe_code.home;
-            findings.push(format!(
-                "{path}: `#![forbid(unsafe_code)]` is missing: unsafe code lives in `{home}`"
-            ));
+            findings
+                .push(format!("{path}: `#![forbid(unsafe_code)]` is missing: unsafe code lives in `{home}`"));
         }
     }
     Ok(())
@@ -164,9 +146,7 @@ fn check_pure(
     let has = shipped(package);
     for dependency in &has {
         if !reasons.contains_key(*dependency) {
-            findings.push(format!(
-                "`{name}` is pure: say in {RULES} what it needs `{dependency}` for"
-            ));
+            findings.push(format!("`{name}` is pure: say in {RULES} what it needs `{dependency}` for"));
         }
     }
     for dependency in reasons.keys() {
@@ -189,9 +169,7 @@ fn check_bans_are_repeated(tree: &Tree, findings: &mut Vec<String>) -> Result<()
             (value, here) => here == Some(value),
         };
         if !repeated {
-            findings.push(format!(
-                "{near}: `{key}` does not repeat all of the workspace's clippy.toml"
-            ));
+            findings.push(format!("{near}: `{key}` does not repeat all of the workspace's clippy.toml"));
         }
     }
     Ok(())

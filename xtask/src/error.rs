@@ -9,10 +9,7 @@ pub(crate) enum Error {
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot parse `{}`: {source}", path.display())]
-    Toml {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("cannot start `{command}`: {source}")]
     Start { command: String, source: std::io::Error },
     #[error("`{command}` failed: {stderr}")]

@@ -4,8 +4,6 @@
 
 mod layers;
 
-use std::path::Path;
-
 use crate::error::Error;
 use crate::tree::Tree;
 
@@ -23,17 +21,10 @@ const GENERATORS: &[Generator] = &[layers::pages];
 /// The command that the pages name at their top.
 const COMMAND: &str = "cargo xtask generate";
 
-/// Writes what differs.
+/// Writes all pages.
 pub(crate) fn write(tree: &Tree) -> Result<Vec<String>, Error> {
     for page in pages(tree)? {
-        let path = tree.path(&page.path);
-        if std::fs::read_to_string(&path).is_ok_and(|now| now == page.contents) {
-            continue;
-        }
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&path, &page.contents))
-            .map_err(|source| Error::Write { path, source })?;
+        tree.write(&page.path, &page.contents)?;
     }
     Ok(Vec::new())
 }

@@ -3,6 +3,7 @@
 //! Run as `cargo xtask COMMAND`. Exit code 0: fine, 1: a check says no, 2: usage or a file that cannot be read.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod deps;
 mod error;
 mod generate;
@@ -18,11 +19,7 @@ use clap::Parser;
 use crate::tree::Tree;
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "The workspace's chores",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", about = "The workspace's chores", disable_help_subcommand = true)]
 enum Command {
     /// Who depends on whom: the layers of docs/design.md, purity, names, the home of unsafe code
     CheckDeps,
@@ -36,6 +33,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measures the figures of docs/reference/bench.md
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +44,7 @@ fn main() -> ExitCode {
         Command::CheckPromises => promises::check(&tree),
         Command::Generate { check: true } => generate::check(&tree),
         Command::Generate { check: false } => generate::write(&tree),
+        Command::Bench(arguments) => bench::run(&tree, &arguments),
     });
     match outcome {
         Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,

@@ -31,11 +31,7 @@ pub(crate) fn check(tree: &Tree) -> Result<Vec<String>, Error> {
     let page = tree.read(PAGE)?;
     let mut sources = BTreeMap::new();
     for file in tree.files()? {
-        let text = if file.ends_with(".rs") {
-            tree.read(&file)?
-        } else {
-            String::new()
-        };
+        let text = if file.ends_with(".rs") { tree.read(&file)? } else { String::new() };
         sources.insert(file, text);
     }
     Ok(findings(&page, &Sources(sources)))
@@ -50,17 +46,12 @@ fn findings(page: &str, sources: &Sources) -> Vec<String> {
     for (index, promise) in promises.iter().enumerate() {
         let number = promise.number;
         if number != index + 1 {
-            findings.push(format!(
-                "{PAGE}: promise {number} stands where {} is due",
-                index + 1
-            ));
+            findings.push(format!("{PAGE}: promise {number} stands where {} is due", index + 1));
         }
         match named_tests(&promise.text) {
             None => findings.push(format!("{PAGE}: promise {number} has no `Test: …`")),
             Some(tests) if tests.is_empty() && !says_pending(&promise.text) => {
-                findings.push(format!(
-                    "{PAGE}: promise {number} names no test and does not say `pending`"
-                ));
+                findings.push(format!("{PAGE}: promise {number} names no test and does not say `pending`"));
             }
             Some(tests) => {
                 let gone = tests.into_iter().filter(|test| !sources.has(test));
@@ -76,10 +67,7 @@ fn parse(page: &str) -> Vec<Promise> {
     let mut open = false;
     for line in page.lines() {
         if let Some((number, text)) = numbered(line) {
-            promises.push(Promise {
-                number,
-                text: text.to_owned(),
-            });
+            promises.push(Promise { number, text: text.to_owned() });
             open = true;
         } else if line.starts_with('#') {
             open = false;
@@ -99,10 +87,8 @@ fn numbered(line: &str) -> Option<(usize, &str)> {
 /// The text behind the last `test:` or `tests:`.
 fn behind_test(text: &str) -> Option<&str> {
     let lower = text.to_ascii_lowercase();
-    let at = ["test: ", "tests: "]
-        .iter()
-        .filter_map(|word| lower.rfind(word).map(|at| at + word.len()))
-        .max()?;
+    let at =
+        ["test: ", "tests: "].iter().filter_map(|word| lower.rfind(word).map(|at| at + word.len())).max()?;
     text.get(at..)
 }
 
@@ -126,10 +112,7 @@ impl Sources {
         let Some((crate_name, rest)) = test.split_once("::") else {
             return false;
         };
-        let folders = [
-            format!("crates/{}/", crate_name.replace('_', "-")),
-            format!("{crate_name}/"),
-        ];
+        let folders = [format!("crates/{}/", crate_name.replace('_', "-")), format!("{crate_name}/")];
         let name = last_segment(rest);
         self.0.iter().any(|(file, text)| {
             folders.iter().any(|folder| file.starts_with(folder))
@@ -141,8 +124,7 @@ impl Sources {
 
 /// A folder of golden files counts as a test too.
 fn is_below(file: &str, folder: &str) -> bool {
-    file.strip_prefix(folder.trim_end_matches('/'))
-        .is_some_and(|rest| rest.starts_with('/'))
+    file.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn last_segment(path: &str) -> &str {

@@ -48,9 +48,8 @@ fn findings(rules: &Rules, lines: &BTreeMap<String, usize>) -> Vec<String> {
     for (path, &count) in lines {
         let limit = limit_of(path).map_or(rules.limit, |exception| exception.lines);
         if count > limit {
-            findings.push(format!(
-                "{path}: {count} lines, {limit} are allowed: split it by what its parts do"
-            ));
+            findings
+                .push(format!("{path}: {count} lines, {limit} are allowed: split it by what its parts do"));
         }
     }
     for exception in &rules.exception {

@@ -46,9 +46,7 @@ impl Tree {
     /// The tree that this program was built from.
     pub(crate) fn open() -> Result<Self, Error> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Ok(Self {
-            root: manifest.parent().unwrap_or(manifest).to_path_buf(),
-        })
+        Ok(Self { root: manifest.parent().unwrap_or(manifest).to_path_buf() })
     }
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
@@ -60,19 +58,23 @@ impl Tree {
         std::fs::read_to_string(&path).map_err(|source| Error::Read { path, source })
     }
 
+    /// Writes a file and the folders that it lies in.
+    pub(crate) fn write(&self, relative: &str, contents: &str) -> Result<(), Error> {
+        let path = self.path(relative);
+        let folder = path.parent().unwrap_or(&self.root);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, contents))
+            .map_err(|source| Error::Write { path, source })
+    }
+
     pub(crate) fn read_toml<T: for<'de> Deserialize<'de>>(&self, relative: &str) -> Result<T, Error> {
-        toml::from_str(&self.read(relative)?).map_err(|source| Error::Toml {
-            path: self.path(relative),
-            source: Box::new(source),
-        })
+        toml::from_str(&self.read(relative)?)
+            .map_err(|source| Error::Toml { path: self.path(relative), source: Box::new(source) })
     }
 
     /// Files that git tracks or would track, relative to the root, sorted; those deleted on disc are left out.
     pub(crate) fn files(&self) -> Result<Vec<String>, Error> {
-        let listed = self.output(
-            "git",
-            &["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        )?;
+        let listed = self.output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         let mut files: Vec<String> = listed
             .split('\0')
             .filter(|file| !file.is_empty() && self.path(file).is_file())
@@ -85,24 +87,14 @@ impl Tree {
 
     /// The crates of the workspace by name.
     pub(crate) fn packages(&self) -> Result<BTreeMap<String, Package>, Error> {
-        let json = self.output(
-            "cargo",
-            &["metadata", "--format-version", "1", "--no-deps", "--offline"],
-        )?;
+        let json = self.output("cargo", &["metadata", "--format-version", "1", "--no-deps", "--offline"])?;
         let metadata: Metadata = serde_json::from_str(&json).map_err(|source| Error::Metadata { source })?;
-        Ok(metadata
-            .packages
-            .into_iter()
-            .map(|package| (package.name.clone(), package))
-            .collect())
+        Ok(metadata.packages.into_iter().map(|package| (package.name.clone(), package)).collect())
     }
 
     /// A path below the root as it is written in messages.
     pub(crate) fn relative(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root)
-            .unwrap_or(path)
-            .display()
-            .to_string()
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 
     fn output(&self, program: &str, arguments: &[&str]) -> Result<String, Error> {
@@ -111,16 +103,10 @@ impl Tree {
             .args(arguments)
             .current_dir(&self.root)
             .output()
-            .map_err(|source| Error::Start {
-                command: command(),
-                source,
-            })?;
+            .map_err(|source| Error::Start { command: command(), source })?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Error::Failed {
-                command: command(),
-                stderr,
-            });
+            return Err(Error::Failed { command: command(), stderr });
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -23,19 +23,14 @@ fn rules() -> Rules {
             .map(|(name, list)| (name.to_owned(), list.into_iter().map(str::to_owned).collect()))
             .into(),
         pure: BTreeMap::new(),
-        names: Names {
-            forbidden: BTreeSet::new(),
-        },
-        unsafe_code: UnsafeCode {
-            home: "sys".to_owned(),
-        },
+        names: Names { forbidden: BTreeSet::new() },
+        unsafe_code: UnsafeCode { home: "sys".to_owned() },
     }
 }
 
 fn siblings_of(package: Package) -> Vec<String> {
-    let mut packages: BTreeMap<String, Package> = ["plan", "host", "binary"]
-        .map(|name| (name.to_owned(), self::package(name, &[])))
-        .into();
+    let mut packages: BTreeMap<String, Package> =
+        ["plan", "host", "binary"].map(|name| (name.to_owned(), self::package(name, &[]))).into();
     let name = package.name.clone();
     packages.insert(name.clone(), package);
     let mut findings = Vec::new();
@@ -63,19 +58,11 @@ fn a_crate_without_a_rule_is_a_finding() {
 
 #[test]
 fn a_pure_crate_has_exactly_the_dependencies_with_a_reason() {
-    let reasons = BTreeMap::from([
-        ("serde".to_owned(), "data".to_owned()),
-        ("old".to_owned(), "?".to_owned()),
-    ]);
-    let crate_ = package(
-        "plan",
-        &[("serde", None), ("rand", None), ("proptest", Some("dev"))],
-    );
+    let reasons =
+        BTreeMap::from([("serde".to_owned(), "data".to_owned()), ("old".to_owned(), "?".to_owned())]);
+    let crate_ = package("plan", &[("serde", None), ("rand", None), ("proptest", Some("dev"))]);
     let mut findings = Vec::new();
     check_pure("plan", &reasons, Some(&crate_), &mut findings);
     assert_eq!(findings.len(), 2, "{findings:?}");
-    assert!(
-        findings[0].contains("`rand`") && findings[1].contains("`old`"),
-        "{findings:?}"
-    );
+    assert!(findings[0].contains("`rand`") && findings[1].contains("`old`"), "{findings:?}");
 }

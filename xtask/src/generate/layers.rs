@@ -15,22 +15,14 @@ pub(super) fn pages(tree: &Tree) -> Result<Vec<Page>, Error> {
          | crate | siblings it depends on | other dependencies |\n|---|---|---|\n"
     );
     for (name, package) in &packages {
-        let (siblings, others): (Vec<_>, Vec<_>) = deps::shipped(package)
-            .into_iter()
-            .partition(|dependency| packages.contains_key(*dependency));
+        let (siblings, others): (Vec<_>, Vec<_>) =
+            deps::shipped(package).into_iter().partition(|dependency| packages.contains_key(*dependency));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {name} | {} | {} |", cell(&siblings), cell(&others));
     }
-    Ok(vec![Page {
-        path: "docs/reference/layers.md".to_owned(),
-        contents: text,
-    }])
+    Ok(vec![Page { path: "docs/reference/layers.md".to_owned(), contents: text }])
 }
 
 fn cell(names: &[&str]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

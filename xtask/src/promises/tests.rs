@@ -2,22 +2,11 @@ use super::{Sources, findings, parse};
 
 fn sources() -> Sources {
     let files = [
-        (
-            "crates/coffer-plan/src/check/tests.rs",
-            "#[test]\nfn later_bind_is_refused() {}\n",
-        ),
+        ("crates/coffer-plan/src/check/tests.rs", "#[test]\nfn later_bind_is_refused() {}\n"),
         ("crates/coffer-plan/tests/golden/plain/plan.json", ""),
-        (
-            "crates/cofferdam/tests/run.rs",
-            "#[test]\nfn exit_code_is_the_agents_own() {}\n",
-        ),
+        ("crates/cofferdam/tests/run.rs", "#[test]\nfn exit_code_is_the_agents_own() {}\n"),
     ];
-    Sources(
-        files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-            .collect(),
-    )
+    Sources(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
 }
 
 #[test]
@@ -40,10 +29,7 @@ fn a_name_that_only_begins_like_a_test_is_no_test() {
    `crates/cofferdam/tests/gone.rs`, `crates/cofferdam/tests/run.rs::gone`.";
     let found = findings(page, &sources());
     assert_eq!(found.len(), 4, "{found:?}");
-    assert!(
-        found.iter().all(|finding| finding.contains("no test `")),
-        "{found:?}"
-    );
+    assert!(found.iter().all(|finding| finding.contains("no test `")), "{found:?}");
 }
 
 #[test]
@@ -66,10 +52,7 @@ fn numbers_follow_one_another() {
 
 #[test]
 fn a_page_without_promises_is_not_a_kept_promise() {
-    assert_eq!(
-        findings("# Promises\n", &sources()),
-        ["docs/promises.md: no numbered promise found"]
-    );
+    assert_eq!(findings("# Promises\n", &sources()), ["docs/promises.md: no numbered promise found"]);
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! docs/reference/bench.md.
+
+use super::{Figures, Limits};
+
+/// A line of the table.
+struct Row {
+    what: &'static str,
+    seen: String,
+    aim: String,
+    over: bool,
+}
+
+/// The page as a whole.
+pub(super) fn write(figures: &Figures, limits: &Limits, machine: &[(&'static str, String)]) -> String {
+    let rows: Vec<String> = rows(figures, limits).iter().map(line).collect();
+    let machine: Vec<String> = machine.iter().map(|(name, value)| format!("- {name}: {value}")).collect();
+    format!(
+        "# Figures\n\n\
+         Written by `./x bench`; how they are taken stands in [bench/README.md](../../bench/README.md).\n\
+         Medians of {} interleaved rounds. Shared machines are noisy: ratios mean something, single times little.\n\n\
+         {}\n\n\
+         | figure | seen | aim | |\n|---|---|---|---|\n{}\n",
+        figures.rounds,
+        machine.join("\n"),
+        rows.join("\n")
+    )
+}
+
+fn line(row: &Row) -> String {
+    let verdict = match (row.aim.is_empty(), row.over) {
+        (true, _) => "",
+        (false, false) => "met",
+        (false, true) => "**missed**",
+    };
+    format!("| {} | {} | {} | {verdict} |", row.what, row.seen, row.aim)
+}
+
+fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
+    // Both are taken apart field by field: a new figure does not compile until it has a row.
+    let Figures {
+        rounds: _,
+        nothing_ms,
+        hand_ms,
+        run_ms,
+        run_to_hand_ratio,
+        peak_mib,
+        peak_with_helpers_mib,
+        plan_ms,
+        init_ms,
+        binary_mib,
+    } = *figures;
+    let Limits {
+        run_to_hand_ratio: most_ratio,
+        peak_mib: most_peak,
+        plan_ms: most_plan,
+        init_ms: most_init,
+        binary_mib: most_binary,
+    } = *limits;
+    vec![
+        plain("`true`, no sandbox", format!("{nothing_ms:.2} ms")),
+        plain("`bwrap … true` by hand, network `none`", format!("{hand_ms:.2} ms")),
+        plain("`coffer run --audit never --network none -- true`", format!("{run_ms:.2} ms")),
+        aimed("`coffer run` to `bwrap` by hand", run_to_hand_ratio, most_ratio, "×", 2),
+        aimed("peak memory of `coffer`", peak_mib, most_peak, " MiB", 1),
+        plain("peak memory with bubblewrap and init", format!("{peak_with_helpers_mib:.1} MiB")),
+        aimed("facts to checked plan", plan_ms, most_plan, " ms", 3),
+        aimed("start of `coffer-init`", init_ms, most_init, " ms", 2),
+        aimed("static binary", binary_mib, most_binary, " MiB", 1),
+    ]
+}
+
+fn plain(what: &'static str, seen: String) -> Row {
+    Row { what, seen, aim: String::new(), over: false }
+}
+
+fn aimed(what: &'static str, seen: f64, most: f64, unit: &str, digits: usize) -> Row {
+    Row { what, seen: format!("{seen:.digits$}{unit}"), aim: format!("≤ {most}{unit}"), over: seen > most }
+}
