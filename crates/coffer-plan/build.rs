@@ -19,10 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for file in files {
             let path = file.path();
             if path.extension().is_some_and(|extension| extension == "toml") {
-                let name = path
-                    .file_stem()
-                    .and_then(|stem| stem.to_str())
-                    .ok_or("a data file's name is no text")?;
+                let name =
+                    path.file_stem().and_then(|stem| stem.to_str()).ok_or("a data file's name is no text")?;
                 writeln!(code, "    ({name:?}, include_str!({path:?})),")?;
             }
         }

@@ -95,10 +95,7 @@ impl DataError {
 /// # Errors
 /// Not TOML, an unknown key, or a value of the wrong type.
 pub fn parse_agent(name: &str, text: &str) -> Result<Agent, DataError> {
-    toml::from_str(text).map_err(|error| DataError::Agent {
-        name: name.to_owned(),
-        reason: one_line(&error),
-    })
+    toml::from_str(text).map_err(|error| DataError::Agent { name: name.to_owned(), reason: one_line(&error) })
 }
 
 /// The built-in agents by name.
@@ -106,10 +103,7 @@ pub fn parse_agent(name: &str, text: &str) -> Result<Agent, DataError> {
 /// # Errors
 /// Never with the shipped data, as a test shows.
 pub fn agents() -> Result<BTreeMap<String, Agent>, DataError> {
-    AGENTS
-        .iter()
-        .map(|(name, text)| Ok(((*name).to_owned(), parse_agent(name, text)?)))
-        .collect()
+    AGENTS.iter().map(|(name, text)| Ok(((*name).to_owned(), parse_agent(name, text)?))).collect()
 }
 
 /// One built-in agent.
@@ -136,10 +130,7 @@ pub fn profiles() -> Result<BTreeMap<String, Settings>, DataError> {
         .filter(|(name, _)| *name != SYSTEM && *name != SECRETS)
         .map(|(name, text)| match crate::config::parse_profile(name, text) {
             Ok(settings) => Ok(((*name).to_owned(), settings)),
-            Err(error) => Err(DataError::Profile {
-                name: (*name).to_owned(),
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(DataError::Profile { name: (*name).to_owned(), reason: error.to_string() }),
         })
         .collect()
 }
@@ -161,14 +152,9 @@ pub fn secrets() -> Result<Vec<SecretPath>, DataError> {
 }
 
 fn profile_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataError> {
-    let text = PROFILES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map_or("", |(_, text)| text);
-    toml::from_str(text).map_err(|error| DataError::Profile {
-        name: name.to_owned(),
-        reason: one_line(&error),
-    })
+    let text = PROFILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    toml::from_str(text)
+        .map_err(|error| DataError::Profile { name: name.to_owned(), reason: one_line(&error) })
 }
 
 fn one_line(error: &toml::de::Error) -> String {

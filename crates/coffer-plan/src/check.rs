@@ -21,9 +21,5 @@ pub fn check(plan: Plan, policy: &Policy, facts: &HostFacts) -> Result<CheckedPl
     errors.extend(host::executables(&plan, facts));
     errors.extend(host::root_only_sources(&plan, facts));
     errors.extend(host::project_settings(policy, facts));
-    if errors.is_empty() {
-        Ok(CheckedPlan(plan))
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(CheckedPlan(plan)) } else { Err(errors) }
 }

@@ -90,18 +90,12 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         limits: Limits {},
         hardening: hardening(policy),
         sign_in: signed_in.sign_in,
-        backend: Backend {
-            kind: policy.backend.value,
-            origin: policy.backend.origin.clone(),
-        },
+        backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },
         notes,
         proposals: policy
             .proposals
             .iter()
-            .map(|proposal| Note {
-                text: proposal.text.clone(),
-                origin: proposal.origin.clone(),
-            })
+            .map(|proposal| Note { text: proposal.text.clone(), origin: proposal.origin.clone() })
             .collect(),
     })
 }
@@ -112,10 +106,7 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
     match policy.network.value {
         NetworkTier::Full | NetworkTier::None => {}
         tier @ (NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn) => {
-            errors.push(PlanError::TierUnavailable {
-                tier,
-                origin: policy.network.origin.clone(),
-            });
+            errors.push(PlanError::TierUnavailable { tier, origin: policy.network.origin.clone() });
         }
     }
     let auth_reason = match policy.auth.value {
@@ -132,19 +123,13 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
     match policy.state.value {
         StateMode::Project | StateMode::Shared | StateMode::Fresh => {}
         mode @ StateMode::Copy => {
-            errors.push(PlanError::StateUnavailable {
-                mode,
-                origin: policy.state.origin.clone(),
-            });
+            errors.push(PlanError::StateUnavailable { mode, origin: policy.state.origin.clone() });
         }
     }
     match policy.backend.value {
         BackendKind::Bwrap => {}
         kind @ (BackendKind::Podman | BackendKind::Docker | BackendKind::Kubernetes) => {
-            errors.push(PlanError::BackendUnavailable {
-                kind,
-                origin: policy.backend.origin.clone(),
-            });
+            errors.push(PlanError::BackendUnavailable { kind, origin: policy.backend.origin.clone() });
         }
     }
     if policy.account.value != "host" {
@@ -174,16 +159,11 @@ fn project(facts: &HostFacts, home: &Utf8Path) -> Option<PlanError> {
         None
     };
     if let Some(reason) = reason {
-        return Some(PlanError::ProjectTooWide {
-            project: project.clone(),
-            reason,
-        });
+        return Some(PlanError::ProjectTooWide { project: project.clone(), reason });
     }
     let owner = facts.project.uid;
-    (facts.user.uid == 0 && owner != 0).then(|| PlanError::ProjectOfAnother {
-        project: project.clone(),
-        owner,
-    })
+    (facts.user.uid == 0 && owner != 0)
+        .then(|| PlanError::ProjectOfAnother { project: project.clone(), owner })
 }
 
 fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
@@ -191,19 +171,9 @@ fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
     let (uid, gid, name, origin) = if policy.as_root_inside.value {
         (0, 0, "root".to_owned(), policy.as_root_inside.origin.clone())
     } else if user.uid == 0 {
-        (
-            UNPRIVILEGED,
-            UNPRIVILEGED,
-            "agent".to_owned(),
-            Origin::built_in("unprivileged inside"),
-        )
+        (UNPRIVILEGED, UNPRIVILEGED, "agent".to_owned(), Origin::built_in("unprivileged inside"))
     } else {
-        (
-            user.uid,
-            user.gid,
-            user.name.clone(),
-            Origin::built_in("uid kept"),
-        )
+        (user.uid, user.gid, user.name.clone(), Origin::built_in("uid kept"))
     };
     Identity {
         uid,
@@ -224,11 +194,7 @@ fn network(policy: &Policy) -> Network {
             .agent
             .api_hosts
             .iter()
-            .map(|host| AllowedHost {
-                host: host.clone(),
-                port: 443,
-                origin: origin.clone(),
-            })
+            .map(|host| AllowedHost { host: host.clone(), port: 443, origin: origin.clone() })
             .collect(),
         NetworkTier::None | NetworkTier::Learn | NetworkTier::Full => Vec::new(),
     };
@@ -280,13 +246,11 @@ pub(crate) fn slug(path: &Utf8Path) -> String {
         .file_name()
         .unwrap_or("root")
         .chars()
-        .map(|character| {
-            if character.is_ascii_alphanumeric() || "-_.".contains(character) {
-                character
-            } else {
-                '-'
-            }
-        })
+        .map(
+            |character| {
+                if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '-' }
+            },
+        )
         .take(40)
         .collect();
     format!("{name}-{hex}")
@@ -294,9 +258,5 @@ pub(crate) fn slug(path: &Utf8Path) -> String {
 
 /// Where the plan of the last run of an agent in this project is kept.
 pub fn last_plan_file(facts: &HostFacts) -> Utf8PathBuf {
-    facts
-        .folders
-        .data
-        .join("plans")
-        .join(format!("{}.json", slug(&facts.project.path)))
+    facts.folders.data.join("plans").join(format!("{}.json", slug(&facts.project.path)))
 }

@@ -72,11 +72,7 @@ impl HostFacts {
 
     /// Whether a variable is set to something (an empty one counts as unset, as the agents do it).
     pub fn is_set(&self, name: &str) -> bool {
-        match self.environment.get(name) {
-            Some(EnvFact::Value(value)) => !value.is_empty(),
-            Some(EnvFact::Redacted(_)) => true,
-            Some(EnvFact::Empty) | None => false,
-        }
+        self.environment.get(name).is_some_and(EnvFact::is_set)
     }
 
     /// What is known about a path; a path that nobody asked about counts as missing.
@@ -244,6 +240,17 @@ pub enum EnvFact {
     Empty,
 }
 
+impl EnvFact {
+    /// Whether the variable is set to something.
+    pub fn is_set(&self) -> bool {
+        match self {
+            Self::Value(value) => !value.is_empty(),
+            Self::Redacted(_) => true,
+            Self::Empty => false,
+        }
+    }
+}
+
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -348,6 +355,8 @@ pub struct LoginFact {
 pub struct McpServerFact {
     /// Its name.
     pub name: String,
+    /// The file that names it.
+    pub file: Utf8PathBuf,
     /// `stdio`, `http` or `sse`.
     pub transport: String,
     /// Host and port of its URL, if it has one.

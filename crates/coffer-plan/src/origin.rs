@@ -36,10 +36,7 @@ pub enum OriginLayer {
 impl Origin {
     /// A decision of `layer`, called `name` there.
     pub fn new(layer: OriginLayer, name: impl Into<String>) -> Self {
-        Self {
-            layer,
-            name: name.into(),
-        }
+        Self { layer, name: name.into() }
     }
 
     /// A decision that is always so.

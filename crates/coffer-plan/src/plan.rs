@@ -212,6 +212,8 @@ pub enum Source {
         dev: u64,
         /// Inode number.
         ino: u64,
+        /// Whether it is a folder; else a file.
+        folder: bool,
     },
     /// A folder of Cofferdam's own, made (0700) where it is missing.
     Own {

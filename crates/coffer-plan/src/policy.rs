@@ -142,12 +142,7 @@ impl Inputs {
     pub fn questions(&self, merged: &Merged, flags: &Flags, base: &HostFacts) -> Questions {
         let mut templates: Vec<PathTemplate> = Vec::new();
         templates.extend(self.system.folders.iter().cloned());
-        templates.extend(
-            self.system
-                .etc
-                .iter()
-                .map(|name| PathTemplate(format!("/etc/{name}"))),
-        );
+        templates.extend(self.system.etc.iter().map(|name| PathTemplate(format!("/etc/{name}"))));
         templates
             .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
         templates.extend(self.system.path.iter().cloned());
@@ -159,17 +154,9 @@ impl Inputs {
             paths.extend(self.agent.user_config.iter().map(|name| folder.join(name)));
         }
         if let Some(host_path) = base.public_value("PATH") {
-            paths.extend(
-                host_path
-                    .split(':')
-                    .filter(|entry| entry.starts_with('/'))
-                    .map(Utf8PathBuf::from),
-            );
+            paths.extend(host_path.split(':').filter(|entry| entry.starts_with('/')).map(Utf8PathBuf::from));
         }
-        let layer_paths = merged
-            .mounts
-            .iter()
-            .map(|mount| (&mount.value.source, &mount.origin));
+        let layer_paths = merged.mounts.iter().map(|mount| (&mount.value.source, &mount.origin));
         let layer_paths = layer_paths.chain(merged.path.iter().map(|path| (&path.value, &path.origin)));
         let layer_paths = layer_paths.chain(merged.hide.iter().map(|path| (&path.value, &path.origin)));
         let layer_paths = layer_paths.chain(merged.readonly.iter().map(|path| (&path.value, &path.origin)));
@@ -179,11 +166,7 @@ impl Inputs {
         }
         paths.extend([base.project.path.clone(), base.coffer.clone()]);
         paths.extend(flags.workdir.clone());
-        Questions {
-            agent: Some(self.agent.clone()),
-            templates,
-            paths,
-        }
+        Questions { agent: Some(self.agent.clone()), templates, paths }
     }
 }
 
@@ -219,17 +202,11 @@ pub fn resolve(
     let mut errors = Vec::new();
     let mut place = |template: &PathTemplate, origin: &Origin| -> Option<Utf8PathBuf> {
         let Some(path) = locate(template, origin, facts) else {
-            errors.push(PolicyError::NoSuchPath {
-                template: template.0.clone(),
-                origin: origin.clone(),
-            });
+            errors.push(PolicyError::NoSuchPath { template: template.0.clone(), origin: origin.clone() });
             return None;
         };
         if path.as_str().chars().any(char::is_control) {
-            errors.push(PolicyError::ControlCharacters {
-                path: path.into(),
-                origin: origin.clone(),
-            });
+            errors.push(PolicyError::ControlCharacters { path: path.into(), origin: origin.clone() });
             return None;
         }
         Some(path)
@@ -265,11 +242,8 @@ pub fn resolve(
         placed.collect()
     };
     let path = places(&merged.path, true);
-    let (hide, readonly, expose) = (
-        places(&merged.hide, false),
-        places(&merged.readonly, false),
-        places(&merged.expose, false),
-    );
+    let (hide, readonly, expose) =
+        (places(&merged.hide, false), places(&merged.readonly, false), places(&merged.expose, false));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -278,13 +252,8 @@ pub fn resolve(
     Ok(Policy {
         runs_agent,
         command,
-        workdir: flags
-            .workdir
-            .clone()
-            .unwrap_or_else(|| facts.project.start.clone()),
-        auth: merged
-            .auth
-            .unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
+        workdir: flags.workdir.clone().unwrap_or_else(|| facts.project.start.clone()),
+        auth: merged.auth.unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
         account: merged.account,
         state: merged.state,
         network: merged.network,
@@ -317,10 +286,7 @@ fn command(agent: &Agent, unattended: &Decided<bool>, flags: &Flags) -> (Decided
         argv.extend(agent.unattended.args.iter().cloned());
     }
     argv.extend(flags.agent_args.iter().cloned());
-    (
-        Decided::new(argv, Origin::new(OriginLayer::Agent, &agent.name)),
-        true,
-    )
+    (Decided::new(argv, Origin::new(OriginLayer::Agent, &agent.name)), true)
 }
 
 fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
@@ -328,11 +294,7 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
     for secret in &inputs.secrets {
         if let Some(path) = secret.path.expand(facts) {
             let except = secret.except.iter().map(|name| path.join(name)).collect();
-            out.push(Secret {
-                path,
-                reason: secret.reason.clone(),
-                except,
-            });
+            out.push(Secret { path, reason: secret.reason.clone(), except });
         }
     }
     for agent in &inputs.all_agents {
@@ -341,43 +303,26 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
             let except = agent.user_config.iter().map(|name| folder.join(name)).collect();
             let reason = format!("the login of {}", agent.title);
             out.retain(|known| known.path != folder);
-            out.push(Secret {
-                path: folder,
-                reason,
-                except,
-            });
+            out.push(Secret { path: folder, reason, except });
         }
     }
-    let linked: Vec<Secret> = out
-        .iter()
-        .filter_map(|secret| behind_links(secret, facts))
-        .collect();
+    let linked: Vec<Secret> = out.iter().filter_map(|secret| behind_links(secret, facts)).collect();
     out.extend(linked);
     let accounts = facts.folders.data.clone();
-    out.push(Secret {
-        path: accounts,
-        reason: "Cofferdam's own store".to_owned(),
-        except: Vec::new(),
-    });
+    out.push(Secret { path: accounts, reason: "Cofferdam's own store".to_owned(), except: Vec::new() });
     out
 }
 
 /// The same secret at the place to which links lead.
 fn behind_links(secret: &Secret, facts: &HostFacts) -> Option<Secret> {
     let resolved = &facts.path(&secret.path)?.resolved;
-    (*resolved != secret.path).then(|| Secret {
-        path: resolved.clone(),
-        ..secret.clone()
-    })
+    (*resolved != secret.path).then(|| Secret { path: resolved.clone(), ..secret.clone() })
 }
 
 impl Secret {
     /// Whether a mount of `source` would show something of this secret.
     pub fn is_exposed_by(&self, source: &Utf8Path) -> bool {
-        let excepted = self
-            .except
-            .iter()
-            .any(|except| crate::path::is_within(source, except));
+        let excepted = self.except.iter().any(|except| crate::path::is_within(source, except));
         let inside = crate::path::is_within(source, &self.path);
         let around = crate::path::is_within(&self.path, source);
         (inside && !excepted) || around

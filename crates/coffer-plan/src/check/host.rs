@@ -11,14 +11,8 @@ use crate::policy::{Policy, Secret};
 /// The host path that a mount shows, if it is one that the facts found.
 fn shown(mount: &Mount) -> Option<(&Utf8Path, Access)> {
     match &mount.op {
-        MountOp::Bind {
-            source: Source::Host { path, .. },
-            access,
-        } => Some((path, *access)),
-        MountOp::Bind {
-            source: Source::Own { .. } | Source::Run { .. },
-            ..
-        }
+        MountOp::Bind { source: Source::Host { path, .. }, access } => Some((path, *access)),
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Proc
         | MountOp::Dev
@@ -33,15 +27,8 @@ pub(super) fn secrets(plan: &Plan, policy: &Policy) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
         let Some((source, _)) = shown(mount) else { continue };
-        for secret in policy
-            .secrets
-            .iter()
-            .filter(|secret| secret.is_exposed_by(source))
-        {
-            let granted = policy
-                .expose
-                .iter()
-                .any(|granted| is_within(&secret.path, &granted.value));
+        for secret in policy.secrets.iter().filter(|secret| secret.is_exposed_by(source)) {
+            let granted = policy.expose.iter().any(|granted| is_within(&secret.path, &granted.value));
             if !granted && !hidden_later(plan, at, mount, source, secret) {
                 errors.push(PlanError::Secret {
                     source_path: source.to_owned(),
@@ -60,11 +47,7 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
     let Ok(below) = secret.path.strip_prefix(source) else {
         return false;
     };
-    let place = if below.as_str().is_empty() {
-        mount.target.clone()
-    } else {
-        mount.target.join(below)
-    };
+    let place = if below.as_str().is_empty() { mount.target.clone() } else { mount.target.join(below) };
     plan.mounts[at + 1..].iter().any(|later| match later.op {
         MountOp::Mask { .. } => is_within(&place, &later.target),
         MountOp::Bind { .. }
@@ -107,16 +90,11 @@ pub(super) fn root_only_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError
     let mut errors = Vec::new();
     for mount in &plan.mounts {
         let Some((source, _)) = shown(mount) else { continue };
-        let readable = facts
-            .path(source)
-            .is_none_or(crate::facts::PathFact::others_can_read);
+        let readable = facts.path(source).is_none_or(crate::facts::PathFact::others_can_read);
         let ours = mount.origin.layer == OriginLayer::BuiltIn;
         if !readable && !ours && !mount.origin.is_persons_word() {
             let origin = mount.origin.clone();
-            errors.push(PlanError::RootOnlySource {
-                source_path: source.to_owned(),
-                origin,
-            });
+            errors.push(PlanError::RootOnlySource { source_path: source.to_owned(), origin });
         }
     }
     errors
@@ -124,10 +102,7 @@ pub(super) fn root_only_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError
 
 /// The agent's settings in the project redirect nothing until trusted.
 pub(super) fn project_settings(policy: &Policy, facts: &HostFacts) -> Vec<PlanError> {
-    let in_project = facts
-        .settings
-        .iter()
-        .filter(|settings| settings.scope == SettingsScope::Project);
+    let in_project = facts.settings.iter().filter(|settings| settings.scope == SettingsScope::Project);
     let untrusted = in_project.filter(|settings| !policy.trust.covers(&settings.file, &settings.sha256));
     untrusted
         .filter_map(|settings| match &settings.broken {
@@ -138,10 +113,7 @@ pub(super) fn project_settings(policy: &Policy, facts: &HostFacts) -> Vec<PlanEr
             None if settings.redirects.is_empty() => None,
             None => {
                 let keys: Vec<String> = settings.redirects.iter().map(|key| format!("`{key}`")).collect();
-                Some(PlanError::ProjectSettings {
-                    file: settings.file.clone(),
-                    keys: keys.join(", "),
-                })
+                Some(PlanError::ProjectSettings { file: settings.file.clone(), keys: keys.join(", ") })
             }
         })
         .collect()

@@ -55,16 +55,9 @@ fn against(earlier: &Mount, later: &Mount) -> Option<PlanError> {
 fn takes_away(earlier: &Mount, later: &Mount) -> bool {
     use crate::plan::Access::{Ro, Rw};
     match (&earlier.op, &later.op) {
-        (
-            MountOp::Bind {
-                source: first,
-                access: Rw,
-            },
-            MountOp::Bind {
-                source: second,
-                access: Ro,
-            },
-        ) => first == second,
+        (MountOp::Bind { source: first, access: Rw }, MountOp::Bind { source: second, access: Ro }) => {
+            first == second
+        }
         (MountOp::Bind { .. } | MountOp::File { .. }, MountOp::Mask { .. }) => true,
         (
             MountOp::Bind { .. }
@@ -101,11 +94,7 @@ fn reserved(mount: &Mount) -> Option<PlanError> {
         | OriginLayer::ProjectFile
         | OriginLayer::Flag => mount.target == LEASE || mount.target == INIT,
     };
-    let reserved = RESERVED
-        .iter()
-        .any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
-    (reserved && !ours).then(|| PlanError::ReservedTarget {
-        target: mount.target.clone(),
-        origin: mount.origin.clone(),
-    })
+    let reserved = RESERVED.iter().any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
+    (reserved && !ours)
+        .then(|| PlanError::ReservedTarget { target: mount.target.clone(), origin: mount.origin.clone() })
 }

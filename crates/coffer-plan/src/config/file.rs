@@ -185,18 +185,10 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed { path, .. } => Some(format!("edit `{path}`")),
-            Self::UnknownKey {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!("did you mean `{nearest}`?")),
-            Self::UnknownKey {
-                path, nearest: None, ..
-            } => Some(format!("take the key out of `{path}`")),
+            Self::UnknownKey { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownKey { path, nearest: None, .. } => Some(format!("take the key out of `{path}`")),
             Self::NotForProjects { key, .. } => Some(format!("put `{key}` into your own config file")),
-            Self::UnknownProfile {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownProfile { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownProfile { nearest: None, .. } => {
                 Some("define it as `[profile.NAME]` in your config file".to_owned())
             }
@@ -234,12 +226,7 @@ pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
     let profiles = take_named(path, &mut table, "profile")?;
     let projects = take_named(path, &mut table, "project")?;
     let settings = parse_settings(path, "", table, &["profile", "project"])?;
-    Ok(UserFile {
-        path: path.to_owned(),
-        settings,
-        profiles,
-        projects,
-    })
+    Ok(UserFile { path: path.to_owned(), settings, profiles, projects })
 }
 
 /// Reads a project's `.coffer.toml`.
@@ -248,24 +235,12 @@ pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
 /// As [`parse_user`]; also when it says what only the user's own file may say.
 pub fn parse_project(path: &str, text: &str) -> Result<ProjectFile, ConfigError> {
     let table = parse_table(path, text)?;
-    for key in [
-        "expose",
-        "profile",
-        "project",
-        "as_root_inside",
-        "trust_folder",
-        "audit",
-    ] {
+    for key in ["expose", "profile", "project", "as_root_inside", "trust_folder", "audit"] {
         if table.contains_key(key) {
-            return Err(ConfigError::NotForProjects {
-                path: path.to_owned(),
-                key: key.to_owned(),
-            });
+            return Err(ConfigError::NotForProjects { path: path.to_owned(), key: key.to_owned() });
         }
     }
-    Ok(ProjectFile {
-        settings: parse_settings(path, "", table, &[])?,
-    })
+    Ok(ProjectFile { settings: parse_settings(path, "", table, &[])? })
 }
 
 /// Reads a built-in profile.
@@ -274,8 +249,7 @@ pub(crate) fn parse_profile(name: &str, text: &str) -> Result<Settings, ConfigEr
 }
 
 fn parse_table(path: &str, text: &str) -> Result<toml::Table, ConfigError> {
-    text.parse::<toml::Table>()
-        .map_err(|error| malformed(path, &error))
+    text.parse::<toml::Table>().map_err(|error| malformed(path, &error))
 }
 
 /// The parser's message without the excerpt: a config file may hold what should not be in a terminal.
@@ -284,10 +258,7 @@ fn malformed(path: &str, error: &toml::de::Error) -> ConfigError {
     if let Some(span) = error.span() {
         reason.push_str(&format!(" (at byte {})", span.start));
     }
-    ConfigError::Malformed {
-        path: path.to_owned(),
-        reason,
-    }
+    ConfigError::Malformed { path: path.to_owned(), reason }
 }
 
 fn take_named(
@@ -308,10 +279,7 @@ fn take_named(
     for (name, body) in named {
         let toml::Value::Table(body) = body else {
             let reason = format!("`{key}.{name}` must be a table");
-            return Err(ConfigError::Malformed {
-                path: path.to_owned(),
-                reason,
-            });
+            return Err(ConfigError::Malformed { path: path.to_owned(), reason });
         };
         let settings = parse_settings(path, &format!("{key}.{name}."), body, &[])?;
         out.insert(name, settings);

@@ -96,21 +96,9 @@ impl Merged {
         set(&mut self.network, settings.network.as_ref(), origin("network"));
         set(&mut self.backend, settings.backend.as_ref(), origin("backend"));
         set(&mut self.audit, settings.audit.as_ref(), origin("audit"));
-        set(
-            &mut self.unattended,
-            settings.unattended.as_ref(),
-            origin("unattended"),
-        );
-        set(
-            &mut self.trust_folder,
-            settings.trust_folder.as_ref(),
-            origin("trust_folder"),
-        );
-        set(
-            &mut self.as_root_inside,
-            settings.as_root_inside.as_ref(),
-            origin("as_root_inside"),
-        );
+        set(&mut self.unattended, settings.unattended.as_ref(), origin("unattended"));
+        set(&mut self.trust_folder, settings.trust_folder.as_ref(), origin("trust_folder"));
+        set(&mut self.as_root_inside, settings.as_root_inside.as_ref(), origin("as_root_inside"));
         if let Some(auth) = settings.auth {
             self.auth = Some(Decided::new(auth, origin("auth")));
         }
@@ -133,10 +121,7 @@ impl Merged {
     fn tighten(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
         self.deny(settings, &origin);
         let mut propose = |key: &str, text: String| {
-            self.proposals.push(Proposal {
-                text,
-                origin: origin(key),
-            });
+            self.proposals.push(Proposal { text, origin: origin(key) });
         };
         if let Some(tier) = settings.network {
             if tier <= self.network.value {
@@ -160,10 +145,7 @@ impl Merged {
             ("account", settings.account.clone()),
             ("backend", settings.backend.map(|kind| kind.to_string())),
             ("unattended", settings.unattended.map(|value| value.to_string())),
-            (
-                "profiles",
-                settings.profiles.as_ref().map(|names| names.join(", ")),
-            ),
+            ("profiles", settings.profiles.as_ref().map(|names| names.join(", "))),
         ];
         for (key, value) in words {
             if let Some(value) = value {
@@ -171,10 +153,7 @@ impl Merged {
             }
         }
         for mount in &settings.mounts {
-            propose(
-                "mount",
-                format!("mount of `{}` ({})", mount.source.0, mount.access),
-            );
+            propose("mount", format!("mount of `{}` ({})", mount.source.0, mount.access));
         }
         for folder in &settings.path {
             propose("path", format!("`{}` on the PATH", folder.0));
@@ -189,10 +168,7 @@ impl Merged {
 }
 
 fn extend<T: Clone>(list: &mut Vec<Decided<T>>, more: &[T], origin: &Origin) {
-    list.extend(
-        more.iter()
-            .map(|value| Decided::new(value.clone(), origin.clone())),
-    );
+    list.extend(more.iter().map(|value| Decided::new(value.clone(), origin.clone())));
 }
 
 /// Merges the layers in the order built-in, user's file, project's file, per-project choices, profiles,
@@ -203,9 +179,7 @@ fn extend<T: Clone>(list: &mut Vec<Decided<T>>, more: &[T], origin: &Origin) {
 pub fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
     let mut merged = Merged::built_in();
     let user = &layers.user;
-    merged.apply(&user.settings, |key| {
-        Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path))
-    });
+    merged.apply(&user.settings, |key| Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path)));
     let mut profiles = Decided::new(vec!["toolchains".to_owned()], Origin::built_in("default"));
     if let Some(names) = &user.settings.profiles {
         profiles = Decided::new(
@@ -231,27 +205,11 @@ pub fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
             profiles = Decided::new(names.clone(), origin("profiles"));
         }
     }
-    let added = layers
-        .flags
-        .profiles
-        .iter()
-        .map(|name| (name, Origin::flag("--profile")));
-    for (name, asked_by) in profiles
-        .value
-        .iter()
-        .map(|name| (name, profiles.origin.clone()))
-        .chain(added)
-    {
-        let settings = user
-            .profiles
-            .get(name)
-            .or_else(|| layers.built_in_profiles.get(name))
-            .ok_or_else(|| {
-                let known = user
-                    .profiles
-                    .keys()
-                    .chain(layers.built_in_profiles.keys())
-                    .map(String::as_str);
+    let added = layers.flags.profiles.iter().map(|name| (name, Origin::flag("--profile")));
+    for (name, asked_by) in profiles.value.iter().map(|name| (name, profiles.origin.clone())).chain(added) {
+        let settings =
+            user.profiles.get(name).or_else(|| layers.built_in_profiles.get(name)).ok_or_else(|| {
+                let known = user.profiles.keys().chain(layers.built_in_profiles.keys()).map(String::as_str);
                 ConfigError::UnknownProfile {
                     name: name.clone(),
                     origin: asked_by,

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use super::LEASE;
 use crate::agent::{CredentialOrigin, CredentialRule, LeaseRule};
-use crate::facts::{HostFacts, LoginFact, SettingsScope};
+use crate::facts::{EnvFact, HostFacts, LoginFact, SettingsScope};
 use crate::origin::Origin;
 use crate::plan::{AuthMode, Credential, Note, PlanError, Reference};
 use crate::policy::Policy;
@@ -72,10 +72,7 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
                         "`{}` in your settings is a program of the host and does not cross yet",
                         rule.source
                     );
-                    out.notes.push(Note {
-                        text,
-                        origin: policy.auth.origin.clone(),
-                    });
+                    out.notes.push(Note { text, origin: policy.auth.origin.clone() });
                     continue;
                 }
                 (CredentialOrigin::Login, _) => match login(policy, facts, present.is_empty()) {
@@ -84,10 +81,7 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
                     Err(error) => return Err(error),
                 },
             }
-            present.push(Present {
-                rule,
-                found: found.words,
-            });
+            present.push(Present { rule, found: found.words });
         }
     }
     out.sign_in = precedence::decide(&present);
@@ -102,51 +96,38 @@ struct Found {
 
 /// Whether, and where, a credential is there. The settings' `env` block wins over the environment.
 fn found(rule: &CredentialRule, facts: &HostFacts) -> Option<Found> {
-    let set_in = |scope: SettingsScope| {
-        let mut files = facts
-            .settings
-            .iter()
-            .filter(move |settings| settings.scope == scope);
-        files.any(|settings| match settings.env.get(&rule.source) {
-            Some(crate::facts::EnvFact::Value(value)) => !value.is_empty(),
-            Some(crate::facts::EnvFact::Redacted(_)) => true,
-            Some(crate::facts::EnvFact::Empty) | None => false,
-        })
-    };
     match rule.from {
-        CredentialOrigin::Env if set_in(SettingsScope::Project) => Some(Found {
-            words: "set in the project's settings",
-            reference: None,
-        }),
-        CredentialOrigin::Env if set_in(SettingsScope::User) => Some(Found {
-            words: "set in your settings",
-            reference: Some(Reference::SettingsEnv(rule.source.clone())),
-        }),
-        CredentialOrigin::Env if facts.is_set(&rule.source) => Some(Found {
-            words: "set in the environment",
-            reference: Some(Reference::HostEnv(rule.source.clone())),
-        }),
-        CredentialOrigin::Env => None,
+        CredentialOrigin::Env => found_variable(&rule.source, facts),
         CredentialOrigin::Setting => {
-            let named = facts
-                .settings
-                .iter()
-                .any(|settings| settings.redirects.contains(&rule.source));
-            named.then_some(Found {
-                words: "named in the settings",
-                reference: None,
-            })
+            let named = facts.settings.iter().any(|settings| settings.redirects.contains(&rule.source));
+            named.then_some(Found { words: "named in the settings", reference: None })
         }
         CredentialOrigin::Login => match facts.login.as_ref().map(|login| &login.shape) {
             None | Some(LoginShape::Missing) => None,
             Some(LoginShape::Unreadable { .. } | LoginShape::Unusable { .. } | LoginShape::Login(_)) => {
-                Some(Found {
-                    words: "signed in on the host",
-                    reference: None,
-                })
+                Some(Found { words: "signed in on the host", reference: None })
             }
         },
     }
+}
+
+fn found_variable(name: &str, facts: &HostFacts) -> Option<Found> {
+    let in_scope = |scope: SettingsScope| {
+        let mut files = facts.settings.iter().filter(move |settings| settings.scope == scope);
+        files.find(|settings| settings.env.get(name).is_some_and(EnvFact::is_set))
+    };
+    if in_scope(SettingsScope::Project).is_some() {
+        return Some(Found { words: "set in the project's settings", reference: None });
+    }
+    let (words, reference) = match in_scope(SettingsScope::User) {
+        Some(settings) => {
+            let reference = Reference::SettingsEnv { name: name.to_owned(), file: settings.file.clone() };
+            ("set in your settings", reference)
+        }
+        None if facts.is_set(name) => ("set in the environment", Reference::HostEnv(name.to_owned())),
+        None => return None,
+    };
+    Some(Found { words, reference: Some(reference) })
 }
 
 /// Whether the login crosses. When it would win and cannot, that is an error; when something else wins
@@ -165,11 +146,8 @@ fn login(policy: &Policy, facts: &HostFacts, would_win: bool) -> Result<bool, Pl
 fn usable(policy: &Policy, fact: &LoginFact, now_ms: i64) -> Result<(), PlanError> {
     let agent = policy.agent.command.first().cloned().unwrap_or_default();
     let file = fact.file.clone();
-    let unusable = |reason: String| PlanError::LoginUnusable {
-        file: file.clone(),
-        reason,
-        agent: agent.clone(),
-    };
+    let unusable =
+        |reason: String| PlanError::LoginUnusable { file: file.clone(), reason, agent: agent.clone() };
     let details: &LoginDetails = match &fact.shape {
         LoginShape::Missing => return Err(unusable("there is none".to_owned())),
         LoginShape::Unreadable { error } => return Err(unusable(error.clone())),
@@ -196,7 +174,7 @@ fn lease(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
     let (Some(layout), Some(fact)) = (&policy.agent.login, &facts.login) else {
         return;
     };
-    out.credential.reference = Some(Reference::Lease);
+    out.credential.reference = Some(Reference::Lease { file: fact.file.clone() });
     out.credential.file = Some(fact.file.clone());
     if let LoginShape::Login(details) = &fact.shape {
         out.credential.expires_at_ms = details.expires_at_ms;
@@ -210,10 +188,7 @@ fn lease(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
     }
     if facts.agent.is_some() && version.is_none() {
         let text = "the agent's version is unknown; it is taken for the newest".to_owned();
-        out.notes.push(Note {
-            text,
-            origin: Origin::built_in("lease"),
-        });
+        out.notes.push(Note { text, origin: Origin::built_in("lease") });
     }
 }
 
@@ -221,17 +196,11 @@ fn lease(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
 fn lease_rule<'a>(rules: &'a [LeaseRule], version: Option<&str>) -> Option<&'a LeaseRule> {
     match version {
         None => rules.last(),
-        Some(version) => rules
-            .iter()
-            .rev()
-            .find(|rule| numbers(&rule.since) <= numbers(version)),
+        Some(version) => rules.iter().rev().find(|rule| numbers(&rule.since) <= numbers(version)),
     }
 }
 
 /// A version as numbers, so that 2.1.9 comes before 2.1.10.
 fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split(['.', '-', '+'])
-        .map_while(|part| part.parse().ok())
-        .collect()
+    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }

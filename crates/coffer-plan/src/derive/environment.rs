@@ -28,39 +28,24 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn set(&mut self, name: &str, value: impl Into<String>, class: EnvClass, origin: &Origin) {
         let value = EnvValue::Value { value: value.into() };
-        let entry = EnvEntry {
-            name: name.to_owned(),
-            value,
-            class,
-            origin: origin.clone(),
-        };
+        let entry = EnvEntry { name: name.to_owned(), value, class, origin: origin.clone() };
         self.by_name.insert(name.to_owned(), entry);
     }
 
     fn refer(&mut self, name: &str, reference: Reference, label: String, class: EnvClass, origin: &Origin) {
         let value = EnvValue::Reference { reference, label };
-        let entry = EnvEntry {
-            name: name.to_owned(),
-            value,
-            class,
-            origin: origin.clone(),
-        };
+        let entry = EnvEntry { name: name.to_owned(), value, class, origin: origin.clone() };
         self.by_name.insert(name.to_owned(), entry);
     }
 
     /// Passes every variable of the host that the pattern names and that is set.
     fn pass(&mut self, pattern: &str, class: EnvClass, origin: &Origin) {
-        let matching = self
-            .facts
-            .environment
-            .iter()
-            .filter(|(name, _)| match pattern.strip_suffix('*') {
-                Some(prefix) => name.starts_with(prefix),
-                None => *name == pattern,
-            });
-        let found: Vec<(String, EnvFact)> = matching
-            .map(|(name, fact)| (name.clone(), fact.clone()))
-            .collect();
+        let matching = self.facts.environment.iter().filter(|(name, _)| match pattern.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => *name == pattern,
+        });
+        let found: Vec<(String, EnvFact)> =
+            matching.map(|(name, fact)| (name.clone(), fact.clone())).collect();
         for (name, fact) in found {
             match fact {
                 EnvFact::Value(value) if !value.is_empty() => self.set(&name, value, class, origin),
@@ -81,10 +66,7 @@ pub(super) fn derive(
     signed_in: &SignedIn,
     list: &MountList<'_>,
 ) -> Environment {
-    let mut builder = Builder {
-        facts,
-        by_name: BTreeMap::new(),
-    };
+    let mut builder = Builder { facts, by_name: BTreeMap::new() };
     let mut errors = Vec::new();
     let allowlist = Origin::built_in("env allowlist");
     for name in &policy.system.env_pass {
@@ -100,10 +82,7 @@ pub(super) fn derive(
     for entry in &policy.env_set {
         let (name, value) = &entry.value;
         if looks_secret(name, value) {
-            errors.push(PlanError::SecretValue {
-                name: name.clone(),
-                origin: entry.origin.clone(),
-            });
+            errors.push(PlanError::SecretValue { name: name.clone(), origin: entry.origin.clone() });
         } else {
             builder.set(name, value, EnvClass::Extra, &entry.origin);
         }
@@ -123,10 +102,7 @@ pub(super) fn derive(
     }
     withhold_credentials(&mut builder, policy, signed_in);
     sandbox(&mut builder, policy, identity, signed_in, list);
-    Environment {
-        entries: builder.by_name.into_values().collect(),
-        errors,
-    }
+    Environment { entries: builder.by_name.into_values().collect(), errors }
 }
 
 /// A credential crosses by the rules of signing in only, never because a pattern happened to match;
@@ -183,11 +159,8 @@ fn sandbox(
 /// profiles and the user add, then the system's.
 fn search_path(policy: &Policy, list: &MountList<'_>) -> String {
     let facts = list.facts;
-    let host = facts
-        .public_value("PATH")
-        .unwrap_or_default()
-        .split(':')
-        .filter(|entry| entry.starts_with('/'));
+    let host =
+        facts.public_value("PATH").unwrap_or_default().split(':').filter(|entry| entry.starts_with('/'));
     let agent = facts.agent.as_ref().and_then(|agent| agent.path.parent());
     let candidates = host
         .map(Utf8PathBuf::from)
@@ -201,44 +174,21 @@ fn search_path(policy: &Policy, list: &MountList<'_>) -> String {
             out.push(entry);
         }
     }
-    out.iter()
-        .map(|entry| entry.as_str())
-        .collect::<Vec<_>>()
-        .join(":")
+    out.iter().map(|entry| entry.as_str()).collect::<Vec<_>>().join(":")
 }
 
 /// Parts of names that tell of a secret, and beginnings of values that do.
-const SECRET_NAME_PARTS: &[&str] = &[
-    "KEY",
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "CREDENTIAL",
-    "COOKIE",
-    "AUTH",
-];
-const SECRET_VALUE_STARTS: &[&str] = &[
-    "sk-",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "AKIA",
-    "xox",
-    "-----BEGIN",
-];
+const SECRET_NAME_PARTS: &[&str] =
+    &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "COOKIE", "AUTH"];
+const SECRET_VALUE_STARTS: &[&str] =
+    &["sk-", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "AKIA", "xox", "-----BEGIN"];
 
 /// Whether a value should not stand in the open: by its name, its beginning, or a password in its URL.
 pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let by_name = upper.split('_').any(|part| SECRET_NAME_PARTS.contains(&part)) || upper.ends_with("APIKEY");
     let by_value = SECRET_VALUE_STARTS.iter().any(|start| value.starts_with(start));
-    let authority = value
-        .split_once("://")
-        .map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let authority = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
     let by_url = authority.is_some_and(|authority| authority.contains('@'));
     !value.is_empty() && !is_public(name) && (by_name || by_value || by_url)
 }

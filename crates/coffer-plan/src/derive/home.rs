@@ -16,11 +16,7 @@ use crate::policy::{MountRequest, Policy};
 
 /// What profiles mount: toolchains and the like.
 pub(super) fn toolchains(list: &mut MountList<'_>, policy: &Policy, home: &Utf8Path) {
-    for request in policy
-        .mounts
-        .iter()
-        .filter(|request| request.origin.layer == OriginLayer::Profile)
-    {
+    for request in policy.mounts.iter().filter(|request| request.origin.layer == OriginLayer::Profile) {
         let in_project = is_within(&request.target, &list.facts.project.path);
         if in_project || list.has_target(&request.target) {
             continue;
@@ -43,9 +39,7 @@ fn git_identity(list: &mut MountList<'_>, home: &Utf8Path) {
     if let Some(email) = &identity.email {
         text.push_str(&format!("\temail = {}\n", quote(email)));
     }
-    let op = MountOp::File {
-        content: FileContent::Text { text },
-    };
+    let op = MountOp::File { content: FileContent::Text { text } };
     list.push(op, home.join(".gitconfig"), Origin::built_in("git identity"));
 }
 
@@ -69,32 +63,18 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
     let layout = policy.agent.state.as_ref();
     let target = layout.and_then(|layout| layout.home.expand(list.facts));
     let (Some(layout), Some(target)) = (layout, target) else {
-        return State {
-            mode,
-            origin,
-            source: None,
-            target: None,
-            seeds: Vec::new(),
-            links: Vec::new(),
-        };
+        return State { mode, origin, source: None, target: None, seeds: Vec::new(), links: Vec::new() };
     };
     let root = list.facts.folders.data.join("state").join(&policy.agent.name);
     let source = match mode {
-        StateMode::Fresh => Source::Run {
-            folder: RunFolder::State,
-        },
-        StateMode::Shared => Source::Own {
-            path: root.join(format!("account-{}", policy.account.value)),
-        },
+        StateMode::Fresh => Source::Run { folder: RunFolder::State },
+        StateMode::Shared => Source::Own { path: root.join(format!("account-{}", policy.account.value)) },
         // `copy` is refused elsewhere; the folder it would copy is the project's.
-        StateMode::Project | StateMode::Copy => Source::Own {
-            path: root.join("projects").join(slug(&list.facts.project.path)),
-        },
+        StateMode::Project | StateMode::Copy => {
+            Source::Own { path: root.join("projects").join(slug(&list.facts.project.path)) }
+        }
     };
-    let op = MountOp::Bind {
-        source: source.clone(),
-        access: Access::Rw,
-    };
+    let op = MountOp::Bind { source: source.clone(), access: Access::Rw };
     list.push(op, target.clone(), origin.clone());
     user_config(list, policy, layout, &target);
     let links = signed_in.link.iter().map(|(name, to)| StateLink {
@@ -104,43 +84,26 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
     });
     let links = links.collect();
     let seeds = seeds(list, policy, signed_in);
-    State {
-        mode,
-        origin,
-        source: Some(source),
-        target: Some(target),
-        seeds,
-        links,
-    }
+    State { mode, origin, source: Some(source), target: Some(target), seeds, links }
 }
 
 /// The user's own configuration of the agent, from an allowlist of paths.
 fn user_config(list: &mut MountList<'_>, policy: &Policy, layout: &StateLayout, target: &Utf8Path) {
-    let Some(host) = layout
-        .host
-        .iter()
-        .find_map(|template| template.expand(list.facts))
-    else {
+    let Some(host) = layout.host.iter().find_map(|template| template.expand(list.facts)) else {
         return;
     };
     let origin = Origin::new(OriginLayer::Agent, format!("{}: user_config", policy.agent.name));
     for name in &policy.agent.user_config {
         list.bind_if_there(&host.join(name), &target.join(name), &origin);
     }
-    let user_settings = list
-        .facts
-        .settings
-        .iter()
-        .find(|settings| settings.scope == SettingsScope::User);
+    let user_settings = list.facts.settings.iter().find(|settings| settings.scope == SettingsScope::User);
     let Some(settings) = user_settings else { return };
     if let Some(reason) = &settings.broken {
         list.note(format!("`{}` is left out: {reason}", settings.file), origin);
     } else if let Some(name) = settings.file.file_name() {
         let label = "your settings without secrets and helpers".to_owned();
-        let content = FileContent::Reference {
-            reference: Reference::Settings,
-            label,
-        };
+        let reference = Reference::Settings { agent: policy.agent.name.clone(), file: settings.file.clone() };
+        let content = FileContent::Reference { reference, label };
         list.push(MountOp::File { content }, target.join(name), origin);
     }
 }
@@ -163,31 +126,16 @@ fn seeds(list: &MountList<'_>, policy: &Policy, signed_in: &SignedIn) -> Vec<Sta
         .filter(|seed| applies(seed.when))
         .map(|seed| StateSeed {
             file: seed.file.clone(),
-            content: FileContent::Text {
-                text: seed.json.replace("${project}", project),
-            },
+            content: FileContent::Text { text: seed.json.replace("${project}", project) },
             origin: origin.clone(),
         })
         .collect();
-    if let Some(mcp) = &policy.agent.settings.mcp
-        && !list.facts.mcp_servers.is_empty()
-    {
-        let names: Vec<&str> = list
-            .facts
-            .mcp_servers
-            .iter()
-            .map(|server| server.name.as_str())
-            .collect();
+    if let (Some(mcp), Some(first)) = (&policy.agent.settings.mcp, list.facts.mcp_servers.first()) {
+        let names: Vec<&str> = list.facts.mcp_servers.iter().map(|server| server.name.as_str()).collect();
         let label = format!("your MCP servers without their secrets: {}", names.join(", "));
-        let content = FileContent::Reference {
-            reference: Reference::McpServers,
-            label,
-        };
-        seeds.push(StateSeed {
-            file: mcp.state_file.clone(),
-            content,
-            origin,
-        });
+        let reference = Reference::McpServers { agent: policy.agent.name.clone(), file: first.file.clone() };
+        let content = FileContent::Reference { reference, label };
+        seeds.push(StateSeed { file: mcp.state_file.clone(), content, origin });
     }
     seeds
 }
@@ -199,18 +147,14 @@ pub(super) fn project(list: &mut MountList<'_>) {
     list.bind(&project, &project, Access::Rw, &Origin::built_in("project"));
     let Some(git) = &facts.project.git else { return };
     let origin = Origin::built_in("the project's repository");
-    let elsewhere: Vec<_> = [&git.common_dir, &git.git_dir]
-        .into_iter()
-        .filter(|folder| !is_within(folder, &project))
-        .collect();
+    let elsewhere: Vec<_> =
+        [&git.common_dir, &git.git_dir].into_iter().filter(|folder| !is_within(folder, &project)).collect();
     if elsewhere.is_empty() {
         return;
     }
     if !git.verified {
-        let text = format!(
-            "the repository in `{}` is left out: it does not name this work tree",
-            git.git_dir
-        );
+        let text =
+            format!("the repository in `{}` is left out: it does not name this work tree", git.git_dir);
         list.note(text, origin);
         return;
     }
@@ -223,11 +167,7 @@ pub(super) fn project(list: &mut MountList<'_>) {
 
 /// What persons asked for; it replaces what a profile put at the same place.
 pub(super) fn requests(list: &mut MountList<'_>, policy: &Policy) {
-    for request in policy
-        .mounts
-        .iter()
-        .filter(|request| request.origin.layer != OriginLayer::Profile)
-    {
+    for request in policy.mounts.iter().filter(|request| request.origin.layer != OriginLayer::Profile) {
         list.make_way(&request.target, |origin| origin.layer == OriginLayer::Profile);
         mount(list, request);
     }
@@ -259,10 +199,8 @@ pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
                 let (folder, place) = (fact.kind == PathKind::Folder, fact.resolved.clone());
                 list.push(MountOp::Mask { folder }, place, path.origin.clone());
             }
-            None => list.note(
-                format!("nothing to hide at `{}`: it does not exist", path.value),
-                path.origin.clone(),
-            ),
+            None => list
+                .note(format!("nothing to hide at `{}`: it does not exist", path.value), path.origin.clone()),
         }
     }
 }

@@ -18,21 +18,12 @@ pub(super) struct MountList<'a> {
 
 impl<'a> MountList<'a> {
     pub(super) fn new(facts: &'a HostFacts) -> Self {
-        Self {
-            facts,
-            mounts: Vec::new(),
-            notes: Vec::new(),
-            refused: Vec::new(),
-        }
+        Self { facts, mounts: Vec::new(), notes: Vec::new(), refused: Vec::new() }
     }
 
     /// Appends an operation as it is.
     pub(super) fn push(&mut self, op: MountOp, target: impl Into<Utf8PathBuf>, origin: Origin) {
-        self.mounts.push(Mount {
-            op,
-            target: target.into(),
-            origin,
-        });
+        self.mounts.push(Mount { op, target: target.into(), origin });
     }
 
     /// Tells the user something.
@@ -43,14 +34,7 @@ impl<'a> MountList<'a> {
     /// Binds a path of the host, which has to be there.
     pub(super) fn bind(&mut self, source: &Utf8Path, target: &Utf8Path, access: Access, origin: &Origin) {
         match self.source(source, origin) {
-            Ok(found) => self.push(
-                MountOp::Bind {
-                    source: found,
-                    access,
-                },
-                target,
-                origin.clone(),
-            ),
+            Ok(found) => self.push(MountOp::Bind { source: found, access }, target, origin.clone()),
             Err(error) => self.refused.push(error),
         }
     }
@@ -69,14 +53,7 @@ impl<'a> MountList<'a> {
                 self.note(text, origin.clone());
             }
             Ok(found) => {
-                self.push(
-                    MountOp::Bind {
-                        source: found,
-                        access: Access::Ro,
-                    },
-                    target,
-                    origin.clone(),
-                );
+                self.push(MountOp::Bind { source: found, access: Access::Ro }, target, origin.clone());
             }
             Err(error) => self.note(format!("`{source}` is left out: {error}"), origin.clone()),
         }
@@ -90,22 +67,15 @@ impl<'a> MountList<'a> {
 
     fn source(&self, source: &Utf8Path, origin: &Origin) -> Result<Source, PlanError> {
         let Some(fact) = self.facts.path(source) else {
-            return Err(PlanError::SourceMissing {
-                source_path: source.to_owned(),
-                origin: origin.clone(),
-            });
+            return Err(PlanError::SourceMissing { source_path: source.to_owned(), origin: origin.clone() });
         };
-        let kind = |what| PlanError::SourceKind {
-            source_path: source.to_owned(),
-            what,
-            origin: origin.clone(),
-        };
+        let kind =
+            |what| PlanError::SourceKind { source_path: source.to_owned(), what, origin: origin.clone() };
         match fact.kind {
             PathKind::File | PathKind::Folder => Ok(host_source(fact)),
-            PathKind::Missing => Err(PlanError::SourceMissing {
-                source_path: source.to_owned(),
-                origin: origin.clone(),
-            }),
+            PathKind::Missing => {
+                Err(PlanError::SourceMissing { source_path: source.to_owned(), origin: origin.clone() })
+            }
             PathKind::Socket => Err(kind("a socket")),
             PathKind::Device => Err(kind("a device")),
             PathKind::Fifo => Err(kind("a named pipe")),
@@ -135,8 +105,7 @@ impl<'a> MountList<'a> {
     /// Takes out what a profile or the product mounted at or below `target`, because a person's word
     /// replaces it.
     pub(super) fn make_way(&mut self, target: &Utf8Path, may_go: impl Fn(&Origin) -> bool) {
-        self.mounts
-            .retain(|mount| !(is_within(&mount.target, target) && may_go(&mount.origin)));
+        self.mounts.retain(|mount| !(is_within(&mount.target, target) && may_go(&mount.origin)));
     }
 
     pub(super) fn finish(self) -> (Vec<Mount>, Vec<Note>, Vec<PlanError>) {
@@ -149,5 +118,6 @@ fn host_source(fact: &PathFact) -> Source {
         path: fact.resolved.clone(),
         dev: fact.dev,
         ino: fact.ino,
+        folder: fact.kind == PathKind::Folder,
     }
 }

@@ -15,12 +15,8 @@ use crate::policy::Policy;
 /// System folders, private folders and the empty home.
 pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Identity) {
     let origin = Origin::built_in("system");
-    let folders: Vec<Utf8PathBuf> = policy
-        .system
-        .folders
-        .iter()
-        .filter_map(|folder| folder.expand(list.facts))
-        .collect();
+    let folders: Vec<Utf8PathBuf> =
+        policy.system.folders.iter().filter_map(|folder| folder.expand(list.facts)).collect();
     for folder in &folders {
         bind_or_link(list, folder, &folders, &origin);
     }
@@ -28,20 +24,11 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
     let private = Origin::built_in("private");
     list.push(MountOp::Proc, "/proc", private.clone());
     list.push(MountOp::Dev, "/dev", private.clone());
-    for (folder, mode) in [
-        ("/dev/shm", 0o1777),
-        ("/tmp", 0o1777),
-        ("/var/tmp", 0o1777),
-        ("/run", 0o755),
-    ] {
+    for (folder, mode) in [("/dev/shm", 0o1777), ("/tmp", 0o1777), ("/var/tmp", 0o1777), ("/run", 0o755)] {
         list.push(MountOp::Tmpfs { mode }, folder, private.clone());
     }
     if !list.has_target(&identity.home) {
-        list.push(
-            MountOp::Tmpfs { mode: 0o755 },
-            identity.home.clone(),
-            Origin::built_in("private home"),
-        );
+        list.push(MountOp::Tmpfs { mode: 0o755 }, identity.home.clone(), Origin::built_in("private home"));
     }
 }
 
@@ -51,9 +38,7 @@ fn bind_or_link(list: &mut MountList<'_>, path: &Utf8Path, shown: &[Utf8PathBuf]
     let Some(fact) = list.facts.path(path) else { return };
     if let Some(link) = &fact.link {
         let end = clean(&path.parent().unwrap_or(path).join(link));
-        let is_shown = shown
-            .iter()
-            .any(|folder| folder != path && is_within(&end, folder));
+        let is_shown = shown.iter().any(|folder| folder != path && is_within(&end, folder));
         if is_shown {
             list.push(MountOp::Symlink { source: link.clone() }, path, origin.clone());
             return;
@@ -69,14 +54,7 @@ fn etc(list: &mut MountList<'_>, policy: &Policy, identity: &Identity, folders: 
     }
     let made = Origin::built_in("made for the sandbox");
     let shell = shell(list);
-    let Identity {
-        uid,
-        gid,
-        user,
-        home,
-        hostname,
-        ..
-    } = identity;
+    let Identity { uid, gid, user, home, hostname, .. } = identity;
     let mut passwd = format!("{user}:x:{uid}:{gid}:{user}:{home}:{shell}\n");
     let mut group = format!("{user}:x:{gid}:\n");
     if *uid != 0 {
@@ -87,55 +65,31 @@ fn etc(list: &mut MountList<'_>, policy: &Policy, identity: &Identity, folders: 
     }
     passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
     group.push_str("nogroup:x:65534:\n");
-    let mut files = vec![
-        ("/etc/passwd", passwd),
-        ("/etc/group", group),
-        ("/etc/hostname", format!("{hostname}\n")),
-    ];
+    let mut files =
+        vec![("/etc/passwd", passwd), ("/etc/group", group), ("/etc/hostname", format!("{hostname}\n"))];
     let hosts_kind = list.facts.path(Utf8Path::new("/etc/hosts")).map(|fact| fact.kind);
     if policy.network.value == NetworkTier::Full && hosts_kind == Some(PathKind::File) {
         list.bind_if_there(Utf8Path::new("/etc/hosts"), Utf8Path::new("/etc/hosts"), &origin);
     } else {
-        files.push((
-            "/etc/hosts",
-            format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
-        ));
+        files.push(("/etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")));
     }
     for (target, text) in files {
-        list.push(
-            MountOp::File {
-                content: FileContent::Text { text },
-            },
-            target,
-            made.clone(),
-        );
+        list.push(MountOp::File { content: FileContent::Text { text } }, target, made.clone());
     }
 }
 
 /// The login shell inside.
 pub(super) fn shell(list: &MountList<'_>) -> &'static str {
-    let has_bash = ["/bin/bash", "/usr/bin/bash"]
-        .iter()
-        .any(|path| list.facts.exists(Utf8Path::new(path)));
+    let has_bash = ["/bin/bash", "/usr/bin/bash"].iter().any(|path| list.facts.exists(Utf8Path::new(path)));
     if has_bash { "/bin/bash" } else { "/bin/sh" }
 }
 
 /// The lease folder of this run, if a login crosses, and our own init.
 pub(super) fn lease_and_init(list: &mut MountList<'_>, credential: &Credential) {
-    if credential.reference == Some(Reference::Lease) {
-        let op = MountOp::Bind {
-            source: Source::Run {
-                folder: RunFolder::Lease,
-            },
-            access: Access::Rw,
-        };
+    if matches!(credential.reference, Some(Reference::Lease { .. })) {
+        let op = MountOp::Bind { source: Source::Run { folder: RunFolder::Lease }, access: Access::Rw };
         list.push(op, LEASE, credential.origin.clone());
     }
     let coffer = list.facts.coffer.clone();
-    list.bind(
-        &coffer,
-        Utf8Path::new(INIT),
-        Access::Ro,
-        &Origin::built_in("init"),
-    );
+    list.bind(&coffer, Utf8Path::new(INIT), Access::Ro, &Origin::built_in("init"));
 }

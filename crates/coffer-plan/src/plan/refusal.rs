@@ -260,10 +260,7 @@ impl PlanError {
             }
             Self::UnknownAccount { .. } => "`--account host`: the only one until accounts exist".to_owned(),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
-            Self::AgentMissing {
-                install: Some(command),
-                ..
-            } => format!("`{command}`"),
+            Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),
             Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),
             Self::SourceMissing { .. } => "make it, or take the mount out".to_owned(),
             Self::SourceKind { .. } => "mount a file or a folder".to_owned(),

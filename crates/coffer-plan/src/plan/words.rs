@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Declares an enum of contract words with one spelling for files, flags, JSON and people.
@@ -130,19 +131,38 @@ words! {
     }
 }
 
-/// Something that stands in a plan only by name and is resolved by `run` at the last moment.
+/// Something that stands in a plan only by name and is resolved by `run` at the last moment. It says all
+/// that resolving needs, so that a printed command can be run as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
     /// A variable of the host's environment.
     HostEnv(String),
-    /// A variable of the `env` block of the user's settings file of the agent.
-    SettingsEnv(String),
-    /// The user's settings file of the agent, without its secrets.
-    Settings,
-    /// The user's MCP servers, without their secrets.
-    McpServers,
-    /// The login without its refresh token.
-    Lease,
+    /// A variable of the `env` block of a settings file.
+    SettingsEnv {
+        /// The variable.
+        name: String,
+        /// The settings file.
+        file: Utf8PathBuf,
+    },
+    /// A settings file of an agent, without its secrets.
+    Settings {
+        /// The agent's name.
+        agent: String,
+        /// The settings file.
+        file: Utf8PathBuf,
+    },
+    /// The MCP servers named in a file of an agent, without their secrets.
+    McpServers {
+        /// The agent's name.
+        agent: String,
+        /// The file.
+        file: Utf8PathBuf,
+    },
+    /// A login file without its refresh token.
+    Lease {
+        /// The login file.
+        file: Utf8PathBuf,
+    },
     /// A folder of this run.
     Folder(RunFolder),
 }
@@ -151,10 +171,10 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostEnv(name) => write!(f, "@ref:env:{name}"),
-            Self::SettingsEnv(name) => write!(f, "@ref:settings-env:{name}"),
-            Self::Settings => f.write_str("@ref:settings"),
-            Self::McpServers => f.write_str("@ref:mcp-servers"),
-            Self::Lease => f.write_str("@ref:lease"),
+            Self::SettingsEnv { name, file } => write!(f, "@ref:settings-env:{name}:{file}"),
+            Self::Settings { agent, file } => write!(f, "@ref:settings:{agent}:{file}"),
+            Self::McpServers { agent, file } => write!(f, "@ref:mcp-servers:{agent}:{file}"),
+            Self::Lease { file } => write!(f, "@ref:lease:{file}"),
             Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
         }
     }
@@ -164,17 +184,23 @@ impl FromStr for Reference {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let body = text
-            .strip_prefix("@ref:")
-            .ok_or_else(|| format!("`{text}` is no reference"))?;
-        match body.split_once(':') {
-            Some(("env", name)) if !name.is_empty() => Ok(Self::HostEnv(name.to_owned())),
-            Some(("settings-env", name)) if !name.is_empty() => Ok(Self::SettingsEnv(name.to_owned())),
-            Some(("run", folder)) => folder.parse().map(Self::Folder),
-            None if body == "settings" => Ok(Self::Settings),
-            None if body == "mcp-servers" => Ok(Self::McpServers),
-            None if body == "lease" => Ok(Self::Lease),
-            Some(_) | None => Err(format!("`{text}` is no known reference")),
+        let unknown = || format!("`{text}` is no known reference");
+        let (kind, rest) =
+            text.strip_prefix("@ref:").and_then(|body| body.split_once(':')).ok_or_else(unknown)?;
+        let named_file = || match rest.split_once(':') {
+            Some((name, file)) if !name.is_empty() && file.starts_with('/') => {
+                Ok((name.to_owned(), file.into()))
+            }
+            Some(_) | None => Err(unknown()),
+        };
+        match kind {
+            "env" if !rest.is_empty() => Ok(Self::HostEnv(rest.to_owned())),
+            "settings-env" => named_file().map(|(name, file)| Self::SettingsEnv { name, file }),
+            "settings" => named_file().map(|(agent, file)| Self::Settings { agent, file }),
+            "mcp-servers" => named_file().map(|(agent, file)| Self::McpServers { agent, file }),
+            "lease" if rest.starts_with('/') => Ok(Self::Lease { file: rest.into() }),
+            "run" => rest.parse().map(Self::Folder),
+            _ => Err(unknown()),
         }
     }
 }

@@ -37,17 +37,10 @@ pub fn decide(present: &[Present<'_>]) -> SignIn {
             warning: None,
         };
     };
-    let losers: Vec<&str> = present[1..]
-        .iter()
-        .map(|other| other.rule.source.as_str())
-        .collect();
+    let losers: Vec<&str> = present[1..].iter().map(|other| other.rule.source.as_str()).collect();
     let reason = match losers[..] {
         [] => format!("the only credential; {}", winner.found),
-        _ => format!(
-            "{}; it comes before {} in the agent's order",
-            winner.found,
-            losers.join(", ")
-        ),
+        _ => format!("{}; it comes before {} in the agent's order", winner.found, losers.join(", ")),
     };
     SignIn {
         winner: Some(winner.rule.source.clone()),
@@ -58,28 +51,19 @@ pub fn decide(present: &[Present<'_>]) -> SignIn {
 }
 
 fn warning(winner: &Present<'_>, others: &[Present<'_>]) -> Option<String> {
-    let overridden = others
-        .iter()
-        .find(|other| other.rule.from == CredentialOrigin::Login);
+    let overridden = others.iter().find(|other| other.rule.from == CredentialOrigin::Login);
     let second_header = others.iter().find(|other| {
-        let one_more = other
-            .rule
-            .headers
-            .iter()
-            .any(|header| !winner.rule.headers.contains(header));
+        let one_more = other.rule.headers.iter().any(|header| !winner.rule.headers.contains(header));
         one_more
             && other.rule.from != CredentialOrigin::Login
             && other.rule.kind != CredentialKind::SetupToken
     });
     let source = &winner.rule.source;
     match (overridden, second_header) {
-        (_, Some(second)) => Some(format!(
-            "two credential headers will be sent: `{source}` and `{}`",
-            second.rule.source
-        )),
-        (Some(_), None) => Some(format!(
-            "`{source}` overrides the signed-in login; usage is billed to it"
-        )),
+        (_, Some(second)) => {
+            Some(format!("two credential headers will be sent: `{source}` and `{}`", second.rule.source))
+        }
+        (Some(_), None) => Some(format!("`{source}` overrides the signed-in login; usage is billed to it")),
         (None, None) => None,
     }
 }

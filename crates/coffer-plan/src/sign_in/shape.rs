@@ -45,9 +45,7 @@ pub struct LoginDetails {
 /// Reads the bytes of a login file. Never fails and never repeats a byte of the content: what is wrong
 /// becomes [`LoginShape::Unusable`] with a fixed text.
 pub fn read(bytes: &[u8]) -> LoginShape {
-    let unusable = |reason: &str| LoginShape::Unusable {
-        reason: reason.to_owned(),
-    };
+    let unusable = |reason: &str| LoginShape::Unusable { reason: reason.to_owned() };
     if bytes.len() > MAX_LOGIN_BYTES {
         return unusable("larger than 1 MiB");
     }
@@ -73,11 +71,7 @@ pub fn read(bytes: &[u8]) -> LoginShape {
         scopes: login
             .get("scopes")
             .and_then(|value| value.as_array())
-            .map(|list| {
-                list.iter()
-                    .filter_map(|scope| scope.as_str().map(str::to_owned))
-                    .collect()
-            })
+            .map(|list| list.iter().filter_map(|scope| scope.as_str().map(str::to_owned)).collect())
             .unwrap_or_default(),
         subscription: text("subscriptionType"),
     })
