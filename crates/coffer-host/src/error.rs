@@ -2,7 +2,7 @@
 
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// Why the machine could not be read. What merely is odd (a broken settings file, a link loop) is a fact
 /// and no error.
@@ -17,7 +17,7 @@ pub enum HostError {
     /// A folder on which everything depends has a name that a plan cannot hold.
     #[error("{what} is {path}: not UTF-8, or with control characters in it")]
     FolderName {
-        /// `the current folder`, or a variable's name.
+        /// `the current folder`, or a variable's name in backticks.
         what: String,
         /// The path, escaped.
         path: String,
@@ -121,18 +121,18 @@ impl HostError {
             Self::FolderName { what, .. } if what == "the current folder" => {
                 "rename the folder, or start in another one".to_owned()
             }
-            Self::FolderName { what, .. } => format!("set `{what}` to a plain path"),
+            Self::FolderName { what, .. } => format!("set {what} to a plain path"),
             Self::NoSearchPath => "`export PATH=/usr/local/bin:/usr/bin:/bin`".to_owned(),
             Self::OwnProgram { .. } => "mount `/proc`: `mount -t proc proc /proc`".to_owned(),
             Self::OwnProgramGone { .. } => "type the command again: the new program will run".to_owned(),
-            Self::Project { path, .. } => format!("see who may enter it: `ls -ld '{path}'`"),
-            Self::ConfigUnreadable { path, .. } => format!("see who may read it: `ls -l '{path}'`"),
+            Self::Project { path, .. } => format!("see who may enter it: `ls -ld {}`", quoted(path)),
+            Self::ConfigUnreadable { path, .. } => format!("see who may read it: `ls -l {}`", quoted(path)),
             Self::ConfigNotFile { path, .. } | Self::ConfigLink { path } => {
-                format!("put a plain file there, or nothing: `ls -ld '{path}'`")
+                format!("put a plain file there, or nothing: `ls -ld {}`", quoted(path))
             }
-            Self::ConfigTooLarge { path, .. } => format!("see what is in it: `head -c 300 '{path}'`"),
+            Self::ConfigTooLarge { path, .. } => format!("see what is in it: `head -c 300 {}`", quoted(path)),
             Self::ConfigNotText { path, .. } => {
-                format!("save it as UTF-8: `iconv -f LATIN1 -t UTF-8 '{path}'`")
+                format!("save it as UTF-8: `iconv -f LATIN1 -t UTF-8 {}`", quoted(path))
             }
             Self::FactsUnsaved { .. } => return None,
             Self::FactsBroken { .. } | Self::FactsSchema { .. } => {
@@ -141,4 +141,9 @@ impl HostError {
         };
         Some(hint)
     }
+}
+
+/// As one word for a shell.
+fn quoted(path: &Utf8Path) -> String {
+    format!("'{}'", path.as_str().replace('\'', r"'\''"))
 }

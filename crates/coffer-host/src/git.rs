@@ -47,7 +47,7 @@ pub(crate) fn work_tree(start: &Utf8Path, uid: u32) -> Option<WorkTree> {
         let fact = look(&entry);
         let repository = match fact.kind {
             PathKind::Missing if fact.link.is_none() => continue,
-            PathKind::File | PathKind::Folder if fact.uid != uid && fact.uid != here.uid => continue,
+            PathKind::File | PathKind::Folder if foreign(&fact, uid, here.uid) => continue,
             PathKind::Folder => repository(top, &fact, fact.resolved.clone()),
             PathKind::File => named_in(&entry).and_then(|git_dir| repository(top, &fact, git_dir)),
             PathKind::Missing
@@ -60,6 +60,11 @@ pub(crate) fn work_tree(start: &Utf8Path, uid: u32) -> Option<WorkTree> {
         return Some(WorkTree { top: top.to_owned(), repository });
     }
     None
+}
+
+/// Whether somebody else made it: neither the user nor the owner of the folder that was started in.
+fn foreign(entry: &PathFact, user: u32, start_owner: u32) -> bool {
+    entry.uid != user && entry.uid != start_owner
 }
 
 fn repository(top: &Utf8Path, entry: &PathFact, git_dir: Utf8PathBuf) -> Option<Repository> {

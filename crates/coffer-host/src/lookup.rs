@@ -44,4 +44,4 @@ fn about_agent(facts: &mut HostFacts, agent: &Agent) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
