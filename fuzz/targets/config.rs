@@ -1,7 +1,7 @@
 //! Config files: whatever is in them, reading gives settings or a one-line error.
 #![no_main]
 
-use coffer_plan::config::file::{ConfigError, parse_project, parse_user};
+use coffer_plan::config::{ConfigError, parse_project, parse_user};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,9 @@ fuzz_target!(|bytes: &[u8]| {
     let shape = read(bytes);
     let Ok(mut file) = serde_json::from_slice::<Value>(bytes) else { return };
     for token in ["accessToken", "refreshToken"] {
-        let Some(Value::String(text)) = file.pointer_mut(&format!("/claudeAiOauth/{token}")) else { continue };
+        let Some(Value::String(text)) = file.pointer_mut(&format!("/claudeAiOauth/{token}")) else {
+            continue;
+        };
         if !text.is_empty() {
             *text = "sk-ant-FAKE-other".to_owned();
         }
