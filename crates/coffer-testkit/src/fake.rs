@@ -5,6 +5,7 @@
 //! so that blocking tests and `coffer try` can use it alike.
 
 mod deliver;
+mod gemini;
 mod messages;
 mod record;
 mod route;
@@ -150,10 +151,7 @@ impl FakeApiBuilder {
             None => None,
         };
         let addr = local(&plain, self.plain)?;
-        let tls_addr = tls
-            .as_ref()
-            .map(|(listener, _)| local(listener, addr))
-            .transpose()?;
+        let tls_addr = tls.as_ref().map(|(listener, _)| local(listener, addr)).transpose()?;
         let ca_pem = tls.as_ref().map(|(_, tls)| tls.ca_pem.clone());
         if let (Some(path), Some(pem)) = (&self.ca_out, &ca_pem) {
             std::fs::write(path, pem).map_err(|error| FakeError::Write(path.clone(), error))?;
@@ -172,10 +170,8 @@ impl FakeApiBuilder {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(FakeError::Random)?;
         let shared = Arc::new(Shared::new(TokenBook::new(self.rules, seed), self.answer, log));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(FakeError::Thread)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FakeError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&shared);
         let tls = tls.map(|(listener, tls)| (listener, tls.config));
@@ -183,14 +179,7 @@ impl FakeApiBuilder {
             .name("fake-api".to_owned())
             .spawn(move || runtime.block_on(serve::run(served, plain, tls, stopped)))
             .map_err(FakeError::Thread)?;
-        Ok(FakeApi {
-            shared,
-            addr,
-            tls_addr,
-            ca_pem,
-            stop,
-            thread: Some(thread),
-        })
+        Ok(FakeApi { shared, addr, tls_addr, ca_pem, stop, thread: Some(thread) })
     }
 }
 
@@ -199,16 +188,12 @@ fn bind(address: SocketAddr) -> Result<TcpListener, FakeError> {
         return Err(FakeError::NotLoopback(address));
     }
     let listener = TcpListener::bind(address).map_err(|error| FakeError::Bind(address, error))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|error| FakeError::Bind(address, error))?;
+    listener.set_nonblocking(true).map_err(|error| FakeError::Bind(address, error))?;
     Ok(listener)
 }
 
 fn local(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, FakeError> {
-    listener
-        .local_addr()
-        .map_err(|error| FakeError::Bind(asked, error))
+    listener.local_addr().map_err(|error| FakeError::Bind(asked, error))
 }
 
 /// A running practice API. Dropping it closes its sockets and ends its thread.
@@ -297,16 +282,19 @@ impl FakeApi {
     /// A one-time code for the `authorization_code` grant; with a challenge, its verifier must match (PKCE, S256).
     #[must_use]
     pub fn issue_code(&self, spec: LoginSpec, challenge: Option<&str>) -> String {
-        self.shared
-            .lock()
-            .tokens
-            .issue_code(spec, challenge.map(str::to_owned))
+        self.shared.lock().tokens.issue_code(spec, challenge.map(str::to_owned))
     }
 
     /// A new API key (`sk-ant-api03-FAKE-…`), good until revoked.
     #[must_use]
     pub fn add_api_key(&self) -> String {
         self.shared.lock().tokens.issue_key("sk-ant-api03")
+    }
+
+    /// A new key for the Gemini API (`GEMINI_API_KEY`), good until revoked.
+    #[must_use]
+    pub fn add_gemini_key(&self) -> String {
+        self.shared.lock().tokens.issue_key("AIza")
     }
 
     /// A new token for `ANTHROPIC_AUTH_TOKEN`, good until revoked.
@@ -318,11 +306,7 @@ impl FakeApi {
     /// Spends a refresh token as another client would: the new login, or nothing when it was dead.
     #[must_use]
     pub fn rotate(&self, refresh_token: &str) -> Option<IssuedLogin> {
-        self.shared
-            .lock()
-            .tokens
-            .refresh(refresh_token, serve::now_ms())
-            .ok()
+        self.shared.lock().tokens.refresh(refresh_token, serve::now_ms()).ok()
     }
 
     /// Revokes an API key, or everything that grew from the sign-in of this token; false if it is unknown.

@@ -29,10 +29,7 @@ exec \"$@\"";
 /// # Panics
 /// When the test fails inside, or when namespaces are missing and required.
 #[must_use]
-#[expect(
-    clippy::panic,
-    reason = "a failure inside is the failure of the test that calls this"
-)]
+#[expect(clippy::panic, reason = "a failure inside is the failure of the test that calls this")]
 pub fn inside(test: &str, hosts: &[&str]) -> bool {
     if env::var(INSIDE).is_ok_and(|name| name == test) {
         return true;

@@ -26,10 +26,7 @@ pub fn capability(name: &str, found: bool) -> bool {
 ///
 /// # Panics
 /// When `COFFER_TEST_REQUIRE` lists the capability or `all`.
-#[expect(
-    clippy::panic,
-    reason = "a skip that is forbidden must fail the test that calls it"
-)]
+#[expect(clippy::panic, reason = "a skip that is forbidden must fail the test that calls it")]
 pub fn skip(name: &str, reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("unnamed test");
@@ -48,9 +45,7 @@ pub fn skip(name: &str, reason: &str) {
 
 /// Whether the list of required capabilities holds this one.
 fn requires(list: &str, name: &str) -> bool {
-    list.split(',')
-        .map(str::trim)
-        .any(|item| item == name || item == "all")
+    list.split(',').map(str::trim).any(|item| item == name || item == "all")
 }
 
 /// Skips the current test: `skip!("bwrap", "no user namespaces: {error}")`.
@@ -82,20 +77,14 @@ pub fn agent2() -> Option<PathBuf> {
 
 /// An executable that a variable names. A variable that names nothing executable is an error of the set-up.
 fn from_env(capability: &str, variable: &str) -> Option<PathBuf> {
-    let Some(path) = env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-    else {
+    let Some(path) = env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from) else {
         skip(capability, &format!("`{variable}` is not set"));
         return None;
     };
     if path.is_file() {
         return Some(path);
     }
-    skip(
-        capability,
-        &format!("`{variable}` names `{}`, which is no file", path.display()),
-    );
+    skip(capability, &format!("`{variable}` names `{}`, which is no file", path.display()));
     None
 }
 
@@ -121,10 +110,7 @@ pub fn bwrap() -> Option<PathBuf> {
 /// Whether an own user namespace can be had, capability `userns`.
 #[must_use]
 pub fn userns() -> bool {
-    capability(
-        "userns",
-        succeeds("unshare", &["--user", "--map-root-user", "true"]),
-    )
+    capability("userns", succeeds("unshare", &["--user", "--map-root-user", "true"]))
 }
 
 /// Whether we are root, capability `root`.

@@ -97,10 +97,7 @@ impl Scratch {
             ("TMPDIR".into(), self.tmp().into()),
             ("LANG".into(), "C.UTF-8".into()),
             ("TERM".into(), "dumb".into()),
-            (
-                "PATH".into(),
-                std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
-            ),
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())),
         ];
         env.extend(self.xdg().map(|(name, folder)| (name.into(), folder.into())));
         env

@@ -30,11 +30,7 @@ fn raw(api: &FakeApi, head: &str, body: &str) -> String {
 }
 
 fn status(answer: &str) -> u16 {
-    answer
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0)
+    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
 fn body(answer: &str) -> Value {
@@ -42,11 +38,7 @@ fn body(answer: &str) -> Value {
 }
 
 fn message(api: &FakeApi, credential: &str, text: &str) -> String {
-    raw(
-        api,
-        &format!("POST /v1/messages?beta=true HTTP/1.1\r\n{credential}"),
-        text,
-    )
+    raw(api, &format!("POST /v1/messages?beta=true HTTP/1.1\r\n{credential}"), text)
 }
 
 fn refresh(api: &FakeApi, token: &str) -> String {
@@ -56,15 +48,9 @@ fn refresh(api: &FakeApi, token: &str) -> String {
 
 #[test]
 fn addresses_that_others_can_reach_are_refused() {
-    let error = FakeApi::builder()
-        .listen("0.0.0.0:0".parse().unwrap())
-        .start()
-        .unwrap_err();
+    let error = FakeApi::builder().listen("0.0.0.0:0".parse().unwrap()).start().unwrap_err();
     assert!(matches!(error, FakeError::NotLoopback(_)), "{error}");
-    let error = FakeApi::builder()
-        .tls("[::]:0".parse().unwrap())
-        .start()
-        .unwrap_err();
+    let error = FakeApi::builder().tls("[::]:0".parse().unwrap()).start().unwrap_err();
     assert!(matches!(error, FakeError::NotLoopback(_)), "{error}");
 }
 
@@ -74,23 +60,12 @@ fn only_credentials_that_were_issued_are_answered_and_none_is_written_down() {
     let log = dir.path().join("log");
     let api = FakeApi::builder().log(&log).start().unwrap();
     let (key, login) = (api.add_api_key(), api.issue_login(&LoginSpec::default()));
-    let (with_key, with_token) = (
-        format!("x-api-key: {key}"),
-        format!("authorization: Bearer {}", login.access_token),
-    );
-    assert_eq!(
-        body(&message(&api, &with_key, HI))["content"][0]["text"],
-        "practice answer: hi"
-    );
+    let (with_key, with_token) =
+        (format!("x-api-key: {key}"), format!("authorization: Bearer {}", login.access_token));
+    assert_eq!(body(&message(&api, &with_key, HI))["content"][0]["text"], "practice answer: hi");
     assert_eq!(status(&message(&api, &with_token, HI)), 200);
-    assert_eq!(
-        status(&message(&api, "x-api-key: sk-ant-api03-FAKE-other", HI)),
-        401
-    );
-    assert_eq!(
-        status(&message(&api, &format!("{with_token}\r\nx-api-key: other"), HI)),
-        401
-    );
+    assert_eq!(status(&message(&api, "x-api-key: sk-ant-api03-FAKE-other", HI)), 401);
+    assert_eq!(status(&message(&api, &format!("{with_token}\r\nx-api-key: other"), HI)), 401);
     assert_eq!(status(&raw(&api, "POST /v1/messages HTTP/1.1", HI)), 401);
     assert!(api.expire(&login.access_token));
     assert_eq!(status(&message(&api, &with_token, HI)), 401);
@@ -99,10 +74,7 @@ fn only_credentials_that_were_issued_are_answered_and_none_is_written_down() {
 
     let seen = api.requests();
     assert_eq!(seen[0].credential("x-api-key"), Some(fingerprint(&key).as_str()));
-    assert_eq!(
-        seen[1].credential("authorization"),
-        Some(fingerprint(&login.access_token).as_str())
-    );
+    assert_eq!(seen[1].credential("authorization"), Some(fingerprint(&login.access_token).as_str()));
     assert_eq!(seen[0].last_user_text.as_deref(), Some("hi"));
     assert_eq!(seen[0].query, ["beta"]);
     drop(api);
@@ -119,18 +91,12 @@ fn only_credentials_that_were_issued_are_answered_and_none_is_written_down() {
 
 #[test]
 fn a_stream_has_event_lines_in_order_and_its_deltas_join() {
-    let api = FakeApi::builder()
-        .answer(Answer::Text("zwölf".to_owned()))
-        .start()
-        .unwrap();
+    let api = FakeApi::builder().answer(Answer::Text("zwölf".to_owned())).start().unwrap();
     let key = api.add_api_key();
     let text = HI.replacen('{', r#"{"stream":true,"#, 1);
     let answer = message(&api, &format!("x-api-key: {key}"), &text);
     assert!(answer.contains("content-type: text/event-stream"), "{answer}");
-    let names: Vec<_> = answer
-        .lines()
-        .filter_map(|line| line.strip_prefix("event: "))
-        .collect();
+    let names: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
     let expected = "message_start content_block_start ping content_block_delta content_block_delta \
                     content_block_stop message_delta message_stop";
     assert_eq!(names.join(" "), expected);
@@ -146,16 +112,10 @@ fn a_stream_has_event_lines_in_order_and_its_deltas_join() {
 fn a_tool_call_waits_for_a_request_that_offers_tools() {
     let api = FakeApi::builder().start().unwrap();
     let key = format!("x-api-key: {}", api.add_api_key());
-    api.queue_answer(Answer::ToolUse {
-        name: "Bash".to_owned(),
-        input: json!({"command": "true"}),
-    });
+    api.queue_answer(Answer::ToolUse { name: "Bash".to_owned(), input: json!({"command": "true"}) });
     assert_eq!(body(&message(&api, &key, HI))["stop_reason"], "end_turn");
     let with_tools = HI.replacen('{', r#"{"tools":[{"name":"Bash"}],"#, 1);
-    assert_eq!(
-        body(&message(&api, &key, &with_tools))["content"][0]["input"]["command"],
-        "true"
-    );
+    assert_eq!(body(&message(&api, &key, &with_tools))["content"][0]["input"]["command"], "true");
 }
 
 #[test]
@@ -166,18 +126,9 @@ fn refresh_tokens_rotate_and_die() {
     assert_eq!(second["expires_in"], 28_800);
     assert_eq!(second["scope"], "user:inference user:profile");
     let reused = refresh(&api, &first);
-    assert_eq!(
-        (status(&reused), &body(&reused)["error"]),
-        (400, &json!("invalid_grant"))
-    );
-    assert_eq!(
-        status(&refresh(&api, second["refresh_token"].as_str().unwrap())),
-        400
-    );
-    assert_eq!(
-        api.requests()[0].credential("body:refresh_token"),
-        Some(fingerprint(&first).as_str())
-    );
+    assert_eq!((status(&reused), &body(&reused)["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(status(&refresh(&api, second["refresh_token"].as_str().unwrap())), 400);
+    assert_eq!(api.requests()[0].credential("body:refresh_token"), Some(fingerprint(&first).as_str()));
 }
 
 #[test]
@@ -188,50 +139,31 @@ fn a_code_signs_in_once() {
         "redirect_uri": "https://platform.claude.com/oauth/code/callback"});
     let answer = raw(&api, "POST /v1/oauth/token HTTP/1.1", &request.to_string());
     let access = body(&answer)["access_token"].as_str().unwrap().to_owned();
-    let profile = raw(
-        &api,
-        &format!("GET /api/oauth/profile HTTP/1.1\r\nauthorization: Bearer {access}"),
-        "",
-    );
+    let profile =
+        raw(&api, &format!("GET /api/oauth/profile HTTP/1.1\r\nauthorization: Bearer {access}"), "");
     assert_eq!(body(&profile)["account"]["has_claude_max"], true);
-    assert_eq!(
-        status(&raw(&api, "POST /v1/oauth/token HTTP/1.1", &request.to_string())),
-        400
-    );
+    assert_eq!(status(&raw(&api, "POST /v1/oauth/token HTTP/1.1", &request.to_string())), 400);
 }
 
 #[test]
 fn scripted_failures_come_in_order_and_leave() {
     let api = FakeApi::builder().start().unwrap();
     let key = format!("x-api-key: {}", api.add_api_key());
-    let faults = [
-        Fault::Status(529, "{}".to_owned()),
-        Fault::Drop,
-        Fault::Truncate,
-        Fault::Garbage,
-    ];
+    let faults = [Fault::Status(529, "{}".to_owned()), Fault::Drop, Fault::Truncate, Fault::Garbage];
     for fault in faults {
         api.script(Rule::once("/v1/messages", fault));
     }
     assert_eq!(status(&message(&api, &key, HI)), 529);
     assert_eq!(message(&api, &key, HI), "");
     let truncated = message(&api, &key, HI);
-    let announced: usize = truncated
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap()
-        .parse()
-        .unwrap();
+    let announced: usize =
+        truncated.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
     let came = truncated.split_once("\r\n\r\n").unwrap().1.len();
     assert!(came > 0 && came < announced, "{came} of {announced}");
     let garbage = message(&api, &key, HI);
     assert!(serde_json::from_str::<Value>(garbage.split_once("\r\n\r\n").unwrap().1).is_err());
     assert_eq!(status(&message(&api, &key, HI)), 200);
-    let faults: Vec<_> = api
-        .requests()
-        .into_iter()
-        .map(|seen| (seen.fault, seen.status))
-        .collect();
+    let faults: Vec<_> = api.requests().into_iter().map(|seen| (seen.fault, seen.status)).collect();
     assert_eq!(faults[1], (Some("drop".to_owned()), None));
     assert_eq!(faults[4], (None, Some(200)));
 }
@@ -301,11 +233,7 @@ fn dropping_it_ends_requests_that_are_held() {
 fn tls_is_trusted_by_its_own_ca_only_and_holds_the_names() {
     let dir = tempfile::tempdir().unwrap();
     let ca_file = dir.path().join("ca.pem");
-    let api = FakeApi::builder()
-        .tls("127.0.0.1:0".parse().unwrap())
-        .ca_out(&ca_file)
-        .start()
-        .unwrap();
+    let api = FakeApi::builder().tls("127.0.0.1:0".parse().unwrap()).ca_out(&ca_file).start().unwrap();
     let pem = std::fs::read(&ca_file).unwrap();
     assert_eq!(api.ca_pem().unwrap().as_bytes(), pem);
     let get = |name: &'static str, trust: bool| -> std::io::Result<String> {
@@ -322,10 +250,7 @@ fn tls_is_trusted_by_its_own_ca_only_and_holds_the_names() {
         let session =
             rustls::ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap();
         let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(api.tls_addr().unwrap())?);
-        write!(
-            stream,
-            "HEAD /api/hello HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n"
-        )?;
+        write!(stream, "HEAD /api/hello HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
         match stream.read_to_end(&mut answer) {
             // The fake closes without a TLS close_notify, as many servers do.
@@ -334,13 +259,9 @@ fn tls_is_trusted_by_its_own_ca_only_and_holds_the_names() {
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    for name in [
-        "api.anthropic.com",
-        "platform.claude.com",
-        "console.anthropic.com",
-        "localhost",
-        "127.0.0.1",
-    ] {
+    for name in
+        ["api.anthropic.com", "platform.claude.com", "console.anthropic.com", "localhost", "127.0.0.1"]
+    {
         assert_eq!(status(&get(name, true).unwrap()), 200, "{name}");
     }
     assert!(get("example.invalid", true).is_err());

@@ -41,6 +41,9 @@ struct Args {
     /// Give that login no refresh token
     #[arg(long)]
     refreshless: bool,
+    /// Issue a Gemini key and write it here
+    #[arg(long)]
+    gemini_key_out: Option<PathBuf>,
     /// Issue an API key and write it here
     #[arg(long)]
     api_key_out: Option<PathBuf>,
@@ -62,9 +65,8 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut builder = FakeApi::builder()
-        .listen(loopback(args.port))
-        .revoke_family_on_reuse(args.revoke_on_reuse);
+    let mut builder =
+        FakeApi::builder().listen(loopback(args.port)).revoke_family_on_reuse(args.revoke_on_reuse);
     if let Some(port) = args.tls_port {
         builder = builder.tls(loopback(port));
     }
@@ -88,6 +90,9 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             ..LoginSpec::default()
         };
         write_secret(path, &api.issue_login(&spec).credentials_json())?;
+    }
+    if let Some(path) = &args.gemini_key_out {
+        write_secret(path, &api.add_gemini_key())?;
     }
     if let Some(path) = &args.api_key_out {
         write_secret(path, &api.add_api_key())?;

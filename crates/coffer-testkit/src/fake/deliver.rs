@@ -38,19 +38,11 @@ pub(crate) enum Manner {
 
 impl Reply {
     pub(crate) fn json(status: u16, value: &Value) -> Self {
-        Self {
-            status,
-            content_type: "application/json",
-            parts: vec![Bytes::from(value.to_string())],
-        }
+        Self { status, content_type: "application/json", parts: vec![Bytes::from(value.to_string())] }
     }
 
     pub(crate) fn text(status: u16, text: String) -> Self {
-        Self {
-            status,
-            content_type: "application/json",
-            parts: vec![Bytes::from(text)],
-        }
+        Self { status, content_type: "application/json", parts: vec![Bytes::from(text)] }
     }
 
     /// Named server-sent events; the CLI ignores events without an `event:` line.
@@ -59,20 +51,18 @@ impl Reply {
             .iter()
             .map(|(name, data)| Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
             .collect();
-        Self {
-            status: 200,
-            content_type: "text/event-stream",
-            parts,
-        }
+        Self { status: 200, content_type: "text/event-stream", parts }
+    }
+
+    /// Server-sent events without names, as Google's API sends them.
+    pub(crate) fn unnamed_events(events: &[Value]) -> Self {
+        let parts = events.iter().map(|data| Bytes::from(format!("data: {data}\n\n"))).collect();
+        Self { status: 200, content_type: "text/event-stream", parts }
     }
 
     pub(crate) fn garbage() -> Self {
         let parts = vec![Bytes::from_static(b"\x00\xff\xfe}{ not json, no event \x80\n\n")];
-        Self {
-            status: 200,
-            content_type: "application/octet-stream",
-            parts,
-        }
+        Self { status: 200, content_type: "application/octet-stream", parts }
     }
 
     /// Builds the response. Spoilt ones with a known length announce that length all the same.
@@ -136,8 +126,6 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|part| part.map(|part| part.map(Frame::data)))
+        self.0.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
     }
 }

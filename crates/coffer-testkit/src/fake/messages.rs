@@ -39,10 +39,7 @@ pub(crate) fn reply(answer: &Answer, body: &Value, last_user_text: Option<&str>,
             json!({"type": "tool_use", "id": format!("toolu_practice{id}"), "name": name, "input": input}),
             "tool_use",
         ),
-        other => (
-            json!({"type": "text", "text": other.text(last_user_text)}),
-            "end_turn",
-        ),
+        other => (json!({"type": "text", "text": other.text(last_user_text)}), "end_turn"),
     };
     let model = body.get("model").cloned().unwrap_or_else(|| json!("practice"));
     let mut message = json!({
@@ -71,27 +68,15 @@ fn events(message: &Value, block: &Value, stop_reason: &str) -> Vec<(&'static st
         deltas.push(json!({"type": "input_json_delta", "partial_json": input}));
     }
     let mut events = vec![
-        (
-            "message_start",
-            json!({"type": "message_start", "message": message}),
-        ),
-        (
-            "content_block_start",
-            json!({"type": "content_block_start", "index": 0, "content_block": start}),
-        ),
+        ("message_start", json!({"type": "message_start", "message": message})),
+        ("content_block_start", json!({"type": "content_block_start", "index": 0, "content_block": start})),
         ("ping", json!({"type": "ping"})),
     ];
     events.extend(deltas.into_iter().map(|delta| {
-        (
-            "content_block_delta",
-            json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-        )
+        ("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": delta}))
     }));
     events.extend([
-        (
-            "content_block_stop",
-            json!({"type": "content_block_stop", "index": 0}),
-        ),
+        ("content_block_stop", json!({"type": "content_block_stop", "index": 0})),
         (
             "message_delta",
             json!({"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": null},
@@ -104,8 +89,6 @@ fn events(message: &Value, block: &Value, stop_reason: &str) -> Vec<(&'static st
 
 /// Splits a text in the middle, at a character's edge, so that clients must join deltas.
 pub(crate) fn halves(text: &str) -> (&str, &str) {
-    let middle = (text.len() / 2..=text.len())
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len());
+    let middle = (text.len() / 2..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     text.split_at(middle)
 }

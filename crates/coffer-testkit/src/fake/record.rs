@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Headers that carry credentials, in the order in which they are recorded.
-pub(crate) const CREDENTIAL_HEADERS: [&str; 4] = [
-    "authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "proxy-authorization",
-];
+pub(crate) const CREDENTIAL_HEADERS: [&str; 4] =
+    ["authorization", "x-api-key", "x-goog-api-key", "proxy-authorization"];
 
 /// User texts longer than this many bytes are left out of the record.
 const SMALL_TEXT: usize = 512;
@@ -70,10 +66,7 @@ impl RequestRecord {
     /// The fingerprint of the credential at `place`, if there was one.
     #[must_use]
     pub fn credential(&self, place: &str) -> Option<&str> {
-        self.credentials
-            .iter()
-            .find(|seen| seen.place == place)
-            .map(|seen| seen.fingerprint.as_str())
+        self.credentials.iter().find(|seen| seen.place == place).map(|seen| seen.fingerprint.as_str())
     }
 }
 
@@ -90,11 +83,7 @@ pub(crate) fn seen_in_header(name: &str, value: &str) -> SeenCredential {
         Some((scheme, rest)) if name.ends_with("authorization") => (Some(scheme.to_owned()), rest),
         _ => (None, value),
     };
-    SeenCredential {
-        place: name.to_owned(),
-        scheme,
-        fingerprint: fingerprint(secret.trim()),
-    }
+    SeenCredential { place: name.to_owned(), scheme, fingerprint: fingerprint(secret.trim()) }
 }
 
 /// Names of the parameters of a query string.
@@ -109,13 +98,9 @@ pub(crate) fn query_names(query: &str) -> Vec<String> {
 
 /// The last text of the last user message, in the shapes of the vendors that we imitate.
 pub(crate) fn last_user_text(body: &serde_json::Value) -> Option<String> {
-    let messages = ["messages", "input", "contents"]
-        .iter()
-        .find_map(|key| body.get(key)?.as_array())?;
-    let last = messages
-        .iter()
-        .rev()
-        .find(|message| message.get("role").is_some_and(|role| role == "user"))?;
+    let messages = ["messages", "input", "contents"].iter().find_map(|key| body.get(key)?.as_array())?;
+    let last =
+        messages.iter().rev().find(|message| message.get("role").is_some_and(|role| role == "user"))?;
     let content = ["content", "parts"].iter().find_map(|key| last.get(key))?;
     let text = match content {
         serde_json::Value::String(text) => text.as_str(),

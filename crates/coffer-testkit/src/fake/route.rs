@@ -5,6 +5,7 @@ use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::deliver::Reply;
+use super::gemini;
 use super::messages::{self, Answer};
 use super::record;
 use super::serve::{Inner, now_ms};
@@ -45,7 +46,7 @@ impl Call {
 /// Does the work of a request and says what to answer.
 pub(crate) fn answer(inner: &mut Inner, call: &Call, seq: u64) -> Reply {
     let open = match (call.method.as_str(), call.path.as_str()) {
-        (_, "/api/hello") => Some(Reply::json(200, &json!({}))),
+        (_, "/api/hello") | ("HEAD", "/") => Some(Reply::json(200, &json!({}))),
         ("POST", "/v1/oauth/token") => Some(token(inner, call)),
         ("POST", "/v1/oauth/revoke") => {
             let known = inner.tokens.revoke(call.text("token"));
@@ -55,6 +56,9 @@ pub(crate) fn answer(inner: &mut Inner, call: &Call, seq: u64) -> Reply {
     };
     if let Some(reply) = open {
         return reply;
+    }
+    if let Some((model, action)) = gemini::model_and_action(&call.path) {
+        return gemini_call(inner, call, model, action);
     }
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/v1/messages") => authorized(inner, call).unwrap_or_else(|| messages(inner, call, seq)),
@@ -82,34 +86,26 @@ pub(crate) fn answer(inner: &mut Inner, call: &Call, seq: u64) -> Reply {
 /// The error reply, unless every credential that came along is good. The genuine API knows no other way of
 /// treating two credentials that would be of use to a test.
 fn authorized(inner: &Inner, call: &Call) -> Option<Reply> {
+    refused(inner, call).map(|why| api_error(401, "authentication_error", why))
+}
+
+fn refused(inner: &Inner, call: &Call) -> Option<&'static str> {
     if call.credentials.is_empty() {
-        return Some(api_error(
-            401,
-            "authentication_error",
-            "x-api-key header is required",
-        ));
+        return Some("x-api-key header is required");
     }
     let now = now_ms();
-    call.credentials
-        .iter()
-        .find_map(|credential| inner.tokens.accepts(credential, now).err())
-        .map(|why| api_error(401, "authentication_error", why))
+    call.credentials.iter().find_map(|credential| inner.tokens.accepts(credential, now).err())
 }
 
 fn api_error(status: u16, kind: &str, message: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({"type": "error", "error": {"type": kind, "message": message}}),
-    )
+    Reply::json(status, &json!({"type": "error", "error": {"type": kind, "message": message}}))
 }
 
 fn token(inner: &mut Inner, call: &Call) -> Reply {
     let now = now_ms();
     let granted = match call.text("grant_type") {
         "refresh_token" => inner.tokens.refresh(call.text("refresh_token"), now),
-        "authorization_code" => inner
-            .tokens
-            .redeem(call.text("code"), call.text("code_verifier"), now),
+        "authorization_code" => inner.tokens.redeem(call.text("code"), call.text("code_verifier"), now),
         _ => Err(Refusal(400, "unsupported_grant_type", "unknown grant_type")),
     };
     match granted {
@@ -121,10 +117,7 @@ fn token(inner: &mut Inner, call: &Call) -> Reply {
 }
 
 fn profile(inner: &Inner, call: &Call) -> Reply {
-    let subscription = call
-        .credentials
-        .iter()
-        .find_map(|access| inner.tokens.subscription_of(access));
+    let subscription = call.credentials.iter().find_map(|access| inner.tokens.subscription_of(access));
     let is = |kind: &str| subscription.as_deref() == Some(kind);
     let organization_type = subscription.as_ref().map(|kind| format!("claude_{kind}"));
     Reply::json(
@@ -139,27 +132,25 @@ fn profile(inner: &Inner, call: &Call) -> Reply {
     )
 }
 
+fn gemini_call(inner: &mut Inner, call: &Call, model: &str, action: &str) -> Reply {
+    if let Some(why) = refused(inner, call) {
+        return gemini::error(400, "INVALID_ARGUMENT", why);
+    }
+    let text = gemini::demanded(&call.body)
+        .unwrap_or_else(|| next_answer(inner, false).text(record::last_user_text(&call.body).as_deref()));
+    gemini::reply(model, action, &text).unwrap_or_else(|| gemini::error(404, "NOT_FOUND", "no such action"))
+}
+
 /// The next queued answer that fits, else the default one.
 fn next_answer(inner: &mut Inner, offers_tools: bool) -> Answer {
-    let at = inner
-        .answers
-        .iter()
-        .position(|answer| offers_tools || !matches!(answer, Answer::ToolUse { .. }));
-    at.and_then(|at| inner.answers.remove(at))
-        .unwrap_or_else(|| inner.default_answer.clone())
+    let at =
+        inner.answers.iter().position(|answer| offers_tools || !matches!(answer, Answer::ToolUse { .. }));
+    at.and_then(|at| inner.answers.remove(at)).unwrap_or_else(|| inner.default_answer.clone())
 }
 
 fn messages(inner: &mut Inner, call: &Call, seq: u64) -> Reply {
-    let offers_tools = call
-        .body
-        .get("tools")
-        .and_then(Value::as_array)
-        .is_some_and(|tools| !tools.is_empty());
+    let offers_tools =
+        call.body.get("tools").and_then(Value::as_array).is_some_and(|tools| !tools.is_empty());
     let answer = next_answer(inner, offers_tools);
-    messages::reply(
-        &answer,
-        &call.body,
-        record::last_user_text(&call.body).as_deref(),
-        seq,
-    )
+    messages::reply(&answer, &call.body, record::last_user_text(&call.body).as_deref(), seq)
 }

@@ -86,11 +86,7 @@ impl Rule {
     /// Applies `fault` to the next `times` requests whose path starts with `path`.
     #[must_use]
     pub fn times(path: &str, fault: Fault, times: u32) -> Self {
-        Self {
-            path: path.to_owned(),
-            fault,
-            left: times,
-        }
+        Self { path: path.to_owned(), fault, left: times }
     }
 }
 

@@ -61,10 +61,7 @@ impl Shared {
             log_error: None,
             log,
         };
-        Self {
-            inner: Mutex::new(inner),
-            changed: Condvar::new(),
-        }
+        Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
     /// A panic elsewhere leaves nothing half-done in here, so a poisoned lock is taken all the same.
@@ -84,11 +81,7 @@ impl Shared {
             if left.is_zero() {
                 return false;
             }
-            inner = self
-                .changed
-                .wait_timeout(inner, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
@@ -186,9 +179,7 @@ async fn accept(shared: Arc<Shared>, listener: StdListener, tls: Option<TlsAccep
 async fn connection(shared: Arc<Shared>, stream: impl AsyncRead + AsyncWrite + Unpin + Send, tls: bool) {
     let service = service_fn(|request| handle(Arc::clone(&shared), request, tls));
     // Errors are scripted breaks and clients that went away; the records tell.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Completes the record on every way out, also when the client hangs up while it waits.
@@ -210,18 +201,10 @@ async fn handle(
     tls: bool,
 ) -> Result<Response<ReplyBody>, Broken> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_LIMIT)
-        .collect()
-        .await
-        .map_err(|_| Broken)?
-        .to_bytes();
+    let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| Broken)?.to_bytes();
     let call = Call::new(&parts, &body);
     let (seq, fault) = shared.arrived(describe(&parts, &body, &call, tls));
-    let mut finish = Finish {
-        shared: &shared,
-        seq,
-        status: None,
-    };
+    let mut finish = Finish { shared: &shared, seq, status: None };
     let work = || shared.work(&call, seq);
     let mut manner = Manner::Whole;
     let reply = match fault {
@@ -258,13 +241,8 @@ async fn handle(
 }
 
 fn describe(parts: &hyper::http::request::Parts, body: &Bytes, call: &Call, tls: bool) -> RequestRecord {
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let header =
+        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let text = |key: &str| call.body.get(key).and_then(Value::as_str).map(str::to_owned);
     let mut credentials: Vec<_> = record::CREDENTIAL_HEADERS
         .iter()
@@ -272,11 +250,7 @@ fn describe(parts: &hyper::http::request::Parts, body: &Bytes, call: &Call, tls:
         .collect();
     credentials.extend(["refresh_token", "code"].iter().filter_map(|key| {
         let fingerprint = record::fingerprint(&text(key)?);
-        Some(record::SeenCredential {
-            place: format!("body:{key}"),
-            scheme: None,
-            fingerprint,
-        })
+        Some(record::SeenCredential { place: format!("body:{key}"), scheme: None, fingerprint })
     }));
     RequestRecord {
         seq: 0,

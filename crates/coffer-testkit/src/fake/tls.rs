@@ -13,10 +13,11 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use super::FakeError;
 
 /// Names that the server certificate holds; more can be added by the builder.
-pub(crate) const NAMES: [&str; 6] = [
+pub(crate) const NAMES: [&str; 7] = [
     "api.anthropic.com",
     "platform.claude.com",
     "console.anthropic.com",
+    "generativelanguage.googleapis.com",
     "localhost",
     "127.0.0.1",
     "::1",
@@ -34,23 +35,18 @@ impl Tls {
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.distinguished_name
-            .push(DnType::CommonName, "Cofferdam practice CA");
+        ca.distinguished_name.push(DnType::CommonName, "Cofferdam practice CA");
         let ca_pem = ca.self_signed(&ca_key)?.pem();
         let issuer = Issuer::new(ca, ca_key);
 
-        let names: Vec<String> = NAMES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(more_names.iter().cloned())
-            .collect();
+        let names: Vec<String> =
+            NAMES.iter().map(|name| (*name).to_owned()).chain(more_names.iter().cloned()).collect();
         let key = KeyPair::generate()?;
         let mut leaf = CertificateParams::new(names)?;
         leaf.use_authority_key_identifier_extension = true;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf.distinguished_name
-            .push(DnType::CommonName, "Cofferdam practice API");
+        leaf.distinguished_name.push(DnType::CommonName, "Cofferdam practice API");
         let chain = vec![leaf.signed_by(&key, &issuer)?.der().clone()];
 
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -58,9 +54,6 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            ca_pem,
-            config: Arc::new(config),
-        })
+        Ok(Self { ca_pem, config: Arc::new(config) })
     }
 }

@@ -35,19 +35,13 @@ impl LoginSpec {
     /// A login whose access token ended a minute ago: the CLI must refresh.
     #[must_use]
     pub fn expired() -> Self {
-        Self {
-            expires_in: -60,
-            ..Self::default()
-        }
+        Self { expires_in: -60, ..Self::default() }
     }
 
     /// A login without a refresh token.
     #[must_use]
     pub fn refreshless() -> Self {
-        Self {
-            refreshable: false,
-            ..Self::default()
-        }
+        Self { refreshable: false, ..Self::default() }
     }
 }
 
@@ -157,12 +151,7 @@ impl TokenBook {
         let mut hash = Sha256::new();
         hash.update(self.seed);
         hash.update(self.made.to_be_bytes());
-        let suffix: String = hash
-            .finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let suffix: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         format!("{prefix}-FAKE-{suffix}")
     }
 
@@ -180,35 +169,17 @@ impl TokenBook {
     fn grow(&mut self, lineage: usize, expires_in: i64, refreshable: bool, now_ms: u64) -> IssuedLogin {
         let access_token = self.make("sk-ant-oat01");
         let expires_at_ms = now_ms.saturating_add_signed(expires_in.saturating_mul(1000));
-        self.access.insert(
-            access_token.clone(),
-            Access {
-                lineage,
-                ends_at_ms: expires_at_ms,
-            },
-        );
+        self.access.insert(access_token.clone(), Access { lineage, ends_at_ms: expires_at_ms });
         let refresh_token = refreshable.then(|| self.make("sk-ant-ort01"));
         if let Some(token) = &refresh_token {
-            self.refresh.insert(
-                token.clone(),
-                Refresh {
-                    lineage,
-                    spent: false,
-                },
-            );
+            self.refresh.insert(token.clone(), Refresh { lineage, spent: false });
         }
         let (scopes, subscription) = self
             .lineages
             .get(lineage)
             .map(|line| (line.scopes.clone(), line.subscription.clone()))
             .unwrap_or_default();
-        IssuedLogin {
-            access_token,
-            refresh_token,
-            expires_at_ms,
-            scopes,
-            subscription,
-        }
+        IssuedLogin { access_token, refresh_token, expires_at_ms, scopes, subscription }
     }
 
     /// A one-time sign-in code; with a challenge the verifier must match it (PKCE, S256).
@@ -249,10 +220,7 @@ impl TokenBook {
         let Some(entry) = self.codes.remove(code) else {
             return Err(Refusal(400, "invalid_grant", "Invalid 'code' in request"));
         };
-        if entry
-            .challenge
-            .is_some_and(|challenge| challenge != pkce_challenge(verifier))
-        {
+        if entry.challenge.is_some_and(|challenge| challenge != pkce_challenge(verifier)) {
             return Err(Refusal(400, "invalid_grant", "code_verifier does not match"));
         }
         Ok(self.issue(&entry.spec, now_ms))
@@ -267,19 +235,12 @@ impl TokenBook {
         if self.lineages.get(access.lineage).is_none_or(|line| line.revoked) {
             return Err("OAuth token has been revoked");
         }
-        if access.ends_at_ms <= now_ms {
-            Err("OAuth token has expired")
-        } else {
-            Ok(())
-        }
+        if access.ends_at_ms <= now_ms { Err("OAuth token has expired") } else { Ok(()) }
     }
 
     /// Scopes and subscription behind an access token, as far as it is known.
     pub(crate) fn subscription_of(&self, access: &str) -> Option<String> {
-        self.lineages
-            .get(self.access.get(access)?.lineage)?
-            .subscription
-            .clone()
+        self.lineages.get(self.access.get(access)?.lineage)?.subscription.clone()
     }
 
     /// Revokes an API key, or everything that grew from the sign-in of an access or refresh token.
@@ -301,10 +262,7 @@ impl TokenBook {
 
     /// Ends an access token at once; its refresh token stays good.
     pub(crate) fn expire(&mut self, access: &str) -> bool {
-        self.access
-            .get_mut(access)
-            .map(|entry| entry.ends_at_ms = 0)
-            .is_some()
+        self.access.get_mut(access).map(|entry| entry.ends_at_ms = 0).is_some()
     }
 
     fn revoke_lineage(&mut self, lineage: usize) {

@@ -13,10 +13,7 @@ fn a_scratch_command_sees_its_own_folders_and_leaves_nothing() {
         assert!(fixed || value.starts_with(root.to_str().unwrap()), "{line}");
     }
     let file = scratch.write_home(".claude/.credentials.json", "{}").unwrap();
-    assert_eq!(
-        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     drop(scratch);
     assert!(!root.exists());
 }
