@@ -12,16 +12,30 @@ use rustix::io::Errno;
 /// The permission bits, with set-id and sticky bits.
 const MODE_BITS: u32 = 0o7777;
 
-/// Looks at one path.
+/// Looks at one path. Most of those that are asked about do not exist, so the cheapest call comes first.
 pub(crate) fn look(path: &Utf8Path) -> PathFact {
-    match open(path.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(handle) => match fstat(&handle) {
-            Ok(stat) => seen(path, &handle, &stat),
-            Err(_) => nothing(path, PathKind::Unreadable),
-        },
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => nothing(path, PathKind::Missing),
-        Err(Errno::LOOP) => nothing(path, PathKind::LinkLoop),
-        Err(_) => nothing(path, PathKind::Unreadable),
+    let link = match readlinkat(CWD, path.as_str(), Vec::new()) {
+        // Bytes that are not UTF-8 are replaced: the text is for people.
+        Ok(text) => Some(text.to_string_lossy().into_owned()),
+        // There, and no link.
+        Err(Errno::INVAL) => None,
+        Err(errno) => return nothing(path, None, kind_of_failure(errno)),
+    };
+    let handle = match open(path.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(handle) => handle,
+        Err(errno) => return nothing(path, link, kind_of_failure(errno)),
+    };
+    match fstat(&handle) {
+        Ok(stat) => seen(path, link, &handle, &stat),
+        Err(_) => nothing(path, link, PathKind::Unreadable),
+    }
+}
+
+fn kind_of_failure(errno: Errno) -> PathKind {
+    match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => PathKind::Missing,
+        Errno::LOOP => PathKind::LinkLoop,
+        _ => PathKind::Unreadable,
     }
 }
 
@@ -50,7 +64,7 @@ pub(crate) fn real(path: &Utf8Path) -> Option<Utf8PathBuf> {
     }
 }
 
-fn seen(path: &Utf8Path, handle: &OwnedFd, stat: &Stat) -> PathFact {
+fn seen(path: &Utf8Path, link: Option<String>, handle: &OwnedFd, stat: &Stat) -> PathFact {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => PathKind::File,
         FileType::Directory => PathKind::Folder,
@@ -59,17 +73,17 @@ fn seen(path: &Utf8Path, handle: &OwnedFd, stat: &Stat) -> PathFact {
         FileType::Fifo => PathKind::Fifo,
         FileType::Symlink | FileType::Unknown => PathKind::Unreadable,
     };
-    // Removed between the two calls, or with a real path that a plan cannot hold.
-    if stat.st_nlink == 0 {
-        return nothing(path, PathKind::Missing);
-    }
     let Some(resolved) = real_path(path, handle) else {
-        return nothing(path, PathKind::Unreadable);
+        return nothing(path, link, PathKind::Unreadable);
     };
+    // Removed between the two calls. Some file systems count no links, so that alone says nothing.
+    if stat.st_nlink == 0 && resolved.as_str().ends_with(" (deleted)") {
+        return nothing(path, link, PathKind::Missing);
+    }
     PathFact {
         kind,
         resolved,
-        link: link_text(path),
+        link,
         dev: stat.st_dev,
         ino: stat.st_ino,
         uid: stat.st_uid,
@@ -77,6 +91,7 @@ fn seen(path: &Utf8Path, handle: &OwnedFd, stat: &Stat) -> PathFact {
     }
 }
 
+/// The absolute real path; `None` when it is not UTF-8, or when there is none (a pipe, another root).
 fn real_path(path: &Utf8Path, handle: &OwnedFd) -> Option<Utf8PathBuf> {
     let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
     let real = match readlinkat(CWD, link, Vec::new()) {
@@ -84,17 +99,11 @@ fn real_path(path: &Utf8Path, handle: &OwnedFd) -> Option<Utf8PathBuf> {
         // Without /proc the slower way.
         Err(_) => std::fs::canonicalize(path).ok()?,
     };
-    Utf8PathBuf::from_path_buf(real).ok()
+    Utf8PathBuf::from_path_buf(real).ok().filter(|real| real.is_absolute())
 }
 
-fn nothing(path: &Utf8Path, kind: PathKind) -> PathFact {
-    PathFact { kind, resolved: path.to_owned(), link: link_text(path), dev: 0, ino: 0, uid: 0, mode: 0 }
-}
-
-/// The text of a link at the path's last component (bytes that are not UTF-8 replaced).
-fn link_text(path: &Utf8Path) -> Option<String> {
-    let text = readlinkat(CWD, path.as_str(), Vec::new()).ok()?;
-    Some(text.to_string_lossy().into_owned())
+fn nothing(path: &Utf8Path, link: Option<String>, kind: PathKind) -> PathFact {
+    PathFact { kind, resolved: path.to_owned(), link, dev: 0, ino: 0, uid: 0, mode: 0 }
 }
 
 #[cfg(test)]

@@ -110,3 +110,17 @@ fn a_note_knows_the_real_path_too() {
     assert_eq!(real.resolved, file);
     assert_eq!(real.link, None);
 }
+
+#[test]
+fn a_descriptor_of_no_file_has_no_real_path() {
+    use std::os::fd::AsRawFd as _;
+    let (pipe, _other) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    assert_eq!(look(Utf8Path::new(&path)).kind, PathKind::Unreadable);
+    let scratch = Scratch::new();
+    let file = scratch.file("file", "");
+    let open = std::fs::File::open(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let path = format!("/proc/self/fd/{}", open.as_raw_fd());
+    assert_eq!(look(Utf8Path::new(&path)).kind, PathKind::Missing);
+}
