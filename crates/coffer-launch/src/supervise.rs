@@ -13,6 +13,7 @@ mod terminal;
 pub use stdio::Stdio;
 
 use coffer_sys::control::{Channel, Step};
+use coffer_sys::signals::heed_children;
 use session::Session;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,9 +26,13 @@ pub struct HostEnd(Channel);
 /// The two ends of a run's control socket. The second one goes to init by inheritance
 /// (`coffer_sys::descriptors::inherit`) under its own number, which `--control-fd` names.
 ///
+/// To be called before the backend is started: from here on its end can be waited for, even if our parent left
+/// `SIGCHLD` ignored.
+///
 /// # Errors
 /// As `socketpair(2)`.
 pub fn control_pair() -> io::Result<(HostEnd, OwnedFd)> {
+    heed_children();
     let (host, init) = Channel::pair()?;
     Ok((HostEnd(host), init.into_descriptor()))
 }

@@ -2,3 +2,4 @@
 
 pub mod precedence;
 pub mod shape;
+pub mod withhold;

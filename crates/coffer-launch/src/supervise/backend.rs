@@ -149,9 +149,6 @@ fn wait_for_end(process: &OwnedFd) -> io::Result<()> {
 /// Whether a read would find something now, if only an end.
 pub(crate) fn is_readable(descriptor: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&descriptor, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }

@@ -35,11 +35,7 @@ enum Moved {
 
 impl Buffer {
     fn new() -> Self {
-        Self {
-            bytes: vec![0; CAPACITY],
-            start: 0,
-            end: 0,
-        }
+        Self { bytes: vec![0; CAPACITY], start: 0, end: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -123,13 +119,7 @@ impl Relay {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let hold = ioctl_tiocgptpeer(&master, flags)?;
         fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
-        Ok(Self {
-            master,
-            hold: Some(hold),
-            keys: Buffer::new(),
-            output: Buffer::new(),
-            drained: false,
-        })
+        Ok(Self { master, hold: Some(hold), keys: Buffer::new(), output: Buffer::new(), drained: false })
     }
 
     /// Descriptors and events for `poll`: keyboard (only while it is ours), screen, master.
@@ -139,10 +129,7 @@ impl Relay {
         let reads_output = self.output.has_room() && !self.drained;
         [
             PollFd::new(&terminal.keyboard.descriptor, when(reads_keys, PollFlags::IN)),
-            PollFd::new(
-                &terminal.screen.descriptor,
-                when(!self.output.is_empty(), PollFlags::OUT),
-            ),
+            PollFd::new(&terminal.screen.descriptor, when(!self.output.is_empty(), PollFlags::OUT)),
             PollFd::new(
                 &self.master,
                 when(reads_output, PollFlags::IN) | when(!self.keys.is_empty(), PollFlags::OUT),
@@ -174,11 +161,7 @@ impl Relay {
         if self.flush(&terminal.screen, screen)? == Moved::Gone {
             return Ok(Health::Gone);
         }
-        Ok(if screen.intersects(gone) || keyboard.intersects(gone) {
-            Health::Gone
-        } else {
-            Health::Fine
-        })
+        Ok(if screen.intersects(gone) || keyboard.intersects(gone) { Health::Gone } else { Health::Fine })
     }
 
     fn flush(&mut self, screen: &Line, ready: PollFlags) -> io::Result<Moved> {
@@ -206,10 +189,7 @@ impl Relay {
     /// Whether all output so far has been passed on.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut master = [PollFd::new(&self.master, PollFlags::IN)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let waiting = poll(&mut master, Some(&now)).is_ok_and(|ready| ready > 0);
         self.output.is_empty() && !waiting
     }

@@ -16,15 +16,8 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Passed on to the agent.
-const FORWARDED: [Signal; 7] = [
-    Signal::HUP,
-    Signal::INT,
-    Signal::QUIT,
-    Signal::TERM,
-    Signal::USR1,
-    Signal::USR2,
-    Signal::TSTP,
-];
+const FORWARDED: [Signal; 7] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::TSTP];
 
 /// Those of them that end a program unless it says otherwise: they also end a start that is still under way.
 const ENDING: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
@@ -126,13 +119,9 @@ impl Session {
             modes,
             foreground: self.is_foreground(),
         };
-        let passed: Vec<BorrowedFd<'_>> = stdio
-            .passed()
-            .iter()
-            .map(|number| stdio.descriptor(number))
-            .collect();
-        self.send(&ToInit::Start(start), &passed)
-            .map_err(SuperviseError::Start)
+        let passed: Vec<BorrowedFd<'_>> =
+            stdio.passed().iter().map(|number| stdio.descriptor(number)).collect();
+        self.send(&ToInit::Start(start), &passed).map_err(SuperviseError::Start)
     }
 
     /// Everything until the backend has ended and all output has been shown.
@@ -181,9 +170,7 @@ impl Session {
             }
             _ => None,
         };
-        let timeout = self
-            .hangup
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = self.hangup.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -205,27 +192,19 @@ impl Session {
         let Some(control) = &self.control else {
             return Ok(());
         };
-        let Some(Received {
-            message,
-            descriptors,
-            sender,
-        }) = control.receive::<FromInit>().map_err(SuperviseError::Hear)?
+        let Some(Received { message, descriptors, sender }) =
+            control.receive::<FromInit>().map_err(SuperviseError::Hear)?
         else {
             self.control = None;
             return Ok(());
         };
         match message {
-            FromInit::Hello {
-                version: PROTOCOL_VERSION,
-            } => {
+            FromInit::Hello { version: PROTOCOL_VERSION } => {
                 self.agent = Agent::Starting;
                 self.backend.init_is(sender).map_err(SuperviseError::Backend)?;
             }
             FromInit::Hello { version: theirs } => {
-                return Err(SuperviseError::Version {
-                    ours: PROTOCOL_VERSION,
-                    theirs,
-                });
+                return Err(SuperviseError::Version { ours: PROTOCOL_VERSION, theirs });
             }
             FromInit::Pty => {
                 let master = descriptors.into_iter().next().ok_or(Errno::BADF);
@@ -240,10 +219,7 @@ impl Session {
             }
             FromInit::Stopped { signal } => {
                 self.agent = Agent::Stopped;
-                self.pending_stop = Some(PendingStop {
-                    signal,
-                    turns: OUTPUT_BEFORE_STOP,
-                });
+                self.pending_stop = Some(PendingStop { signal, turns: OUTPUT_BEFORE_STOP });
             }
             last @ (FromInit::Exited { .. }
             | FromInit::Signaled { .. }
@@ -260,10 +236,7 @@ impl Session {
         };
         match control.send(message, descriptors) {
             Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
             {
                 Ok(())
             }
@@ -304,10 +277,7 @@ impl Session {
         let (Some(relay), Some(terminal)) = (&mut self.relay, &self.terminal) else {
             return Ok(());
         };
-        match relay
-            .transfer(terminal, flags)
-            .map_err(SuperviseError::PrivateTerminal)?
-        {
+        match relay.transfer(terminal, flags).map_err(SuperviseError::PrivateTerminal)? {
             Health::Fine => Ok(()),
             Health::Gone => {
                 // Closing the master side hangs the private terminal up too.
@@ -359,9 +329,7 @@ impl Session {
     /// The user's shell lets us go on, in the foreground or in the background.
     fn resume(&mut self) -> Result<(), SuperviseError> {
         self.enter_terminal()?;
-        self.say(&ToInit::Continue {
-            foreground: self.is_foreground(),
-        })
+        self.say(&ToInit::Continue { foreground: self.is_foreground() })
     }
 
     /// Once the agent has stopped and its last words are shown, we stop, so that the user's shell sees a stopped
@@ -371,10 +339,7 @@ impl Session {
             return Ok(());
         };
         if turns > 0 && self.relay.as_ref().is_some_and(|relay| !relay.is_quiet()) {
-            self.pending_stop = Some(PendingStop {
-                signal,
-                turns: turns - 1,
-            });
+            self.pending_stop = Some(PendingStop { signal, turns: turns - 1 });
             return Ok(());
         }
         self.pending_stop = None;
@@ -384,11 +349,7 @@ impl Session {
             // The foreground came back to us while the agent was stopping for want of it.
             return self.resume();
         }
-        let scope = if self.asked_to_stop {
-            StopScope::Process
-        } else {
-            StopScope::Group
-        };
+        let scope = if self.asked_to_stop { StopScope::Process } else { StopScope::Group };
         self.asked_to_stop = false;
         if let Some(terminal) = &mut self.terminal {
             terminal.leave();

@@ -18,18 +18,8 @@ impl Stdio {
     pub fn of_process() -> Self {
         let (input, output, errors) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         let is_terminal = [isatty(&input), isatty(&output), isatty(&errors)];
-        let terminals = StdioSet::of(
-            (0..)
-                .zip(is_terminal)
-                .filter(|(_, is)| *is)
-                .map(|(number, _)| number),
-        );
-        Self {
-            input,
-            output,
-            errors,
-            terminals,
-        }
+        let terminals = StdioSet::of((0..).zip(is_terminal).filter(|(_, is)| *is).map(|(number, _)| number));
+        Self { input, output, errors, terminals }
     }
 
     /// Those that are terminals.

@@ -25,12 +25,7 @@ impl Line {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let path = format!("/proc/self/fd/{}", original.as_raw_fd());
         if let Ok(descriptor) = rustix::fs::open(path, flags, Mode::empty()) {
-            return Ok(Self {
-                descriptor,
-                can_read: true,
-                can_write: true,
-                is_shared: false,
-            });
+            return Ok(Self { descriptor, can_read: true, can_write: true, is_shared: false });
         }
         // After `su` the terminal belongs to another user: we may use it, but not open it.
         let access = fcntl_getfl(original)? & OFlags::ACCMODE;

@@ -8,10 +8,11 @@ use super::LEASE;
 use super::credential::SignedIn;
 use super::mounts::MountList;
 use super::system::shell;
-use crate::facts::{EnvFact, HostFacts, is_public};
+use crate::facts::{EnvFact, HostFacts};
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, PlanError, Reference};
 use crate::policy::Policy;
+use crate::sign_in::withhold::looks_secret;
 
 /// The environment and what was refused in it.
 pub(super) struct Environment {
@@ -175,20 +176,4 @@ fn search_path(policy: &Policy, list: &MountList<'_>) -> String {
         }
     }
     out.iter().map(|entry| entry.as_str()).collect::<Vec<_>>().join(":")
-}
-
-/// Parts of names that tell of a secret, and beginnings of values that do.
-const SECRET_NAME_PARTS: &[&str] =
-    &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "COOKIE", "AUTH"];
-const SECRET_VALUE_STARTS: &[&str] =
-    &["sk-", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "AKIA", "xox", "-----BEGIN"];
-
-/// Whether a value should not stand in the open: by its name, its beginning, or a password in its URL.
-pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    let by_name = upper.split('_').any(|part| SECRET_NAME_PARTS.contains(&part)) || upper.ends_with("APIKEY");
-    let by_value = SECRET_VALUE_STARTS.iter().any(|start| value.starts_with(start));
-    let authority = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
-    let by_url = authority.is_some_and(|authority| authority.contains('@'));
-    !value.is_empty() && !is_public(name) && (by_name || by_value || by_url)
 }

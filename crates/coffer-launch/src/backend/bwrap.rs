@@ -1,0 +1,213 @@
+//! Bubblewrap: each operation of the plan in bwrap's words, in the plan's order.
+
+mod diagnosis;
+mod points;
+#[cfg(test)]
+mod tests;
+
+use coffer_plan::facts::{HostFacts, ToolFact};
+use coffer_plan::plan::{
+    Access, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Source, StateSeed,
+};
+
+use super::BackendError;
+use crate::launch::{HostPath, Launch, Place, Preparation, SeedContent, Word};
+pub use diagnosis::diagnose;
+
+/// First version that binds by descriptor (`--bind-fd`).
+const BINDS_BY_DESCRIPTOR: [u32; 2] = [0, 10];
+
+/// Whether bubblewrap is here and may make user namespaces.
+///
+/// # Errors
+/// With the fix, when it is not or may not.
+pub fn supports(facts: &HostFacts) -> Result<&ToolFact, BackendError> {
+    let tool = facts.bubblewrap.as_ref().ok_or(BackendError::Missing)?;
+    let off = |switch, setting| Err(BackendError::NoUserNamespaces { switch, setting });
+    if facts.user_namespaces.max == Some(0) {
+        return off("user.max_user_namespaces is 0", "user.max_user_namespaces=15000");
+    }
+    if facts.user_namespaces.unprivileged_clone == Some(false) && facts.user.uid != 0 {
+        return off("kernel.unprivileged_userns_clone is 0", "kernel.unprivileged_userns_clone=1");
+    }
+    Ok(tool)
+}
+
+/// Lowers a checked plan.
+///
+/// # Errors
+/// As [`supports`].
+pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendError> {
+    let tool = supports(facts)?;
+    let by_descriptor = tool.version.as_deref().is_some_and(binds_by_descriptor);
+    let mut lowering = Lowering { options: Vec::new(), preparations: preparations(plan), by_descriptor };
+    lowering.identity(plan);
+    for mount in &plan.mounts {
+        lowering.mount(mount);
+    }
+    if plan.hardening.read_only_root {
+        lowering.option(["--remount-ro", "/"]);
+    }
+    for entry in &plan.environment {
+        let value = match &entry.value {
+            EnvValue::Value { value } => Word::Text(value.clone()),
+            EnvValue::Reference { reference, label: _ } => Word::Ref(reference.clone()),
+        };
+        lowering.words([Word::from("--setenv"), Word::Text(entry.name.clone()), value]);
+    }
+    lowering.option(["--chdir", plan.command.workdir.as_str()]);
+    let init = [coffer_plan::derive::INIT, "--control-fd"].map(Word::from);
+    let mut inside: Vec<Word> = init.into_iter().chain([Word::Control, Word::from("--")]).collect();
+    inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
+    Ok(Launch {
+        runtime: facts.folders.runtime.clone(),
+        preparations: lowering.preparations,
+        program: tool.path.clone(),
+        options: lowering.options,
+        inside,
+    })
+}
+
+fn binds_by_descriptor(version: &str) -> bool {
+    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    numbers.as_slice() >= BINDS_BY_DESCRIPTOR.as_slice()
+}
+
+/// What the plan's state and lease need on the host, and the mount points in folders that agents write.
+fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
+    let mut out = Vec::new();
+    for mount in &plan.mounts {
+        match &mount.op {
+            MountOp::Bind { source: Source::Own { path }, .. } => out.push(Preparation::Own(path.clone())),
+            MountOp::Bind { source: Source::Run { folder }, .. } => out.push(Preparation::Folder(*folder)),
+            MountOp::Bind { source: Source::Host { .. }, .. }
+            | MountOp::Tmpfs { .. }
+            | MountOp::Proc
+            | MountOp::Dev
+            | MountOp::Symlink { .. }
+            | MountOp::Mask { .. }
+            | MountOp::File { .. } => {}
+        }
+    }
+    if let Some(content) = &plan.credential.reference
+        && let Some(name) = plan.credential.file.as_ref().and_then(|file| file.file_name())
+    {
+        out.push(Preparation::Lease { name: name.to_owned(), content: content.clone() });
+    }
+    if let Some(place) = plan.state.source.as_ref().map(place_of) {
+        out.extend(plan.state.seeds.iter().map(|seed| self::seed(&place, seed)));
+        out.extend(plan.state.links.iter().map(|link| Preparation::Link {
+            place: place.clone(),
+            name: link.name.clone(),
+            to: link.to.clone(),
+        }));
+    }
+    out.extend(points::points(plan));
+    out
+}
+
+fn seed(place: &Place, seed: &StateSeed) -> Preparation {
+    let content = match &seed.content {
+        FileContent::Text { text } => SeedContent::Text(text.clone()),
+        FileContent::Reference { reference, label: _ } => SeedContent::Ref(reference.clone()),
+    };
+    Preparation::Seed { place: place.clone(), file: seed.file.clone(), content }
+}
+
+fn place_of(source: &Source) -> Place {
+    match source {
+        Source::Host { path, .. } | Source::Own { path } => Place::Path(path.clone()),
+        Source::Run { folder } => Place::Run(*folder),
+    }
+}
+
+struct Lowering {
+    options: Vec<Word>,
+    preparations: Vec<Preparation>,
+    by_descriptor: bool,
+}
+
+impl Lowering {
+    fn option<const N: usize>(&mut self, words: [&str; N]) {
+        self.words(words.map(Word::from));
+    }
+
+    fn words(&mut self, words: impl IntoIterator<Item = Word>) {
+        self.options.extend(words);
+    }
+
+    fn identity(&mut self, plan: &CheckedPlan) {
+        for namespace in &plan.hardening.namespaces {
+            match namespace {
+                Namespace::User => self.option(["--unshare-user"]),
+                // Bubblewrap always makes one.
+                Namespace::Mount => {}
+                Namespace::Pid => self.option(["--unshare-pid"]),
+                Namespace::Ipc => self.option(["--unshare-ipc"]),
+                Namespace::Uts => self.option(["--unshare-uts", "--hostname", &plan.identity.hostname]),
+                Namespace::Cgroup => self.option(["--unshare-cgroup"]),
+                Namespace::Net => self.option(["--unshare-net"]),
+            }
+        }
+        let (uid, gid) = (plan.identity.uid.to_string(), plan.identity.gid.to_string());
+        self.option(["--uid", &uid, "--gid", &gid, "--cap-drop", "ALL"]);
+        for capability in &plan.hardening.capabilities {
+            self.option(["--cap-add", capability]);
+        }
+        if plan.hardening.die_with_parent {
+            self.option(["--die-with-parent"]);
+        }
+        self.option(["--as-pid-1"]);
+    }
+
+    fn mount(&mut self, mount: &Mount) {
+        let target = mount.target.as_str();
+        match &mount.op {
+            MountOp::Bind { source, access } => self.bind(source, *access, target),
+            MountOp::Tmpfs { mode } => self.option(["--perms", &format!("{mode:04o}"), "--tmpfs", target]),
+            // As root bubblewrap leaves `core_pattern` and the like writable.
+            MountOp::Proc => self.option(["--proc", target, "--ro-bind", "/proc/sys", "/proc/sys"]),
+            MountOp::Dev => self.option(["--dev", target]),
+            MountOp::Symlink { source } => self.option(["--symlink", source, target]),
+            MountOp::Mask { folder: true } => {
+                self.option(["--perms", "0000", "--tmpfs", target, "--remount-ro", target]);
+            }
+            MountOp::Mask { folder: false } => self.data(Word::Data(String::new()), "0000", target),
+            MountOp::File { content: FileContent::Text { text } } => {
+                self.data(Word::Data(text.clone()), "0644", target);
+            }
+            MountOp::File { content: FileContent::Reference { reference, label: _ } } => {
+                self.data(Word::DataRef(reference.clone()), "0600", target);
+            }
+        }
+    }
+
+    fn data(&mut self, content: Word, mode: &str, target: &str) {
+        self.option(["--perms", mode]);
+        self.words([Word::from("--ro-bind-data"), content, Word::from(target)]);
+    }
+
+    fn bind(&mut self, source: &Source, access: Access, target: &str) {
+        let by_path = match access {
+            Access::Ro => "--ro-bind",
+            Access::Rw => "--bind",
+        };
+        match source {
+            Source::Host { path, dev, ino, folder: _ } => {
+                let seen = HostPath { path: path.clone(), dev: *dev, ino: *ino };
+                if self.by_descriptor {
+                    let option = Word::Text(format!("{by_path}-fd"));
+                    self.words([option, Word::Open(seen), Word::from(target)]);
+                } else {
+                    self.preparations.push(Preparation::Expect(seen));
+                    self.option([by_path, path.as_str(), target]);
+                }
+            }
+            Source::Own { path } => self.option([by_path, path.as_str(), target]),
+            Source::Run { folder } => {
+                let reference = coffer_plan::plan::Reference::Folder(*folder);
+                self.words([Word::from(by_path), Word::Ref(reference), Word::from(target)]);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Mount points in folders that an agent can write: bubblewrap would follow a link that an agent left
+//! there, so the host makes and checks them itself.
+
+use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
+
+use super::place_of;
+use crate::launch::Preparation;
+
+/// A preparation for every mount that lands in an earlier read-write bind.
+pub(super) fn points(plan: &CheckedPlan) -> Vec<Preparation> {
+    let mut out = Vec::new();
+    for (at, mount) in plan.mounts.iter().enumerate() {
+        let mut earlier = plan.mounts[..at].iter().rev();
+        let around =
+            earlier.find(|outer| outer.target != mount.target && mount.target.starts_with(&outer.target));
+        let Some((outer, source)) = around.and_then(writable) else { continue };
+        let Ok(below) = mount.target.strip_prefix(&outer.target) else { continue };
+        if let Some(folder) = is_folder(mount) {
+            out.push(Preparation::Point { place: place_of(source), below: below.to_owned(), folder });
+        }
+    }
+    out
+}
+
+fn writable(mount: &Mount) -> Option<(&Mount, &Source)> {
+    match &mount.op {
+        MountOp::Bind { source, access: Access::Rw } => Some((mount, source)),
+        MountOp::Bind { access: Access::Ro, .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::Mask { .. }
+        | MountOp::File { .. } => None,
+    }
+}
+
+/// Whether the mount point has to be a folder; `None` for a link, which is no mount.
+fn is_folder(mount: &Mount) -> Option<bool> {
+    match &mount.op {
+        MountOp::Bind { source: Source::Host { folder, .. }, .. } => Some(*folder),
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } => Some(true),
+        MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => Some(true),
+        MountOp::Mask { folder } => Some(*folder),
+        MountOp::File { .. } => Some(false),
+        MountOp::Symlink { .. } => None,
+    }
+}

@@ -1,0 +1,127 @@
+//! A launch as data: what is prepared on the host, and the backend's command line. Only backends build
+//! one, from a checked plan; its text form is what `--dry-run=command` prints and `coffer exec-launch`
+//! reads.
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use camino::Utf8PathBuf;
+use coffer_plan::plan::{Reference, RunFolder};
+
+pub use text::{ParseError, quote};
+
+/// The first word of a printed launch after `coffer`.
+pub const VERB: &str = "exec-launch";
+
+/// What is prepared on the host, then which program is started with which words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Where folders of a run are made.
+    pub(crate) runtime: Utf8PathBuf,
+    /// Done in this order before the start.
+    pub(crate) preparations: Vec<Preparation>,
+    /// The backend's program.
+    pub(crate) program: Utf8PathBuf,
+    /// Its options, up to the first `--`.
+    pub(crate) options: Vec<Word>,
+    /// What it runs inside: our init with its options, `--`, the command.
+    pub(crate) inside: Vec<Word>,
+}
+
+/// One word of a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// As it stands.
+    Text(String),
+    /// Replaced by what the plan's reference stands for.
+    Ref(Reference),
+    /// Replaced by the number of a descriptor from which this public text can be read.
+    Data(String),
+    /// Replaced by the number of a descriptor from which what the reference stands for can be read.
+    DataRef(Reference),
+    /// Replaced by the number of a descriptor that is open on this path, if it is still the same.
+    Open(HostPath),
+    /// Replaced by the number of the control socket's descriptor.
+    Control,
+}
+
+impl From<&str> for Word {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A path of the host that was looked at when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPath {
+    /// Every link followed.
+    pub path: Utf8PathBuf,
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+}
+
+/// The host's folder in which something is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A path of the host.
+    Path(Utf8PathBuf),
+    /// A folder of this run.
+    Run(RunFolder),
+}
+
+/// Something done on the host before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preparation {
+    /// A folder of Cofferdam's own exists, 0700, and belongs to us.
+    Own(Utf8PathBuf),
+    /// A folder of this run exists.
+    Folder(RunFolder),
+    /// The login's lease lies in the run's lease folder under this name.
+    Lease {
+        /// File name.
+        name: String,
+        /// What it holds.
+        content: Reference,
+    },
+    /// JSON is merged into a file of the state; keys that are there stay.
+    Seed {
+        /// The state.
+        place: Place,
+        /// The file, relative to it.
+        file: String,
+        /// An object.
+        content: SeedContent,
+    },
+    /// A link lies in the state.
+    Link {
+        /// The state.
+        place: Place,
+        /// Its name.
+        name: String,
+        /// Its text.
+        to: Utf8PathBuf,
+    },
+    /// A mount point exists below a folder that an agent can write, and no link leads there.
+    Point {
+        /// The folder.
+        place: Place,
+        /// Relative to it.
+        below: Utf8PathBuf,
+        /// Whether it is a folder; else a file.
+        folder: bool,
+    },
+    /// The path is still what it was when the plan was made.
+    Expect(HostPath),
+}
+
+/// What a seed merges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedContent {
+    /// JSON text.
+    Text(String),
+    /// What the reference stands for.
+    Ref(Reference),
+}

@@ -1,0 +1,227 @@
+//! A launch as words and as one line for a shell, and back.
+//!
+//! Words that begin with `@` are resolved: `@ref:…` are the plan's references, `@data:…` a descriptor
+//! with public text, `@data-ref:…` one with what a reference stands for, `@open:DEV:INO:PATH` a path
+//! opened, `@control` the control socket. A plain word that begins with `@` is written as `@text:…`.
+
+use camino::Utf8PathBuf;
+use coffer_plan::plan::Reference;
+
+use super::{HostPath, Launch, Place, Preparation, SeedContent, VERB, Word};
+
+/// Why words are no launch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// An option that does not exist.
+    #[error("unknown option `{0}` of `exec-launch`")]
+    UnknownOption(String),
+    /// An option's value does not read.
+    #[error("`{value}` is no value of `{option}`")]
+    Value {
+        /// The option.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// A word that begins with `@` and means nothing.
+    #[error("`{0}` means nothing here")]
+    Word(String),
+    /// Something that every launch has is not there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+}
+
+impl Launch {
+    /// The words after `coffer`.
+    pub fn words(&self) -> Vec<String> {
+        let mut out = vec![VERB.to_owned(), "--runtime".to_owned(), self.runtime.to_string()];
+        for preparation in &self.preparations {
+            let (option, value) = preparation_words(preparation);
+            out.extend([option.to_owned(), value]);
+        }
+        out.extend(["--".to_owned(), self.program.to_string()]);
+        out.extend(self.options.iter().map(word_text));
+        out.push("--".to_owned());
+        out.extend(self.inside.iter().map(word_text));
+        out
+    }
+
+    /// One line that a shell can run; `coffer` is the program to put first.
+    pub fn line(&self, coffer: &str) -> String {
+        let words = std::iter::once(coffer.to_owned()).chain(self.words());
+        words.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Reads what [`Launch::words`] wrote, without the first word.
+    ///
+    /// # Errors
+    /// At the first word that does not read.
+    pub fn parse(words: &[String]) -> Result<Self, ParseError> {
+        let mut words = words.iter();
+        let mut runtime = None;
+        let mut preparations = Vec::new();
+        loop {
+            let option = words.next().ok_or(ParseError::Missing("--"))?;
+            if option == "--" {
+                break;
+            }
+            let value = words.next().ok_or(ParseError::Missing("a value"))?;
+            if option == "--runtime" {
+                runtime = Some(Utf8PathBuf::from(value));
+            } else {
+                preparations.push(parse_preparation(option, value)?);
+            }
+        }
+        let program = Utf8PathBuf::from(words.next().ok_or(ParseError::Missing("the backend's program"))?);
+        let mut options = Vec::new();
+        loop {
+            match words.next() {
+                None => return Err(ParseError::Missing("the command inside")),
+                Some(word) if word == "--" => break,
+                Some(word) => options.push(parse_word(word)?),
+            }
+        }
+        let inside = words.map(|word| parse_word(word)).collect::<Result<Vec<_>, _>>()?;
+        if inside.is_empty() {
+            return Err(ParseError::Missing("the command inside"));
+        }
+        let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
+        Ok(Self { runtime, preparations, program, options, inside })
+    }
+}
+
+/// Quotes a word for a POSIX shell; what is resolved always stands in single quotes.
+pub fn quote(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=,+%".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn word_text(word: &Word) -> String {
+    match word {
+        Word::Text(text) if text.starts_with('@') => format!("@text:{text}"),
+        Word::Text(text) => text.clone(),
+        Word::Ref(reference) => reference.to_string(),
+        Word::Data(text) => format!("@data:{}", escape(text)),
+        Word::DataRef(reference) => format!("@data-ref:{reference}"),
+        Word::Open(HostPath { path, dev, ino }) => format!("@open:{dev}:{ino}:{path}"),
+        Word::Control => "@control".to_owned(),
+    }
+}
+
+fn parse_word(word: &str) -> Result<Word, ParseError> {
+    let bad = || ParseError::Word(word.to_owned());
+    let Some(marked) = word.strip_prefix('@') else { return Ok(Word::Text(word.to_owned())) };
+    match marked.split_once(':') {
+        None if marked == "control" => Ok(Word::Control),
+        Some(("text", text)) => Ok(Word::Text(text.to_owned())),
+        Some(("ref", _)) => word.parse().map(Word::Ref).map_err(|_| bad()),
+        Some(("data", text)) => unescape(text).map(Word::Data).ok_or_else(bad),
+        Some(("data-ref", text)) => text.parse().map(Word::DataRef).map_err(|_| bad()),
+        Some(("open", text)) => parse_host_path(text).map(Word::Open).ok_or_else(bad),
+        Some(_) | None => Err(bad()),
+    }
+}
+
+fn parse_host_path(text: &str) -> Option<HostPath> {
+    let (dev, rest) = text.split_once(':')?;
+    let (ino, path) = rest.split_once(':')?;
+    Some(HostPath { path: path.into(), dev: dev.parse().ok()?, ino: ino.parse().ok()? })
+}
+
+/// Line breaks would end the one line.
+fn escape(text: &str) -> String {
+    text.replace('\\', r"\\").replace('\n', r"\n").replace('\t', r"\t")
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => out.push(match characters.next()? {
+                'n' => '\n',
+                't' => '\t',
+                '\\' => '\\',
+                _ => return None,
+            }),
+            plain => out.push(plain),
+        }
+    }
+    Some(out)
+}
+
+fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
+    match preparation {
+        Preparation::Own(path) => ("--own", path.to_string()),
+        Preparation::Folder(folder) => ("--folder", folder.to_string()),
+        Preparation::Lease { name, content } => ("--lease", format!("{name}={content}")),
+        Preparation::Seed { place, file, content } => {
+            let content = match content {
+                SeedContent::Text(text) => escape(text),
+                SeedContent::Ref(reference) => reference.to_string(),
+            };
+            ("--seed", format!("{}//{file}={content}", place_text(place)))
+        }
+        Preparation::Link { place, name, to } => ("--link", format!("{}//{name}={to}", place_text(place))),
+        Preparation::Point { place, below, folder } => {
+            let option = if *folder { "--point-folder" } else { "--point-file" };
+            (option, format!("{}//{below}", place_text(place)))
+        }
+        Preparation::Expect(HostPath { path, dev, ino }) => ("--expect", format!("{dev}:{ino}:{path}")),
+    }
+}
+
+fn place_text(place: &Place) -> String {
+    match place {
+        Place::Path(path) => path.to_string(),
+        Place::Run(folder) => Reference::Folder(*folder).to_string(),
+    }
+}
+
+fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseError> {
+    let bad = || ParseError::Value { option: option.to_owned(), value: value.to_owned() };
+    // `//` never stands in a clean path, so it parts a folder from what is below it.
+    let placed = || value.split_once("//").and_then(|(place, rest)| Some((parse_place(place)?, rest)));
+    let assigned = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let parsed = match option {
+        "--own" => Some(Preparation::Own(value.into())),
+        "--folder" => value.parse().ok().map(Preparation::Folder),
+        "--lease" => assigned(value)
+            .and_then(|(name, content)| Some(Preparation::Lease { name, content: content.parse().ok()? })),
+        "--seed" => placed().and_then(|(place, rest)| {
+            let (file, content) = assigned(rest)?;
+            let content = match content.strip_prefix("@ref:") {
+                Some(_) => SeedContent::Ref(content.parse().ok()?),
+                None => SeedContent::Text(unescape(&content)?),
+            };
+            Some(Preparation::Seed { place, file, content })
+        }),
+        "--link" => placed().and_then(|(place, rest)| {
+            let (name, to) = assigned(rest)?;
+            Some(Preparation::Link { place, name, to: to.into() })
+        }),
+        "--point-folder" | "--point-file" => placed().map(|(place, below)| Preparation::Point {
+            place,
+            below: below.into(),
+            folder: option == "--point-folder",
+        }),
+        "--expect" => parse_host_path(value).map(Preparation::Expect),
+        _ => return Err(ParseError::UnknownOption(option.to_owned())),
+    };
+    parsed.ok_or_else(bad)
+}
+
+fn parse_place(text: &str) -> Option<Place> {
+    if text.starts_with("@ref:") {
+        match text.parse() {
+            Ok(Reference::Folder(folder)) => Some(Place::Run(folder)),
+            Ok(_) | Err(_) => None,
+        }
+    } else {
+        Some(Place::Path(text.into()))
+    }
+}

@@ -1,0 +1,126 @@
+//! Performs a launch: prepares the host, resolves references, starts the backend, supervises it, and
+//! leaves nothing of the run behind.
+
+mod beneath;
+mod descriptors;
+mod error;
+mod folder;
+mod prepare;
+mod seed;
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio as Redirect};
+
+use coffer_plan::plan::Reference;
+use zeroize::Zeroizing;
+
+use crate::launch::{Launch, Word};
+use crate::supervise::{Ended, Stdio, control_pair, supervise};
+use descriptors::Inherited;
+pub use error::RunError;
+use folder::RunFolders;
+
+/// Bytes that may be secret; they are wiped when dropped.
+pub type SecretBytes = Zeroizing<Vec<u8>>;
+
+/// Knows what references stand for. The binary implements it over accounts and the environment.
+pub trait Resolve {
+    /// What the reference stands for.
+    ///
+    /// # Errors
+    /// When it is not there any more; the message names it and holds no secret.
+    fn resolve(&self, reference: &Reference) -> Result<SecretBytes, ResolveError>;
+}
+
+/// Why a reference leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ResolveError {
+    /// In words, without any secret.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Runs a launch to its end.
+///
+/// # Errors
+/// When something fails before the agent started, or its supervision fails; nothing of the run is left
+/// then.
+pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ended, RunError> {
+    coffer_sys::descriptors::close_all_on_exec().map_err(RunError::CloseDescriptors)?;
+    let mut folders = RunFolders::new(&launch.runtime)?;
+    let ended = perform(launch, resolve, &mut folders);
+    match (ended, folders.remove()) {
+        (Ok(ended), Ok(())) => Ok(ended),
+        (Ok(ended), Err(clean_up)) => {
+            Err(RunError::CleanUp { ended: Box::new(ended), clean_up: Box::new(clean_up) })
+        }
+        (Err(run), Ok(())) => Err(run),
+        (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
+    }
+}
+
+fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> Result<Ended, RunError> {
+    for preparation in &launch.preparations {
+        prepare::prepare(preparation, folders, resolve)?;
+    }
+    let (host, init) = control_pair().map_err(RunError::Control)?;
+    let mut inherited = Inherited::default();
+    let control = init.as_raw_fd();
+    inherited.keep(init);
+    let mut options = Zeroizing::new(Vec::new());
+    for word in &launch.options {
+        options.extend_from_slice(&word_bytes(word, folders, resolve, &mut inherited, control)?);
+        options.push(0);
+    }
+    let options = inherited.data(&options)?;
+    let mut backend = Command::new(&launch.program);
+    backend.env_clear().process_group(0);
+    backend.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
+    backend.args(["--args", &options.to_string(), "--"]);
+    for word in &launch.inside {
+        let bytes = word_bytes(word, folders, resolve, &mut inherited, control)?;
+        backend.arg(std::ffi::OsString::from_vec(bytes.to_vec()));
+    }
+    inherited.pass_to(&mut backend);
+    let mut child = backend
+        .spawn()
+        .map_err(|source| RunError::StartBackend { program: launch.program.clone(), source })?;
+    drop(backend);
+    let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
+    supervise(child, host, diagnostics.into(), &Stdio::of_process()).map_err(RunError::Supervise)
+}
+
+fn word_bytes(
+    word: &Word,
+    folders: &RunFolders,
+    resolve: &dyn Resolve,
+    inherited: &mut Inherited,
+    control: i32,
+) -> Result<SecretBytes, RunError> {
+    let number = |number: i32| Zeroizing::new(number.to_string().into_bytes());
+    let resolved = |reference: &Reference| {
+        resolve
+            .resolve(reference)
+            .map_err(|source| RunError::Resolve { reference: reference.clone(), source })
+    };
+    Ok(match word {
+        Word::Text(text) => Zeroizing::new(text.clone().into_bytes()),
+        Word::Ref(Reference::Folder(folder)) => {
+            Zeroizing::new(folders.path(*folder)?.into_string().into_bytes())
+        }
+        Word::Ref(reference) => resolved(reference)?,
+        Word::Data(text) => number(inherited.data(text.as_bytes())?),
+        Word::DataRef(reference) => {
+            let content = resolved(reference)?;
+            number(inherited.data(&content)?)
+        }
+        Word::Open(path) => number(inherited.open(path)?),
+        Word::Control => number(control),
+    })
+}

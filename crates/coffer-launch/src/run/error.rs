@@ -1,0 +1,209 @@
+//! What can go wrong in a run besides the agent itself.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+use coffer_plan::plan::{Reference, RunFolder};
+
+use super::ResolveError;
+use crate::supervise::{Ended, SuperviseError};
+
+/// What can go wrong in a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Inherited descriptors cannot be kept from the sandbox.
+    #[error("cannot close inherited descriptors")]
+    CloseDescriptors(#[source] io::Error),
+    /// A folder of Cofferdam's own cannot be made.
+    #[error("cannot make the folder `{path}`")]
+    MakeFolder {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder of Cofferdam's own belongs to somebody else, or is none.
+    #[error("`{path}` is not a folder of yours")]
+    ForeignFolder {
+        /// The folder.
+        path: Utf8PathBuf,
+    },
+    /// The folder of a run cannot be claimed.
+    #[error("cannot lock `{path}`")]
+    Lock {
+        /// The lock file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No random number is to be had.
+    #[error("cannot make a name for the run")]
+    Random(#[source] io::Error),
+    /// The launch names a folder of the run that it did not make.
+    #[error("the run has no folder `{0}`")]
+    NoFolder(RunFolder),
+    /// A source vanished or was exchanged since the plan was made.
+    #[error("`{path}` is not what it was when the plan was made")]
+    Changed {
+        /// The source.
+        path: Utf8PathBuf,
+        /// Why it could not be opened, if so.
+        source: Option<io::Error>,
+    },
+    /// Something that an agent can write is not what it should be (a link, a pipe …).
+    #[error("`{path}` is not usable: {reason}")]
+    Tampered {
+        /// The path.
+        path: Utf8PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A file of the state cannot be read or written.
+    #[error("cannot {action} `{path}`")]
+    State {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the state is no JSON object; it is left as it is.
+    #[error("`{path}` is no JSON object")]
+    StateNotJson {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// The state has a login of its own where the lease would have to be.
+    #[error(
+        "`{path}` holds a login that was made inside, and this version of the agent knows no other place"
+    )]
+    StateHasLogin {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// A reference leads nowhere.
+    #[error("cannot resolve `{reference}`")]
+    Resolve {
+        /// The reference.
+        reference: Reference,
+        /// Why.
+        source: ResolveError,
+    },
+    /// Memory for a descriptor's content cannot be had.
+    #[error("cannot hand data to the sandbox")]
+    Data(#[source] io::Error),
+    /// The control socket cannot be made.
+    #[error("cannot make the control socket")]
+    Control(#[source] io::Error),
+    /// The backend's program cannot be started.
+    #[error("cannot start `{program}`")]
+    StartBackend {
+        /// The program.
+        program: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The backend was started without a place for its messages.
+    #[error("the backend has no standard error")]
+    NoDiagnostics,
+    /// The run could not be supervised.
+    #[error("cannot supervise the run")]
+    Supervise(#[source] SuperviseError),
+    /// A folder of the run cannot be removed.
+    #[error("cannot remove `{path}`")]
+    Remove {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The agent ended, but something of the run was left behind.
+    #[error("the run ended ({ended:?}), but could not be cleaned up")]
+    CleanUp {
+        /// How the agent ended.
+        ended: Box<Ended>,
+        /// What failed afterwards.
+        #[source]
+        clean_up: Box<RunError>,
+    },
+    /// The run failed, and something of it was left behind, too.
+    #[error("{run}; and its clean-up failed, too")]
+    Both {
+        /// What failed first.
+        run: Box<RunError>,
+        /// What failed afterwards.
+        #[source]
+        clean_up: Box<RunError>,
+    },
+}
+
+impl RunError {
+    /// The stable code of `error[CODE]`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CloseDescriptors(_)
+            | Self::Control(_)
+            | Self::Data(_)
+            | Self::NoDiagnostics
+            | Self::Random(_) => "run-setup",
+            Self::MakeFolder { .. } | Self::ForeignFolder { .. } | Self::Lock { .. } | Self::NoFolder(_) => {
+                "run-folder"
+            }
+            Self::Changed { .. } => "source-changed",
+            Self::Tampered { .. } => "tampered",
+            Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
+            Self::Resolve { .. } => "reference",
+            Self::StartBackend { .. } => "backend-start",
+            Self::Supervise(_) => "supervise",
+            Self::Remove { .. } | Self::CleanUp { .. } => "clean-up",
+            Self::Both { run, .. } => run.code(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MakeFolder { path, source } => {
+                Some(match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+                    Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+                        "make room on the disk".to_owned()
+                    }
+                    Some(_) | None => format!(
+                        "make `{path}` writable, or set COFFER_HOME and COFFER_RUNTIME_DIR to folders that are"
+                    ),
+                })
+            }
+            Self::ForeignFolder { path } => {
+                Some(format!("remove `{path}`, or set COFFER_HOME and COFFER_RUNTIME_DIR"))
+            }
+            Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
+            Self::Tampered { path, .. } => {
+                Some(format!("look at `{path}` and remove it, or run with `--state fresh`"))
+            }
+            Self::StateNotJson { path } => {
+                Some(format!("mend or remove `{path}`, or run with `--state fresh`"))
+            }
+            Self::StateHasLogin { path } => {
+                Some(format!("use that login with `--auth none`, or remove `{path}`"))
+            }
+            Self::State { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("make room on the disk".to_owned())
+            }
+            Self::Resolve { source, .. } => source.hint.clone(),
+            Self::StartBackend { .. } => Some("`sudo apt-get install --reinstall bubblewrap`".to_owned()),
+            Self::Both { run, .. } => run.hint(),
+            Self::State { .. }
+            | Self::CloseDescriptors(_)
+            | Self::Lock { .. }
+            | Self::Random(_)
+            | Self::NoFolder(_)
+            | Self::Data(_)
+            | Self::Control(_)
+            | Self::NoDiagnostics
+            | Self::Supervise(_)
+            | Self::Remove { .. }
+            | Self::CleanUp { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Folders of a run: made 0700 under a random name, locked while the run lives, gone after it. What a
+//! killed `coffer` left is swept at the next start, when nobody holds its lock any more.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use coffer_plan::plan::RunFolder;
+
+use super::RunError;
+
+/// The folders of one run.
+#[derive(Debug)]
+pub(super) struct RunFolders {
+    root: Utf8PathBuf,
+    lock_path: Utf8PathBuf,
+    /// Held until the run is over; it closes on exec.
+    _lock: File,
+    made: Vec<RunFolder>,
+}
+
+impl RunFolders {
+    /// Claims a new run below `runtime`, and sweeps what dead runs left there.
+    pub(super) fn new(runtime: &Utf8Path) -> Result<Self, RunError> {
+        let runs = runtime.join("runs");
+        make_own(&runs)?;
+        sweep(&runs);
+        loop {
+            let id = random_id()?;
+            let lock_path = runs.join(format!("{id}.lock"));
+            let locked = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock_path);
+            let lock = locked.map_err(|source| RunError::MakeFolder { path: lock_path.clone(), source })?;
+            let claimed = match lock.try_lock() {
+                // A sweep may have come between making and locking it; then it is gone, and a new name is due.
+                Ok(()) => lock.metadata().is_ok_and(|found| found.nlink() == 1),
+                Err(TryLockError::WouldBlock) => false,
+                Err(TryLockError::Error(source)) => return Err(RunError::Lock { path: lock_path, source }),
+            };
+            if claimed {
+                let root = runs.join(id);
+                make_own(&root)?;
+                return Ok(Self { root, lock_path, _lock: lock, made: Vec::new() });
+            }
+        }
+    }
+
+    /// Makes one of the run's folders.
+    pub(super) fn make(&mut self, folder: RunFolder) -> Result<(), RunError> {
+        make_own(&self.root.join(folder.word()))?;
+        self.made.push(folder);
+        Ok(())
+    }
+
+    /// Where one of the run's folders is.
+    pub(super) fn path(&self, folder: RunFolder) -> Result<Utf8PathBuf, RunError> {
+        if self.made.contains(&folder) {
+            Ok(self.root.join(folder.word()))
+        } else {
+            Err(RunError::NoFolder(folder))
+        }
+    }
+
+    /// Removes everything of the run. The sandbox is gone by now; links in what it left are not followed.
+    pub(super) fn remove(self) -> Result<(), RunError> {
+        remove(&self.root)?;
+        remove_file(&self.lock_path)
+    }
+}
+
+/// A folder of Cofferdam's own: made with its parents, 0700, where it is missing; ours in any case.
+pub(super) fn make_own(path: &Utf8Path) -> Result<(), RunError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| RunError::MakeFolder { path: path.to_owned(), source })?;
+    let found = std::fs::symlink_metadata(path);
+    let found = found.map_err(|source| RunError::MakeFolder { path: path.to_owned(), source })?;
+    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(RunError::ForeignFolder { path: path.to_owned() })
+    }
+}
+
+fn random_id() -> Result<String, RunError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| RunError::Random(io::Error::other(error)))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Removes what runs left whose lock nobody holds. What cannot be removed stays for the next sweep: a
+/// new run must not fail because of an old one.
+fn sweep(runs: &Utf8Path) {
+    let Ok(entries) = runs.read_dir_utf8() else { return };
+    for entry in entries.flatten() {
+        let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };
+        let Ok(lock) = File::open(entry.path()) else { continue };
+        if lock.try_lock().is_ok() && remove(&runs.join(id)).is_ok() {
+            drop(remove_file(entry.path()));
+        }
+    }
+}
+
+fn remove(path: &Utf8Path) -> Result<(), RunError> {
+    gone(std::fs::remove_dir_all(path), path)
+}
+
+fn remove_file(path: &Utf8Path) -> Result<(), RunError> {
+    gone(std::fs::remove_file(path), path)
+}
+
+fn gone(removed: io::Result<()>, path: &Utf8Path) -> Result<(), RunError> {
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RunError::Remove { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,83 @@
+//! The host's part: bubblewrap around the whole machine, read-only, and the supervision under test.
+
+use coffer_launch::supervise::{Ended, Stdio, control_pair, supervise};
+use coffer_sys::descriptors::inherit;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio as Redirect};
+
+/// The exit code when the agent ran and nobody learned how it ended.
+pub(crate) const LOST: u8 = 200;
+
+/// The exit code when supervising itself failed.
+const SUPERVISION_FAILED: u8 = 201;
+
+/// What init is called inside.
+const INIT: &str = "/tmp/coffer-init";
+
+/// Runs `COMMAND [ARG…]`; with `--bwrap OPTION` before it, bubblewrap gets that option as well.
+pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
+    let mut words = words.peekable();
+    let mut options = Vec::new();
+    while words.next_if(|word| word == "--bwrap").is_some() {
+        options.extend(words.next());
+    }
+    let stdio = Stdio::of_process();
+    let (host, init) = control_pair().expect("a socket pair");
+    let control = init.as_raw_fd().to_string();
+    let own = std::env::current_exe().expect("our own path");
+    let mut child = {
+        let mut bwrap = Command::new("bwrap");
+        bwrap.env_clear().process_group(0);
+        bwrap.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
+        bwrap
+            .args(sandbox(&own))
+            .args(options)
+            .args(["--", INIT, "--control-fd", &control, "--"])
+            .args(words);
+        inherit(&mut bwrap, vec![init]);
+        bwrap.spawn().expect("bubblewrap starts")
+    };
+    let diagnostics = child.stderr.take().expect("a pipe").into();
+    announce(&child);
+    match supervise(child, host, diagnostics, &stdio) {
+        Ok(Ended::Exited(code)) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Ok(Ended::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        Ok(Ended::ExecFailed { errno: 2 }) => 127,
+        Ok(Ended::ExecFailed { .. }) => 126,
+        Ok(Ended::SetupFailed { step, errno }) => failed(125, &format!("setup: {step:?}: {errno}")),
+        Ok(Ended::BackendFailed { status, diagnostics }) => failed(125, &format!("{status}: {diagnostics}")),
+        Ok(Ended::Lost { status, diagnostics }) => failed(LOST, &format!("{status}: {diagnostics}")),
+        Err(error) => failed(SUPERVISION_FAILED, &format!("{error:?}")),
+    }
+}
+
+fn sandbox(own: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(Into::into));
+    add(&["--unshare-user", "--unshare-pid", "--unshare-ipc", "--uid", "1000", "--gid", "1000"]);
+    add(&["--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"]);
+    add(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]);
+    for name in ["PATH", "TERM"] {
+        let value = std::env::var(name).unwrap_or_default();
+        add(&["--setenv", name, &value]);
+    }
+    add(&["--chdir", "/tmp", "--ro-bind"]);
+    arguments.extend([own.into(), INIT.into()]);
+    arguments
+}
+
+/// Tells a test that wants to kill the backend what its process id is.
+fn announce(child: &Child) {
+    if let Some(path) = std::env::var_os("BACKEND_PID_FILE") {
+        std::fs::write(path, child.id().to_string()).expect("the file can be written");
+    }
+}
+
+fn failed(code: u8, text: &str) -> u8 {
+    let _ = writeln!(std::io::stderr(), "host: {text}");
+    code
+}

@@ -1,0 +1,141 @@
+//! `why`: which decision a plan rests on.
+
+use camino::Utf8Path;
+use serde::Serialize;
+
+use crate::facts::HostFacts;
+use crate::path::is_within;
+use crate::plan::{CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Source};
+use crate::policy::Policy;
+
+#[cfg(test)]
+mod tests;
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Always 1.
+    pub schema: u32,
+    /// What was asked about.
+    pub subject: String,
+    /// In a few words: `read-write`, `read-only`, `hidden`, `set`, `not set`, `reachable`, `not reachable`.
+    pub verdict: &'static str,
+    /// The decisions, the one that counts first.
+    pub chain: Vec<Reason>,
+}
+
+/// One decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What was decided.
+    pub text: String,
+    /// By whom.
+    pub origin: String,
+}
+
+impl Answer {
+    fn new(subject: &str, verdict: &'static str, chain: Vec<Reason>) -> Self {
+        Self { schema: 1, subject: subject.to_owned(), verdict, chain }
+    }
+}
+
+fn reason(text: impl Into<String>, origin: impl ToString) -> Reason {
+    Reason { text: text.into(), origin: origin.to_string() }
+}
+
+/// Why a path can be seen inside, or not. The path is one inside; by design most are called as on the
+/// host.
+pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
+    let mut covering: Vec<&Mount> =
+        plan.mounts.iter().filter(|mount| is_within(path, &mount.target)).collect();
+    covering.reverse();
+    let mut chain: Vec<Reason> =
+        covering.iter().map(|mount| reason(describe(mount, path), &mount.origin)).collect();
+    for secret in policy.secrets.iter().filter(|secret| is_within(path, &secret.path)) {
+        chain.push(reason(
+            format!("`{}` holds {}; no mount may show it", secret.path, secret.reason),
+            "built-in secrets",
+        ));
+    }
+    let verdict = match covering.first().map(|mount| &mount.op) {
+        None => {
+            chain.insert(
+                0,
+                reason("nothing of the plan shows it", "built-in: nothing is shown that is not granted"),
+            );
+            "hidden"
+        }
+        Some(MountOp::Bind { access: crate::plan::Access::Rw, .. }) => "read-write",
+        Some(MountOp::Bind { .. } | MountOp::Symlink { .. } | MountOp::File { .. }) => "read-only",
+        Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc) if covering[0].target == path => "private",
+        Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc | MountOp::Mask { .. }) => "hidden",
+    };
+    Answer::new(path.as_str(), verdict, chain)
+}
+
+fn describe(mount: &Mount, path: &Utf8Path) -> String {
+    let target = &mount.target;
+    match &mount.op {
+        MountOp::Bind { source, access } => {
+            let from = match source {
+                Source::Host { path, .. } | Source::Own { path } => path.to_string(),
+                Source::Run { folder } => format!("this run's {folder} folder"),
+            };
+            format!("`{target}` is bound {access} from `{from}`")
+        }
+        MountOp::Tmpfs { .. } if path == target => format!("`{target}` is an empty folder in memory"),
+        MountOp::Tmpfs { .. } => {
+            format!("`{target}` is an empty folder in memory; nothing of the host is in it")
+        }
+        MountOp::Proc => format!("`{target}` shows the sandbox's own processes; `/proc/sys` is read-only"),
+        MountOp::Dev => format!("`{target}` has a few harmless devices and its own terminals"),
+        MountOp::Symlink { source } => format!("`{target}` is a link to `{source}`"),
+        MountOp::Mask { .. } => format!("`{target}` is hidden"),
+        MountOp::File { .. } => format!("`{target}` is a file made for the run"),
+    }
+}
+
+/// Why a variable is set inside, or not.
+pub fn env(plan: &CheckedPlan, facts: &HostFacts, name: &str) -> Answer {
+    if let Some(entry) = plan.environment.iter().find(|entry| entry.name == name) {
+        let text = match &entry.value {
+            EnvValue::Value { value } => format!("`{name}` is `{value}`"),
+            EnvValue::Reference { reference, label } => {
+                format!("`{name}` comes from `{reference}` ({label})")
+            }
+        };
+        return Answer::new(name, "set", vec![reason(text, &entry.origin)]);
+    }
+    let text = match facts.environment.get(name) {
+        Some(fact) if fact.is_set() => {
+            format!("`{name}` is set on the host and nothing passes it; `--env {name}` would")
+        }
+        Some(_) => format!("`{name}` is empty on the host, which counts as unset"),
+        None => format!("`{name}` is not set on the host"),
+    };
+    Answer::new(name, "not set", vec![reason(text, "built-in: env allowlist")])
+}
+
+/// Why a host can be reached from inside, or not.
+pub fn host(plan: &CheckedPlan, host: &str, port: Option<u16>) -> Answer {
+    let network = &plan.network;
+    let subject = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let (verdict, text) = match network.tier {
+        NetworkTier::Full => ("reachable", "tier `full`: whatever this machine reaches".to_owned()),
+        NetworkTier::Learn => ("reachable", "tier `learn`: everything, recorded".to_owned()),
+        NetworkTier::None => ("not reachable", "tier `none`: nobody".to_owned()),
+        tier @ (NetworkTier::Agent | NetworkTier::Dev) => {
+            let allowed = network
+                .allow
+                .iter()
+                .find(|allowed| allowed.host == host && port.is_none_or(|port| port == allowed.port));
+            if let Some(allowed) = allowed {
+                let chain =
+                    vec![reason(format!("`{}:{}` is allowed", allowed.host, allowed.port), &allowed.origin)];
+                return Answer::new(&subject, "reachable", chain);
+            }
+            ("not reachable", format!("tier `{tier}`: it is not on the list"))
+        }
+    };
+    Answer::new(&subject, verdict, vec![reason(text, &network.origin)])
+}

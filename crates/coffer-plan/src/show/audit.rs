@@ -1,0 +1,246 @@
+//! The audit: what the agent can see and reach, on stderr before each run. Three sections and the
+//! Sign-in line; legible without colour.
+
+use std::fmt::Write as _;
+
+use camino::Utf8Path;
+
+use crate::origin::OriginLayer;
+use crate::plan::{
+    Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Mount, MountOp, NetworkTier,
+    Note, Plan, Source,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Whether colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// ANSI colours.
+    pub color: bool,
+}
+
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const CYAN: &str = "36";
+const RED: &str = "31";
+const BOLD: &str = "1";
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The whole audit, ending in a line break. A new field of the plan breaks this function, so that it is
+/// not forgotten.
+pub fn audit(plan: &CheckedPlan, style: Style) -> String {
+    let Plan {
+        schema: _,
+        command,
+        identity,
+        environment,
+        mounts,
+        network: _,
+        credential: _,
+        state: _,
+        limits: _,
+        hardening: _,
+        sign_in: _,
+        backend,
+        notes,
+        proposals,
+    } = &**plan;
+    let mut out = String::new();
+    let mut title = format!("{} in {}", command.agent, printable(command.workdir.as_str()));
+    let _ = write!(title, ", by {}, as {} ({}:{})", backend.kind, identity.user, identity.uid, identity.gid);
+    if identity.uid != identity.host_uid {
+        let _ = write!(title, ", on the host {}:{}", identity.host_uid, identity.host_gid);
+    }
+    let _ = writeln!(out, "{}", style.paint(BOLD, &title));
+    let words: Vec<String> = command.argv.iter().map(|word| printable(word)).collect();
+    let _ = writeln!(out, "  runs: {}", words.join(" "));
+    section(&mut out, style, "Environment");
+    for entry in environment {
+        let _ = writeln!(out, "  {}", variable(entry, style));
+    }
+    section(&mut out, style, "Mounts");
+    mounts_section(&mut out, mounts, &identity.home, style);
+    section(&mut out, style, "Network");
+    network_section(&mut out, plan);
+    section(&mut out, style, "Sign-in");
+    sign_in_section(&mut out, plan, style);
+    notes_section(&mut out, "Notes", notes, style);
+    notes_section(
+        &mut out,
+        "Proposed by the project, not active (`coffer trust` after reading them)",
+        proposals,
+        style,
+    );
+    out
+}
+
+fn section(out: &mut String, style: Style, title: &str) {
+    let _ = writeln!(out, "{}", style.paint(BOLD, title));
+}
+
+fn notes_section(out: &mut String, title: &str, notes: &[Note], style: Style) {
+    if notes.is_empty() {
+        return;
+    }
+    section(out, style, title);
+    for note in notes {
+        let _ = writeln!(out, "  {} ({})", printable(&note.text), printable(&note.origin.to_string()));
+    }
+}
+
+fn variable(entry: &EnvEntry, style: Style) -> String {
+    let (prefix, color) = match entry.class {
+        EnvClass::Sandbox => ("[~]", GREEN),
+        EnvClass::Host => ("[>]", YELLOW),
+        EnvClass::Extra => ("[+]", CYAN),
+    };
+    let value = match &entry.value {
+        EnvValue::Value { value } => printable(value),
+        EnvValue::Reference { reference: _, label } if label == "set" => "****".to_owned(),
+        EnvValue::Reference { reference: _, label } => format!("**** ({})", printable(label)),
+    };
+    format!("{} {}={value}", style.paint(color, prefix), printable(&entry.name))
+}
+
+/// One line a mount; what every sandbox has in common is counted on one line each.
+fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: Style) {
+    let is_common =
+        |mount: &&Mount| mount.origin.layer == OriginLayer::BuiltIn && common_group(mount).is_some();
+    for group in ["system", "etc allowlist", "private", "made for the sandbox"] {
+        let members: Vec<&Mount> =
+            mounts.iter().filter(is_common).filter(|mount| common_group(mount) == Some(group)).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let targets: Vec<String> = members.iter().map(|mount| printable(mount.target.as_str())).collect();
+        let (access, what) = match group {
+            "private" => ("--", "empty and private".to_owned()),
+            "etc allowlist" => ("ro", format!("{} of /etc", targets.len())),
+            _ => ("ro", group.to_owned()),
+        };
+        let list = if group == "etc allowlist" { strip_etc(&targets) } else { targets.join(" ") };
+        let _ = writeln!(out, "  {access}  {what}: {list}");
+    }
+    for mount in mounts.iter().filter(|mount| !is_common(mount)) {
+        let _ = writeln!(out, "  {}", mount_line(mount, home, style));
+    }
+}
+
+fn strip_etc(targets: &[String]) -> String {
+    targets.iter().map(|target| target.trim_start_matches("/etc/")).collect::<Vec<_>>().join(" ")
+}
+
+fn common_group(mount: &Mount) -> Option<&'static str> {
+    ["system", "etc allowlist", "private", "made for the sandbox"]
+        .into_iter()
+        .find(|group| *group == mount.origin.name)
+}
+
+fn mount_line(mount: &Mount, home: &Utf8Path, style: Style) -> String {
+    let target = printable(mount.target.as_str());
+    let (access, rest) = match &mount.op {
+        MountOp::Bind { source, access } => {
+            let from = match source {
+                Source::Host { path, .. } if *path == mount.target => String::new(),
+                Source::Host { path, .. } | Source::Own { path } => format!(" <- {}", short(path, home)),
+                Source::Run { folder } => format!(" <- this run's {folder} folder"),
+            };
+            (*access, from)
+        }
+        MountOp::Tmpfs { .. } => (Access::Rw, " (empty, in memory, gone after the run)".to_owned()),
+        MountOp::Proc => (Access::Ro, " (its own processes)".to_owned()),
+        MountOp::Dev => (Access::Rw, " (its own devices)".to_owned()),
+        MountOp::Symlink { source } => (Access::Ro, format!(" -> {}", printable(source))),
+        MountOp::Mask { .. } => {
+            return format!("--  {target} (hidden)  [{}]", printable(&mount.origin.to_string()));
+        }
+        MountOp::File { content: FileContent::Text { .. } } => (Access::Ro, " (made for the run)".to_owned()),
+        MountOp::File { content: FileContent::Reference { label, .. } } => {
+            (Access::Ro, format!(" ({})", printable(label)))
+        }
+    };
+    let word = match access {
+        Access::Ro => access.word().to_owned(),
+        Access::Rw => style.paint(YELLOW, access.word()),
+    };
+    format!("{word}  {target}{rest}  [{}]", printable(&mount.origin.to_string()))
+}
+
+fn short(path: &Utf8Path, home: &Utf8Path) -> String {
+    match path.strip_prefix(home) {
+        Ok(below) => format!("~/{}", printable(below.as_str())),
+        Err(_) => printable(path.as_str()),
+    }
+}
+
+fn network_section(out: &mut String, plan: &Plan) {
+    let network = &plan.network;
+    let what = match network.tier {
+        NetworkTier::None => "nobody; its own empty loopback",
+        NetworkTier::Agent => "the agent's API and nobody else",
+        NetworkTier::Dev => "the hosts listed here and nobody else",
+        NetworkTier::Learn => "anybody, recorded",
+        NetworkTier::Full => {
+            "anybody this machine reaches, the host's loopback and abstract sockets included"
+        }
+    };
+    let _ = writeln!(out, "  {}: {what}  [{}]", network.tier, printable(&network.origin.to_string()));
+    for allowed in &network.allow {
+        let _ = writeln!(out, "  {}:{}  [{}]", printable(&allowed.host), allowed.port, allowed.origin);
+    }
+    for port in &network.forward {
+        let _ = writeln!(out, "  forward: the host's port {port}");
+    }
+    for port in &network.publish {
+        let _ = writeln!(out, "  publish: port {port} on the host's loopback");
+    }
+}
+
+fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
+    let sign_in = &plan.sign_in;
+    let winner = sign_in.winner.as_deref().unwrap_or("nothing");
+    let _ = writeln!(out, "  {winner}: {}", printable(&sign_in.reason));
+    let credential = &plan.credential;
+    match (credential.mode, &credential.file) {
+        (AuthMode::Lease, Some(file)) => {
+            let until = match credential.expires_at_ms.map(jiff::Timestamp::from_millisecond) {
+                Some(Ok(end)) => format!("until {end:.0}"),
+                Some(Err(_)) | None => "for as long as the API takes it".to_owned(),
+            };
+            let account = &credential.account;
+            let _ =
+                writeln!(out, "  lease of account {account}, {until}, without refresh token, from {file}");
+        }
+        (AuthMode::None, _) => {
+            let _ = writeln!(out, "  auth `none`: no credential of the host crosses");
+        }
+        (AuthMode::Lease | AuthMode::Gateway | AuthMode::Shared, _) => {}
+    }
+    if let Some(warning) = &sign_in.warning {
+        let _ = writeln!(out, "  {} {}", style.paint(RED, "warning:"), printable(warning));
+    }
+}
+
+/// Text without control characters: a value must not move the cursor or recolour the audit.
+pub fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
+        if character.is_control() || is_reordering(character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+        out
+    })
+}
+
+/// Characters that make text look like other text.
+fn is_reordering(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
