@@ -1,6 +1,7 @@
 //! The text of config files.
 
 use camino::Utf8Path;
+use zeroize::Zeroizing;
 
 use crate::error::HostError;
 use crate::read::{Found, MAX_BYTES, Unread, read_beneath, read_file};
@@ -27,19 +28,32 @@ pub fn read_project_config(path: &Utf8Path) -> Result<Option<String>, HostError>
     }
 }
 
+/// The bytes of a file of the user's that may hold secrets (a login, settings); they are wiped on drop.
+/// `limit` is in bytes. `None` when there is none.
+///
+/// # Errors
+/// When something is there that is no readable file of at most `limit` bytes.
+pub fn read_secret(path: &Utf8Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, HostError> {
+    found(path, read_file(path, limit)).map(|found| found.map(|found| found.content))
+}
+
 fn text(path: &Utf8Path, read: Result<Found, Unread>) -> Result<Option<String>, HostError> {
-    let path = path.to_owned();
-    let found = match read {
-        Ok(found) => found,
-        Err(Unread::Missing) => return Ok(None),
-        Err(Unread::Link) => return Err(HostError::ConfigLink { path }),
-        Err(Unread::NotFile(what)) => return Err(HostError::ConfigNotFile { path, what }),
-        Err(Unread::TooLarge(limit)) => return Err(HostError::ConfigTooLarge { path, limit }),
-        Err(Unread::Os(source)) => return Err(HostError::ConfigUnreadable { path, source }),
-    };
+    let Some(found) = found(path, read)? else { return Ok(None) };
     match std::str::from_utf8(&found.content) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(error) => Err(HostError::ConfigNotText { path, at: error.valid_up_to() }),
+        Err(error) => Err(HostError::ConfigNotText { path: path.to_owned(), at: error.valid_up_to() }),
+    }
+}
+
+fn found(path: &Utf8Path, read: Result<Found, Unread>) -> Result<Option<Found>, HostError> {
+    let path = path.to_owned();
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(Unread::Missing) => Ok(None),
+        Err(Unread::Link) => Err(HostError::ConfigLink { path }),
+        Err(Unread::NotFile(what)) => Err(HostError::ConfigNotFile { path, what }),
+        Err(Unread::TooLarge(limit)) => Err(HostError::ConfigTooLarge { path, limit }),
+        Err(Unread::Os(source)) => Err(HostError::ConfigUnreadable { path, source }),
     }
 }
 

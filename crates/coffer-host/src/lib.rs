@@ -30,7 +30,7 @@ mod search;
 mod settings;
 mod user;
 
-pub use config::{read_config, read_project_config};
+pub use config::{read_config, read_project_config, read_secret};
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use lookup::look_up;

@@ -6,6 +6,7 @@ mod descriptors;
 mod error;
 mod folder;
 mod prepare;
+mod secret;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -16,16 +17,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio as Redirect};
 
 use coffer_plan::plan::Reference;
-use zeroize::Zeroizing;
 
 use crate::launch::{Launch, Word};
 use crate::supervise::{Ended, Stdio, control_pair, supervise};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
-
-/// Bytes that may be secret; they are wiped when dropped.
-pub type SecretBytes = Zeroizing<Vec<u8>>;
+pub use secret::SecretBytes;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.
 pub trait Resolve {
@@ -73,10 +71,10 @@ fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> 
     let mut inherited = Inherited::default();
     let control = init.as_raw_fd();
     inherited.keep(init);
-    let mut options = Zeroizing::new(Vec::new());
+    let mut options = SecretBytes::default();
     for word in &launch.options {
-        options.extend_from_slice(&word_bytes(word, folders, resolve, &mut inherited, control)?);
-        options.push(0);
+        options.append(&word_bytes(word, folders, resolve, &mut inherited, control)?);
+        options.append(&[0]);
     }
     let options = inherited.data(&options)?;
     let mut backend = Command::new(&launch.program);
@@ -103,16 +101,16 @@ fn word_bytes(
     inherited: &mut Inherited,
     control: i32,
 ) -> Result<SecretBytes, RunError> {
-    let number = |number: i32| Zeroizing::new(number.to_string().into_bytes());
+    let number = |number: i32| SecretBytes::from(number.to_string().into_bytes());
     let resolved = |reference: &Reference| {
         resolve
             .resolve(reference)
             .map_err(|source| RunError::Resolve { reference: reference.clone(), source })
     };
     Ok(match word {
-        Word::Text(text) => Zeroizing::new(text.clone().into_bytes()),
+        Word::Text(text) => SecretBytes::from(text.clone().into_bytes()),
         Word::Ref(Reference::Folder(folder)) => {
-            Zeroizing::new(folders.path(*folder)?.into_string().into_bytes())
+            SecretBytes::from(folders.path(*folder)?.into_string().into_bytes())
         }
         Word::Ref(reference) => resolved(reference)?,
         Word::Data(text) => number(inherited.data(text.as_bytes())?),

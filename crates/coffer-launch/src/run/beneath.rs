@@ -69,9 +69,9 @@ impl Folder {
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 {
             return Err(RunError::Tampered { path, reason: "it is no plain file" });
         }
-        let mut content = SecretBytes::new(Vec::new());
+        let mut content = SecretBytes::default();
         let mut bounded = File::from(descriptor).take(MAX_FILE_BYTES + 1);
-        let read = bounded.read_to_end(&mut content);
+        let read = bounded.read_to_end(content.buffer());
         read.map_err(|source| RunError::State { action: "read", path: path.clone(), source })?;
         if content.len() as u64 > MAX_FILE_BYTES {
             return Err(RunError::Tampered { path, reason: "it is larger than 64 MiB" });

@@ -25,7 +25,7 @@ pub(super) fn prepare(
         }
         Preparation::Seed { place, file, content } => {
             let content = match content {
-                SeedContent::Text(text) => SecretBytes::new(text.clone().into_bytes()),
+                SeedContent::Text(text) => SecretBytes::from(text.clone().into_bytes()),
                 SeedContent::Ref(reference) => resolved(resolve, reference)?,
             };
             seed::merge(&Folder::open(&path_of(place, folders)?)?, file, &content)

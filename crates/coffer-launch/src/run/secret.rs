@@ -1,0 +1,46 @@
+//! Bytes that may be secret: they cannot be printed, and are wiped when dropped.
+
+use std::ops::Deref;
+
+use zeroize::Zeroizing;
+
+/// Bytes that may be secret. There is no `Debug`, `Display`, `Clone` or `Serialize` for them.
+#[derive(Default)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Adds bytes at the end. A grown buffer leaves its former one wiped.
+    pub(crate) fn append(&mut self, more: &[u8]) {
+        if self.0.len() + more.len() > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity((self.0.len() + more.len()) * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(more);
+    }
+
+    /// The buffer itself, for readers that fill it.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for SecretBytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for SecretBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
