@@ -95,3 +95,36 @@ fn bytes_that_are_not_utf8_are_never_shown() {
     assert_eq!(all.len(), 1);
     assert_eq!(all["A"], EnvFact::Redacted("set".into()));
 }
+
+proptest::proptest! {
+    /// Whatever a variable holds, its label has nothing but a scheme, a host and a port in it.
+    #[test]
+    fn a_label_is_an_address_or_a_word(text in "[a-zA-Z]{0,6}(://)?[ -~\u{e4}]{0,40}") {
+        let label = match fact("HTTPS_PROXY", OsStr::new(&text)) {
+            EnvFact::Redacted(label) => label,
+            EnvFact::Empty => return Ok(()),
+            EnvFact::Value(value) => panic!("{value}"),
+        };
+        if label != "set" {
+            let (scheme, rest) = label.split_once("://").unwrap();
+            proptest::prop_assert!(scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            proptest::prop_assert!(!rest.is_empty() && !rest.contains(['@', '/', '?', '#', '\\', ' ', '%']));
+        }
+    }
+
+    /// A password never shows, however it is spelt, as long as a host follows it.
+    #[test]
+    fn a_password_never_shows(user in "[a-z]{0,5}", password in "[A-Z]{8}", host in "[a-z]{1,9}", port in 1_u16..) {
+        for text in [
+            format!("https://{user}:{password}@{host}:{port}/"),
+            format!("https://{password}@{host}?{password}"),
+            format!("{host}:{password}"),
+            format!("https://{user}:{password}"),
+            format!("https://{user}:{password}@"),
+        ] {
+            if let EnvFact::Redacted(label) = fact("ANTHROPIC_BASE_URL", OsStr::new(&text)) {
+                proptest::prop_assert!(!label.contains(&password), "{text}: {label}");
+            }
+        }
+    }
+}

@@ -83,3 +83,24 @@ fn the_later_file_wins_and_includes_are_not_followed() {
     let broken = scratch.file("broken", b"[user]\nname = \xff\n");
     assert_eq!(identity(&[broken]), None);
 }
+
+proptest::proptest! {
+    /// What is read is what git reads: the parser neither panics nor makes up entries.
+    #[test]
+    fn any_text_is_read_or_refused(text in "[\\[\\]\"\\\\=#;\\n\\r\\ta-zA-Z0-9.\u{e4} -]{0,80}") {
+        if let Some(entries) = parse(&text) {
+            for entry in entries {
+                let keys = text.to_ascii_lowercase();
+                proptest::prop_assert!(keys.contains(&entry.section) && keys.contains(&entry.key));
+            }
+        }
+    }
+
+    /// A value that is quoted comes back as it was.
+    #[test]
+    fn a_quoted_value_survives(value in "[ -~\u{e4}]{0,30}") {
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let text = format!("[user]\n\tname = \"{quoted}\" ; comment\n");
+        proptest::prop_assert_eq!(parse(&text), Some(vec![entry("user", "name", &value)]));
+    }
+}

@@ -3,18 +3,26 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use coffer_plan::facts::{EnvFact, FACTS_SCHEMA, PathKind};
 
-use super::{Machine, base};
+use super::Machine;
 use crate::error::HostError;
 use crate::scratch::{Scratch, set};
 
 #[test]
 fn this_machine_can_be_read() {
-    let facts = base().unwrap();
+    let scratch = Scratch::new();
+    let mut machine = Machine::this().unwrap();
+    let count = machine.environment.len();
+    assert_eq!(count, std::env::vars_os().count());
+    assert_eq!(machine.current_folder, std::env::current_dir().unwrap());
+    // What is remembered belongs in no real home.
+    set(&mut machine, "HOME", scratch.path("home"));
+    set(&mut machine, "XDG_CACHE_HOME", scratch.path("home/cache"));
+    let facts = machine.base().unwrap();
     assert_eq!(facts.schema, FACTS_SCHEMA);
     assert_eq!(facts.coffer, std::env::current_exe().unwrap().canonicalize().unwrap());
     assert!(facts.now_ms > 1_700_000_000_000);
     assert!(facts.exists(&facts.project.path) && facts.exists(&facts.coffer));
-    assert_eq!(facts.environment.len(), std::env::vars_os().count());
+    assert_eq!(facts.landlock_abi, coffer_sys::landlock::landlock_abi());
 }
 
 #[test]
