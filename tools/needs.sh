@@ -103,6 +103,10 @@ as_root() {
     fi
 }
 
+have_pip() {
+    python3 -m pip --version >/dev/null 2>&1
+}
+
 # describe_step STEP: the command to type for the same effect.
 describe_step() {
     local how=${1%% *} id=${1#* } dir package version
@@ -113,7 +117,14 @@ describe_step() {
     dir=$(tool_dir "$id") package=$(tool_field "$id" 3) version=$(tool_field "$id" 4)
     case $(tool_field "$id" 1) in
         npm) printf 'npm install --prefix %q %s@%s\n' "$dir" "$package" "$version" ;;
-        *) printf 'cargo install --locked --root %q %s@%s\n' "$dir" "$package" "$version" ;;
+        cargo) printf 'cargo install --locked --root %q %s@%s\n' "$dir" "$package" "$version" ;;
+        typos)
+            if have_pip; then
+                printf 'python3 -m pip install --no-deps --target %q typos==%s\n' "$dir" "$version"
+            else
+                printf 'cargo install --locked --root %q %s@%s\n' "$dir" "$package" "$version"
+            fi
+            ;;
     esac
 }
 
@@ -156,11 +167,11 @@ install_by_cargo() {
 
 # The package index for Python has it ready made; from source it takes some minutes.
 install_typos() {
-    if command -v python3 >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 &&
-        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --target "$2" "typos==$(tool_field "$1" 4)"; then
-        return
+    if have_pip; then
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --target "$2" "typos==$(tool_field "$1" 4)"
+    else
+        install_by_cargo "$1" "$2"
     fi
-    install_by_cargo "$1" "$2"
 }
 
 perform_step() {
