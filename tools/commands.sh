@@ -126,7 +126,7 @@ x_bench() {
     need_command bwrap bubblewrap
     provide
     cargo build --quiet --locked --release -p cofferdam
-    cargo xtask bench --coffer "$(built coffer release)" "$@"
+    cargo run --quiet --locked --release -p xtask -- bench --coffer "$(built coffer release)" "$@"
 }
 
 FAILED=()
@@ -137,6 +137,11 @@ gate() {
     shift
     say "lint: $name"
     "$@" || FAILED+=("$name")
+}
+
+# As the alias `cargo xtask`, and sure not to touch Cargo.lock.
+xtask() {
+    cargo run --quiet --locked --package xtask -- "$@"
 }
 
 # The database of advisories lies in a git repository that not every machine can reach.
@@ -163,10 +168,10 @@ x_lint() {
     gate 'spelling' typos
     gate 'formatting' cargo fmt --all --check
     gate 'clippy' cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-    gate 'dependency rules' cargo xtask check-deps
-    gate 'file sizes' cargo xtask check-size
-    gate 'promises' cargo xtask check-promises
-    gate 'generated pages' cargo xtask generate --check
+    gate 'dependency rules' xtask check-deps
+    gate 'file sizes' xtask check-size
+    gate 'promises' xtask check-promises
+    gate 'generated pages' xtask generate --check
     gate 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
     gate 'licences, bans, sources' cargo-deny --locked check bans licenses sources
     gate 'advisories' check_advisories

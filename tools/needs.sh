@@ -94,6 +94,7 @@ as_root_words() {
 }
 
 as_root() {
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null 2>&1 || fail 4 "no \`sudo\` here: have root do \`$*\`"
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     elif [ -t 0 ]; then
