@@ -50,6 +50,17 @@ need_for_tests() {
     ! have_nightly || need_for_fuzz
 }
 
+test_besides_nextest() {
+    if have_nightly; then
+        say "compiling the fuzz targets"
+        compile_fuzz_targets
+    else
+        say "no nightly toolchain: the fuzz targets are not compiled"
+    fi
+    say "documentation tests"
+    cargo test --quiet --locked --workspace --doc
+}
+
 x_test() {
     need_for_tests
     provide
@@ -62,16 +73,10 @@ x_test() {
     COFFER_TEST_USER=$TEST_USER
     PATH=$PATH:$(tool_bin nextest)
     isolate
-    if have_nightly; then
-        say "compiling the fuzz targets"
-        compile_fuzz_targets
-    else
-        say "no nightly toolchain: the fuzz targets are not compiled"
-    fi
+    # Whoever names tests wants those and no others.
+    [ $# -gt 0 ] || test_besides_nextest
     local profile=default
     [ -z "${CI:-}" ] || profile=ci
-    say "documentation tests"
-    cargo test --quiet --locked --workspace --doc
     say "tests"
     export COFFER_TEST_SKIP_LOG=$TEST_HOME/skipped
     local outcome=0
