@@ -50,15 +50,18 @@ need_for_tests() {
     ! have_nightly || need_for_fuzz
 }
 
+# Both run even when the first fails; returns 1 if any did.
 test_besides_nextest() {
+    local outcome=0
     if have_nightly; then
         say "compiling the fuzz targets"
-        compile_fuzz_targets
+        compile_fuzz_targets || outcome=1
     else
         say "no nightly toolchain: the fuzz targets are not compiled"
     fi
     say "documentation tests"
-    cargo test --quiet --locked --workspace --doc
+    cargo test --quiet --locked --workspace --doc || outcome=1
+    return "$outcome"
 }
 
 x_test() {
@@ -73,13 +76,12 @@ x_test() {
     COFFER_TEST_USER=$TEST_USER
     PATH=$PATH:$(tool_bin nextest)
     isolate
+    local profile=default outcome=0
     # Whoever names tests wants those and no others.
-    [ $# -gt 0 ] || test_besides_nextest
-    local profile=default
+    [ $# -gt 0 ] || test_besides_nextest || outcome=$?
     [ -z "${CI:-}" ] || profile=ci
     say "tests"
     export COFFER_TEST_SKIP_LOG=$TEST_HOME/skipped
-    local outcome=0
     cargo nextest run --locked --workspace --profile "$profile" "$@" || outcome=$?
     if [ -s "$COFFER_TEST_SKIP_LOG" ]; then
         say "$(wc -l <"$COFFER_TEST_SKIP_LOG") tests were skipped for want of something on this machine:"

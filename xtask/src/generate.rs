@@ -3,6 +3,7 @@
 //! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
 
 mod layers;
+mod schemas;
 
 use crate::error::Error;
 use crate::tree::Tree;
@@ -16,7 +17,7 @@ struct Page {
 
 type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
 
-const GENERATORS: &[Generator] = &[layers::pages];
+const GENERATORS: &[Generator] = &[layers::pages, schemas::pages];
 
 /// The command that the pages name at their top.
 const COMMAND: &str = "cargo xtask generate";
