@@ -4,6 +4,7 @@
 //! credentials it has issued, refuses all others, and writes down every request. It runs on a thread of its own,
 //! so that blocking tests and `coffer try` can use it alike.
 
+mod authorize;
 mod deliver;
 mod gemini;
 mod messages;

@@ -146,6 +146,32 @@ fn a_code_signs_in_once() {
 }
 
 #[test]
+fn the_sign_in_page_sends_codes_to_loopback_only() {
+    let api = FakeApi::builder().start().unwrap();
+    let visit = |redirect: &str| {
+        let query = format!("code_challenge=x&state=s&redirect_uri={redirect}");
+        raw(&api, &format!("GET /cai/oauth/authorize?{query} HTTP/1.1"), "")
+    };
+    let near = visit("http%3A%2F%2Flocalhost%3A4711%2Fcallback");
+    assert_eq!(status(&near), 302);
+    assert!(near.contains("location: http://localhost:4711/callback?code=code-FAKE-"), "{near}");
+    for far in ["https%3A%2F%2Fplatform.claude.com%2Fcallback", "http%3A%2F%2Flocalhost.example%2F", ""] {
+        let shown = visit(far);
+        assert_eq!(status(&shown), 200, "{shown}");
+        assert!(body(&shown)["paste"].as_str().unwrap().ends_with("#s"), "{shown}");
+    }
+    assert_eq!(api.requests()[0].query, ["code_challenge", "state", "redirect_uri"]);
+}
+
+#[test]
+fn a_token_request_may_be_a_form() {
+    let api = FakeApi::builder().start().unwrap();
+    let token = api.issue_login(&LoginSpec::default()).refresh_token.unwrap();
+    let head = "POST /v1/oauth/token HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded";
+    assert_eq!(status(&raw(&api, head, &format!("grant_type=refresh_token&refresh_token={token}"))), 200);
+}
+
+#[test]
 fn scripted_failures_come_in_order_and_leave() {
     let api = FakeApi::builder().start().unwrap();
     let key = format!("x-api-key: {}", api.add_api_key());
@@ -259,9 +285,14 @@ fn tls_is_trusted_by_its_own_ca_only_and_holds_the_names() {
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    for name in
-        ["api.anthropic.com", "platform.claude.com", "console.anthropic.com", "localhost", "127.0.0.1"]
-    {
+    for name in [
+        "api.anthropic.com",
+        "platform.claude.com",
+        "console.anthropic.com",
+        "claude.com",
+        "localhost",
+        "127.0.0.1",
+    ] {
         assert_eq!(status(&get(name, true).unwrap()), 200, "{name}");
     }
     assert!(get("example.invalid", true).is_err());

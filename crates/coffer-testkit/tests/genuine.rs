@@ -3,21 +3,24 @@
 //! Each test runs inside a network namespace with loopback only and with a home of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use coffer_testkit::fake::fingerprint;
 use coffer_testkit::{Answer, FakeApi, LoginSpec, RequestRecord, Scratch, netns, require};
 use serde_json::{Value, json};
 
-const HOSTS: [&str; 3] = ["api.anthropic.com", "platform.claude.com", "console.anthropic.com"];
+const HOSTS: [&str; 5] =
+    ["api.anthropic.com", "platform.claude.com", "console.anthropic.com", "claude.com", "claude.ai"];
 const LOGIN: &str = ".claude/.credentials.json";
 
 /// `claude -p hi` in the scratch project.
 fn claude(scratch: &Scratch, program: &Path) -> Command {
     let mut command = scratch.command(program);
-    command.args(["-p", "hi"]).stdin(std::process::Stdio::null());
+    command.args(["-p", "hi"]).stdin(Stdio::null());
     command
 }
 
@@ -113,6 +116,62 @@ fn runs_a_tool_that_the_answer_asks_for(program: &Path) {
     assert!(mark.exists(), "{}", said(&output));
 }
 
+/// What both ways to sign in must end with: a login of our making in the file, good for an answer.
+fn signed_in(scratch: &Scratch, api: &FakeApi, program: &Path, ca: &Path) {
+    let stored: Value =
+        serde_json::from_str(&std::fs::read_to_string(scratch.home().join(LOGIN)).unwrap()).unwrap();
+    let access = stored["claudeAiOauth"]["accessToken"].as_str().unwrap();
+    assert!(access.starts_with("sk-ant-oat01-FAKE-"), "{access}");
+    let granted = api.requests().into_iter().find(|one| one.path == "/v1/oauth/token").unwrap();
+    assert_eq!(granted.grant_type.as_deref(), Some("authorization_code"));
+    let output = claude(scratch, program).env("NODE_EXTRA_CA_CERTS", ca).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "practice answer: hi", "{}", said(&output));
+}
+
+/// `claude auth login` with `browser` as the browser; ends on its own when nobody signs in.
+fn sign_in(scratch: &Scratch, program: &Path, ca: &Path, browser: &Path) -> Child {
+    scratch
+        .command("timeout")
+        .arg("60")
+        .arg(program)
+        .args(["auth", "login"])
+        .env("NODE_EXTRA_CA_CERTS", ca)
+        .env("BROWSER", browser)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signs_in_with_a_browser(program: &Path) {
+    let Some(curl) = require::program("curl") else { return };
+    let scratch = Scratch::new().unwrap();
+    let ca = scratch.root().join("ca.pem");
+    let api = FakeApi::builder().tls(SocketAddr::from(([127, 0, 0, 1], 443))).ca_out(&ca).start().unwrap();
+    let visit = format!("#!/bin/sh\nexec {} -sL --cacert {} \"$1\"\n", curl.display(), ca.display());
+    let browser = scratch.write_home("browser", &visit).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let output = sign_in(&scratch, program, &ca, &browser).wait_with_output().unwrap();
+    assert!(output.status.success(), "{} {:?}", said(&output), api.requests());
+    signed_in(&scratch, &api, program, &ca);
+}
+
+fn signs_in_with_a_pasted_code(program: &Path) {
+    let scratch = Scratch::new().unwrap();
+    let ca = scratch.root().join("ca.pem");
+    let api = FakeApi::builder().tls(SocketAddr::from(([127, 0, 0, 1], 443))).ca_out(&ca).start().unwrap();
+    let mut child = sign_in(&scratch, program, &ca, Path::new("true"));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let challenge =
+        lines.find_map(|line| line.split_once("/oauth/authorize?z-").map(|(_, rest)| rest.to_owned()));
+    let code = api.issue_code(LoginSpec::default(), Some(challenge.unwrap().trim()));
+    child.stdin.take().unwrap().write_all(format!("{code}#practice\n").as_bytes()).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?} {:?}", api.requests());
+    signed_in(&scratch, &api, program, &ca);
+}
+
 macro_rules! genuine {
     ($($test:ident: $check:ident, $cli:ident;)+) => {$(
         #[test]
@@ -129,9 +188,12 @@ genuine! {
     native_answers_to_an_api_key: answers_to_an_api_key, claude_native;
     native_answers_to_a_refreshless_file: answers_to_a_refreshless_file, claude_native;
     native_refreshes_through_tls: refreshes_through_tls, claude_native;
+    native_signs_in_with_a_browser: signs_in_with_a_browser, claude_native;
+    native_signs_in_with_a_pasted_code: signs_in_with_a_pasted_code, claude_native;
     native_runs_a_tool: runs_a_tool_that_the_answer_asks_for, claude_native;
     js_answers_to_an_api_key: answers_to_an_api_key, claude_js;
     js_answers_to_a_refreshless_file: answers_to_a_refreshless_file, claude_js;
     js_refreshes_through_tls: refreshes_through_tls, claude_js;
+    js_signs_in_with_a_browser: signs_in_with_a_browser, claude_js;
     js_runs_a_tool: runs_a_tool_that_the_answer_asks_for, claude_js;
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -22,6 +22,7 @@ pub(crate) struct Broken;
 pub(crate) struct Reply {
     pub(crate) status: u16,
     content_type: &'static str,
+    location: Option<String>,
     parts: Vec<Bytes>,
 }
 
@@ -38,11 +39,20 @@ pub(crate) enum Manner {
 
 impl Reply {
     pub(crate) fn json(status: u16, value: &Value) -> Self {
-        Self { status, content_type: "application/json", parts: vec![Bytes::from(value.to_string())] }
+        Self {
+            status,
+            content_type: "application/json",
+            location: None,
+            parts: vec![Bytes::from(value.to_string())],
+        }
     }
 
     pub(crate) fn text(status: u16, text: String) -> Self {
-        Self { status, content_type: "application/json", parts: vec![Bytes::from(text)] }
+        Self { status, content_type: "application/json", location: None, parts: vec![Bytes::from(text)] }
+    }
+
+    pub(crate) fn redirect(location: String) -> Self {
+        Self { location: Some(location), ..Self::text(302, "{}".to_owned()) }
     }
 
     /// Named server-sent events; the CLI ignores events without an `event:` line.
@@ -51,18 +61,18 @@ impl Reply {
             .iter()
             .map(|(name, data)| Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
             .collect();
-        Self { status: 200, content_type: "text/event-stream", parts }
+        Self { status: 200, content_type: "text/event-stream", location: None, parts }
     }
 
     /// Server-sent events without names, as Google's API sends them.
     pub(crate) fn unnamed_events(events: &[Value]) -> Self {
         let parts = events.iter().map(|data| Bytes::from(format!("data: {data}\n\n"))).collect();
-        Self { status: 200, content_type: "text/event-stream", parts }
+        Self { status: 200, content_type: "text/event-stream", location: None, parts }
     }
 
     pub(crate) fn garbage() -> Self {
         let parts = vec![Bytes::from_static(b"\x00\xff\xfe}{ not json, no event \x80\n\n")];
-        Self { status: 200, content_type: "application/octet-stream", parts }
+        Self { status: 200, content_type: "application/octet-stream", location: None, parts }
     }
 
     /// Builds the response. Spoilt ones with a known length announce that length all the same.
@@ -104,6 +114,9 @@ impl Reply {
         *response.status_mut() = StatusCode::from_u16(self.status).map_err(|_| Broken)?;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
+            headers.insert(LOCATION, location);
+        }
         if let Some(length) = length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }

@@ -86,12 +86,12 @@ pub(crate) fn seen_in_header(name: &str, value: &str) -> SeenCredential {
     SeenCredential { place: name.to_owned(), scheme, fingerprint: fingerprint(secret.trim()) }
 }
 
-/// Names of the parameters of a query string.
+/// Names of the parameters of a query string; `z-CHALLENGE` of a short sign-in address is a value.
 pub(crate) fn query_names(query: &str) -> Vec<String> {
     query
         .split('&')
         .filter_map(|pair| pair.split('=').next())
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.is_empty() && !name.starts_with("z-"))
         .map(str::to_owned)
         .collect()
 }

@@ -1,9 +1,11 @@
 //! Which path answers what.
 
 use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use super::authorize;
 use super::deliver::Reply;
 use super::gemini;
 use super::messages::{self, Answer};
@@ -17,6 +19,7 @@ use super::{ACCOUNT_EMAIL, ACCOUNT_UUID, ORGANIZATION_NAME, ORGANIZATION_UUID};
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
+    query: String,
     /// The body if it is JSON or a form, else null.
     pub(crate) body: Value,
     credentials: Vec<String>,
@@ -33,7 +36,8 @@ impl Call {
         Self {
             method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
-            body: serde_json::from_slice(body).unwrap_or_default(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            body: serde_json::from_slice(body).unwrap_or_else(|_| form(parts, body)),
             credentials,
         }
     }
@@ -43,10 +47,21 @@ impl Call {
     }
 }
 
+/// A form's fields as an object; null for any other body.
+fn form(parts: &Parts, body: &Bytes) -> Value {
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Value::Null;
+    }
+    let fields = form_urlencoded::parse(body).into_owned();
+    Value::Object(fields.map(|(name, value)| (name, Value::String(value))).collect())
+}
+
 /// Does the work of a request and says what to answer.
 pub(crate) fn answer(inner: &mut Inner, call: &Call, seq: u64) -> Reply {
     let open = match (call.method.as_str(), call.path.as_str()) {
         (_, "/api/hello") | ("HEAD", "/") => Some(Reply::json(200, &json!({}))),
+        ("GET", path) if authorize::is_page(path) => Some(authorize::visit(&mut inner.tokens, &call.query)),
         ("POST", "/v1/oauth/token") => Some(token(inner, call)),
         ("POST", "/v1/oauth/revoke") => {
             let known = inner.tokens.revoke(call.text("token"));

@@ -158,7 +158,7 @@ async fn accept(shared: Arc<Shared>, listener: StdListener, tls: Option<TlsAccep
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, say: let the connections that hold them go on.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         let (shared, tls) = (Arc::clone(&shared), tls.clone());

@@ -13,10 +13,12 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use super::FakeError;
 
 /// Names that the server certificate holds; more can be added by the builder.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 9] = [
     "api.anthropic.com",
     "platform.claude.com",
     "console.anthropic.com",
+    "claude.com",
+    "claude.ai",
     "generativelanguage.googleapis.com",
     "localhost",
     "127.0.0.1",
