@@ -29,9 +29,11 @@ mod scratch;
 mod search;
 mod settings;
 mod user;
+mod variable;
 
 pub use config::{read_config, read_project_config, read_secret};
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use lookup::look_up;
 pub use machine::{Machine, base};
+pub use variable::variable;

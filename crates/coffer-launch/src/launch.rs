@@ -125,3 +125,10 @@ pub enum SeedContent {
     /// What the reference stands for.
     Ref(Reference),
 }
+
+impl Launch {
+    /// The backend's program.
+    pub fn program(&self) -> &camino::Utf8Path {
+        &self.program
+    }
+}

@@ -1,0 +1,172 @@
+//! The command line: what was said, nothing decided.
+
+mod flags;
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use flags::{DryRun, PlanFlags, RunFlags};
+
+/// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
+#[derive(Debug, Parser)]
+#[command(name = "coffer", version, max_term_width = 100)]
+pub struct Cli {
+    /// For every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// For every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Print nothing but data and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On terminals, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the agent, or a command, in a sandbox
+    Run(Box<RunFlags>),
+    /// Show the plan of a run and nothing else
+    Plan(Box<PlanCommand>),
+    /// Say which decision a path, a host or a variable rests on
+    Why(Box<WhyCommand>),
+    /// Look at what the project asks for, and trust exactly this content
+    Trust(TrustCommand),
+    /// Run the genuine agent, signed in, in a sandbox, against a practice API on this machine
+    Try(TryCommand),
+    /// Print the version
+    Version(VersionCommand),
+    /// Start a launch that `run --dry-run=command` printed
+    #[command(hide = true, name = coffer_launch::launch::VERB)]
+    ExecLaunch(ExecLaunchCommand),
+}
+
+/// `coffer plan`.
+#[derive(Debug, Args)]
+pub struct PlanCommand {
+    /// As for `run`.
+    #[command(flatten)]
+    pub flags: PlanFlags,
+    /// Print it as JSON
+    #[arg(long, conflicts_with = "diff")]
+    pub json: bool,
+    /// Print what changed since the last run here
+    #[arg(long)]
+    pub diff: bool,
+    /// Exit with 1 when it differs from the last run's
+    #[arg(long)]
+    pub check: bool,
+    /// Plan for a machine whose facts were saved, instead of this one
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub facts: Option<camino::Utf8PathBuf>,
+    /// Save this machine's facts
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub save_facts: Option<camino::Utf8PathBuf>,
+}
+
+/// `coffer why`.
+#[derive(Debug, Args)]
+pub struct WhyCommand {
+    /// What kind of thing it is
+    #[arg(value_enum)]
+    pub kind: Subject,
+    /// A path, a host with or without port, or a variable's name
+    pub subject: String,
+    /// As for `run`.
+    #[command(flatten)]
+    pub flags: PlanFlags,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `why` can be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// A path.
+    Path,
+    /// A host.
+    Host,
+    /// A variable.
+    Env,
+}
+
+/// `coffer trust`.
+#[derive(Debug, Args)]
+pub struct TrustCommand {
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `coffer try`.
+#[derive(Debug, Args)]
+pub struct TryCommand {
+    /// The prompt
+    #[arg(default_value = "Say hello from inside the sandbox.")]
+    pub prompt: String,
+    /// Keep the practice folder, and say where it is
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `coffer version`.
+#[derive(Debug, Args)]
+pub struct VersionCommand {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `coffer exec-launch`.
+#[derive(Debug, Args)]
+pub struct ExecLaunchCommand {
+    /// As printed.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<String>,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Help, version, and everything that does not read.
+pub fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    // What was printed is read as it stands: `--` and options in it belong to the backend.
+    if arguments.get(1).is_some_and(|word| word == coffer_launch::launch::VERB) {
+        let words = arguments.into_iter().skip(2).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
+        let words =
+            words.map_err(|_| Cli::command().error(clap::error::ErrorKind::InvalidUtf8, "invalid UTF-8"))?;
+        let global = Global { color: Color::Auto, quiet: false };
+        return Ok(Cli { global, command: Command::ExecLaunch(ExecLaunchCommand { words }) });
+    }
+    Cli::try_parse_from(arguments)
+}
+
+/// The command line as data, for completions, man pages and the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,125 @@
+//! The flags that shape a plan.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use coffer_plan::config::{AuditMode, EnvSettings, Flags, MountSpec, Settings};
+use coffer_plan::plan::{AuthMode, BackendKind, NetworkTier, StateMode};
+
+/// `coffer run`.
+#[derive(Debug, Args)]
+pub struct RunFlags {
+    /// The flags that shape the plan.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Print the plan and the exact command instead of running it
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_name = "FORM")]
+    pub dry_run: Option<DryRun>,
+    /// When to print the audit: always, changed, never
+    #[arg(long, value_parser = audit_mode, value_name = "WHEN")]
+    pub audit: Option<AuditMode>,
+    /// Don't ask, also when the plan has grown since the last run here
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// The form of a dry run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// The audit and the command.
+    Text,
+    /// The plan as JSON.
+    Json,
+    /// The command, as one line that can be pasted.
+    Command,
+}
+
+/// The flags that shape a plan.
+#[derive(Debug, Clone, Args)]
+pub struct PlanFlags {
+    /// Add a profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Vec<String>,
+    /// The agent to run
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// The account whose login is used
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// How the run gets to be signed in: lease, none
+    #[arg(long, value_name = "MODE")]
+    pub auth: Option<AuthMode>,
+    /// Let the agent skip its own permission questions
+    #[arg(long)]
+    pub unattended: bool,
+    /// Where the agent's own files live: project, shared, fresh
+    #[arg(long, value_name = "MODE")]
+    pub state: Option<StateMode>,
+    /// What it can talk to: full, none
+    #[arg(long, value_name = "TIER")]
+    pub network: Option<NetworkTier>,
+    /// Show a path of the host inside; read-only unless `:rw`
+    #[arg(long, value_name = "SRC[:DST][:ro|rw]", value_parser = MountSpec::parse)]
+    pub mount: Vec<MountSpec>,
+    /// Pass a variable of the host, or set one
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// The working folder inside
+    #[arg(long, value_name = "PATH")]
+    pub workdir: Option<Utf8PathBuf>,
+    /// What makes the sandbox: bwrap
+    #[arg(long, value_name = "KIND")]
+    pub backend: Option<BackendKind>,
+    /// Be uid 0 inside (in a user namespace without capabilities)
+    #[arg(long)]
+    pub as_root_inside: bool,
+    /// A command to run instead of the agent; arguments for the agent when the first begins with `-`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+fn audit_mode(text: &str) -> Result<AuditMode, String> {
+    match text {
+        "always" => Ok(AuditMode::Always),
+        "changed" => Ok(AuditMode::Changed),
+        "never" => Ok(AuditMode::Never),
+        _ => Err("expected one of: always, changed, never".to_owned()),
+    }
+}
+
+impl PlanFlags {
+    /// The flags as the strongest config layer.
+    pub fn layer(&self, audit: Option<AuditMode>) -> Flags {
+        let switched = |on: bool| on.then_some(true);
+        let mut env = EnvSettings { pass: Vec::new(), set: BTreeMap::new() };
+        for word in &self.env {
+            match word.split_once('=') {
+                Some((name, value)) => drop(env.set.insert(name.to_owned(), value.to_owned())),
+                None => env.pass.push(word.clone()),
+            }
+        }
+        let for_agent = self.command.first().is_none_or(|word| word.starts_with('-'));
+        Flags {
+            settings: Settings {
+                agent: self.agent.clone(),
+                account: self.account.clone(),
+                auth: self.auth,
+                state: self.state,
+                network: self.network,
+                backend: self.backend,
+                audit,
+                unattended: switched(self.unattended),
+                as_root_inside: switched(self.as_root_inside),
+                mounts: self.mount.clone(),
+                env,
+                ..Settings::default()
+            },
+            profiles: self.profile.clone(),
+            command: (!for_agent).then(|| self.command.clone()),
+            agent_args: if for_agent { self.command.clone() } else { Vec::new() },
+            workdir: self.workdir.clone(),
+        }
+    }
+}

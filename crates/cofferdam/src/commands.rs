@@ -1,0 +1,26 @@
+//! One file a command.
+
+mod exec_launch;
+mod plan;
+mod practice;
+mod run;
+mod trust;
+mod version;
+mod why;
+
+use crate::cli::Command;
+use crate::exit::Failure;
+use crate::printer::Printer;
+
+/// Does what was said; the exit code.
+pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failure> {
+    match command {
+        Command::Run(flags) => run::run(&flags, printer),
+        Command::Plan(command) => plan::plan(&command, printer),
+        Command::Why(command) => why::why(&command, printer),
+        Command::Trust(command) => trust::trust(&command, printer),
+        Command::Try(command) => practice::practice(&command, printer),
+        Command::Version(command) => version::version(&command, printer),
+        Command::ExecLaunch(command) => exec_launch::exec_launch(&command),
+    }
+}

@@ -1,0 +1,59 @@
+//! `coffer trust`: what the project asks for, shown; trusted as long as its content stays the same.
+
+use coffer_plan::config::Flags;
+use coffer_plan::facts::SettingsScope;
+use coffer_plan::show::audit::printable;
+
+use crate::cli::TrustCommand;
+use crate::error::Error;
+use crate::exit::Failure;
+use crate::prepare::gather;
+use crate::printer::Printer;
+use crate::store::{self, PROJECT_CONFIG, TrustedFile};
+
+#[derive(serde::Serialize)]
+struct Report {
+    schema: u32,
+    trusted: Vec<TrustedFile>,
+}
+
+pub(crate) fn trust(command: &TrustCommand, printer: &Printer) -> Result<u8, Failure> {
+    let gathered = gather(&Flags::default(), None)?;
+    let (facts, known) = (&gathered.facts, &gathered.inputs.trust);
+    let mut new: Vec<TrustedFile> = Vec::new();
+    let mut text = String::new();
+    if let Some(sha256) = &facts.project.config_sha256 {
+        let file = facts.project.path.join(PROJECT_CONFIG);
+        if !gathered.merged.proposals.is_empty() && !known.covers(&file, sha256) {
+            text.push_str(&format!("{} asks for:\n", printable(file.as_str())));
+            for proposal in &gathered.merged.proposals {
+                text.push_str(&format!("  {}\n", printable(&proposal.text)));
+            }
+            new.push(TrustedFile { file, sha256: sha256.clone() });
+        }
+    }
+    let in_project = facts.settings.iter().filter(|settings| settings.scope == SettingsScope::Project);
+    for settings in in_project.filter(|settings| !settings.redirects.is_empty()) {
+        if !known.covers(&settings.file, &settings.sha256) {
+            text.push_str(&format!("{} sets:\n", printable(settings.file.as_str())));
+            for key in &settings.redirects {
+                text.push_str(&format!("  {}\n", printable(key)));
+            }
+            new.push(TrustedFile { file: settings.file.clone(), sha256: settings.sha256.clone() });
+        }
+    }
+    if new.is_empty() {
+        printer.tell("nothing here asks for trust\n");
+    } else {
+        printer.tell(&text);
+        if !command.yes && printer.ask("trust exactly this content?") != Some(true) {
+            return Err(Error::NeedsPerson("nothing was trusted").into());
+        }
+        store::add_trust(facts, &new)?;
+        printer.tell("trusted, until it changes\n");
+    }
+    if command.json {
+        printer.json(&Report { schema: 1, trusted: new })?;
+    }
+    Ok(0)
+}

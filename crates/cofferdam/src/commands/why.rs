@@ -1,0 +1,41 @@
+//! `coffer why`: which decision a path, a host or a variable rests on.
+
+use coffer_plan::explain;
+use coffer_plan::path::clean;
+use coffer_plan::show::audit::printable;
+
+use crate::cli::{Subject, WhyCommand};
+use crate::exit::Failure;
+use crate::prepare::prepare;
+use crate::printer::Printer;
+
+pub(crate) fn why(command: &WhyCommand, printer: &Printer) -> Result<u8, Failure> {
+    let prepared = prepare(&command.flags.layer(None), None)?;
+    let (plan, subject) = (&prepared.plan, command.subject.as_str());
+    let answer = match command.kind {
+        Subject::Path => {
+            let home = &plan.identity.home;
+            let path = match subject.strip_prefix("~/") {
+                Some(below) => home.join(below),
+                None if subject == "~" => home.clone(),
+                None => clean(&prepared.facts.project.start.join(subject)),
+            };
+            explain::path(plan, &prepared.policy, &path)
+        }
+        Subject::Env => explain::env(plan, &prepared.facts, subject),
+        Subject::Host => match subject.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
+            Some((host, Ok(port))) => explain::host(plan, host, Some(port)),
+            Some((_, Err(_))) | None => explain::host(plan, subject, None),
+        },
+    };
+    if command.json {
+        printer.json(&answer)?;
+        return Ok(0);
+    }
+    let mut text = format!("{}: {}\n", printable(&answer.subject), answer.verdict);
+    for reason in &answer.chain {
+        text.push_str(&format!("  {} ({})\n", printable(&reason.text), printable(&reason.origin)));
+    }
+    printer.data(&text)?;
+    Ok(0)
+}

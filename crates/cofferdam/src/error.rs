@@ -1,0 +1,192 @@
+//! What a command can fail with: one variant per kind of failure, each knows its code, its causes and
+//! its hint.
+
+use camino::Utf8PathBuf;
+use coffer_launch::backend::BackendError;
+use coffer_launch::launch::ParseError;
+use coffer_launch::run::RunError;
+use coffer_plan::built_in::DataError;
+use coffer_plan::config::ConfigError;
+use coffer_plan::plan::PlanError;
+use coffer_plan::policy::PolicyError;
+
+/// What a command can fail with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The machine could not be read.
+    #[error(transparent)]
+    Host(#[from] coffer_host::HostError),
+    /// A config file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A data file is wrong, or an agent unknown.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Paths that lead nowhere.
+    #[error("{} paths lead nowhere", .0.len())]
+    Policy(Vec<PolicyError>),
+    /// The plan is refused.
+    #[error("the plan is refused")]
+    Plan(Vec<PlanError>),
+    /// The backend cannot make the sandbox.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A printed launch does not read.
+    #[error(transparent)]
+    Launch(#[from] ParseError),
+    /// The run failed besides the agent.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The backend failed before the agent started.
+    #[error("{program} ended before the agent started ({status})")]
+    BackendFailed {
+        /// Its program.
+        program: Utf8PathBuf,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        said: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Init could not prepare the agent.
+    #[error("the sandbox's init failed at {step}")]
+    SetupFailed {
+        /// Where.
+        step: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Somebody killed the sandbox.
+    #[error("the sandbox was ended from outside ({status})")]
+    Lost {
+        /// How.
+        status: String,
+        /// What the backend said.
+        said: String,
+    },
+    /// A file of Cofferdam's own could not be read or written.
+    #[error("cannot {action} `{path}`")]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of Cofferdam's own does not read.
+    #[error("`{path}` does not read as JSON")]
+    StoreBroken {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Something cannot be said in JSON.
+    #[error("cannot print this as JSON")]
+    Json(#[source] serde_json::Error),
+    /// Output could not be written.
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
+    /// A person said no, or is not there to be asked.
+    #[error("{0}")]
+    NeedsPerson(&'static str),
+    /// A program that is needed is not there.
+    #[error("`{program}` is not on the PATH")]
+    ToolMissing {
+        /// The program.
+        program: String,
+        /// The command to get it.
+        install: String,
+    },
+    /// The practice run could not be set up.
+    #[error("cannot set up the practice run: {0}")]
+    Practice(String),
+}
+
+/// One line of a failure: code, message, hint.
+pub(crate) struct Finding {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Error {
+    /// What is told, one finding per refusal.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let one = |code, message: String, hint| Finding { code, message, causes: Vec::new(), hint };
+        match self {
+            Self::Plan(errors) => {
+                errors.iter().map(|error| one(error.code(), error.to_string(), Some(error.hint()))).collect()
+            }
+            Self::Policy(errors) => {
+                errors.iter().map(|error| one("path", error.to_string(), Some(error.hint()))).collect()
+            }
+            other => vec![Finding {
+                code: other.code(),
+                message: other.to_string(),
+                causes: other.causes(),
+                hint: other.hint(),
+            }],
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host",
+            Self::Config(_) => "config",
+            Self::Data(_) => "data",
+            Self::Policy(_) => "path",
+            Self::Plan(_) => "plan",
+            Self::Backend(error) => error.code(),
+            Self::Launch(_) => "launch",
+            Self::Run(error) => error.code(),
+            Self::BackendFailed { .. } => "backend-failed",
+            Self::SetupFailed { .. } => "init",
+            Self::Lost { .. } => "lost",
+            Self::Store { .. } | Self::StoreBroken { .. } => "store",
+            Self::Json(_) | Self::Output(_) => "output",
+            Self::NeedsPerson(_) => "needs-person",
+            Self::ToolMissing { .. } => "tool-missing",
+            Self::Practice(_) => "practice",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Host(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::Backend(error) => Some(error.hint()),
+            Self::Run(error) => error.hint(),
+            Self::BackendFailed { hint, .. } => hint.clone(),
+            Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
+            Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),
+            Self::ToolMissing { install, .. } => Some(format!("`{install}`")),
+            Self::Policy(_)
+            | Self::Plan(_)
+            | Self::Launch(_)
+            | Self::SetupFailed { .. }
+            | Self::Lost { .. }
+            | Self::Store { .. }
+            | Self::Json(_)
+            | Self::Output(_)
+            | Self::Practice(_) => None,
+        }
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            causes.push(error.to_string());
+            source = error.source();
+        }
+        if let Self::BackendFailed { said, .. } | Self::Lost { said, .. } = self {
+            causes.extend(said.lines().map(str::to_owned));
+        }
+        causes
+    }
+}

@@ -1,0 +1,71 @@
+//! The one place that picks the exit code.
+
+use crate::error::Error;
+use crate::printer::Printer;
+
+/// Whenever Cofferdam failed before the agent started.
+pub(crate) const BEFORE_START: u8 = 125;
+/// The check says no.
+pub(crate) const NO: u8 = 1;
+const USAGE: u8 = 2;
+const NEEDS_PERSON: u8 = 3;
+const UNAVAILABLE: u8 = 4;
+
+/// A command's failure, and whether it was `run`, whose codes belong to the agent.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) of_run: bool,
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), of_run: false }
+    }
+}
+
+/// The exit code of a command; a failure is printed.
+pub(crate) fn code(outcome: Result<u8, Failure>, printer: &Printer) -> u8 {
+    match outcome {
+        Ok(code) => code,
+        // Who read our output has gone, as `head` does; that is no failure worth words.
+        Err(Failure { error: Error::Output(source), .. })
+            if source.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
+            0
+        }
+        Err(Failure { error, of_run }) => {
+            printer.failure(&error);
+            if of_run { BEFORE_START } else { of(&error) }
+        }
+    }
+}
+
+fn of(error: &Error) -> u8 {
+    match error {
+        Error::Config(_)
+        | Error::Data(_)
+        | Error::Policy(_)
+        | Error::Plan(_)
+        | Error::Launch(_)
+        | Error::Host(_) => USAGE,
+        Error::NeedsPerson(_) => NEEDS_PERSON,
+        Error::Backend(_) | Error::ToolMissing { .. } | Error::BackendFailed { .. } => UNAVAILABLE,
+        Error::Run(_)
+        | Error::SetupFailed { .. }
+        | Error::Lost { .. }
+        | Error::Store { .. }
+        | Error::StoreBroken { .. }
+        | Error::Json(_)
+        | Error::Output(_)
+        | Error::Practice(_) => NO,
+    }
+}
+
+/// What clap has to say: help and version are fine, everything else is usage; `run`'s usage errors too,
+/// since nothing was started.
+pub(crate) fn told(told: &clap::Error) -> u8 {
+    // The terminal may be gone; there is nobody left to tell then.
+    let _ = told.print();
+    if told.use_stderr() { USAGE } else { 0 }
+}

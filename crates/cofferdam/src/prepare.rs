@@ -1,0 +1,99 @@
+//! From what was said to a checked plan: the only caller of collect, merge, resolve, derive, check and
+//! lower.
+
+use camino::Utf8PathBuf;
+use coffer_host::{look_up, read_config, read_project_config};
+use coffer_launch::launch::Launch;
+use coffer_plan::agent::Agent;
+use coffer_plan::config::{Flags, Layers, Merged, merge, parse_project, parse_user};
+use coffer_plan::facts::HostFacts;
+use coffer_plan::plan::CheckedPlan;
+use coffer_plan::policy::{Inputs, Policy, resolve};
+use coffer_plan::{built_in, check, derive};
+
+use crate::error::Error;
+use crate::store;
+
+/// A plan, and what it was made of.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) facts: HostFacts,
+    pub(crate) policy: Policy,
+    pub(crate) plan: CheckedPlan,
+    pub(crate) audit: coffer_plan::config::AuditMode,
+}
+
+/// What was said and seen before a plan is made of it.
+pub(crate) struct Gathered {
+    pub(crate) facts: HostFacts,
+    pub(crate) merged: Merged,
+    pub(crate) inputs: Inputs,
+}
+
+/// Reads the machine and the config files. `saved` stands for the machine if given.
+pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered, Error> {
+    let is_saved = saved.is_some();
+    let mut facts = match saved {
+        Some(facts) => facts,
+        None => coffer_host::base()?,
+    };
+    let mut layers = Layers {
+        built_in_profiles: built_in::profiles()?,
+        project_path: facts.project.path.clone(),
+        flags: flags.clone(),
+        ..Layers::default()
+    };
+    if let Some(text) = read_config(&facts.folders.config)? {
+        layers.user = parse_user(facts.folders.config.as_str(), &text)?;
+    }
+    let trust = store::trust(&facts)?;
+    if let Some(sha256) = &facts.project.config_sha256 {
+        let path = facts.project.path.join(store::PROJECT_CONFIG);
+        if let Some(text) = read_project_config(&path)? {
+            let trusted = trust.covers(&path, sha256);
+            layers.project = Some((path.clone(), parse_project(path.as_str(), &text)?, trusted));
+        }
+    }
+    let merged = merge(&layers)?;
+    let agent = agent(&merged.agent.value, &facts)?;
+    let mut all_agents: Vec<Agent> = built_in::agents()?.into_values().collect();
+    all_agents.push(agent.clone());
+    let inputs =
+        Inputs { agent, all_agents, system: built_in::system()?, secrets: built_in::secrets()?, trust };
+    if !is_saved {
+        let questions = inputs.questions(&merged, flags, &facts);
+        look_up(&mut facts, &questions);
+    }
+    Ok(Gathered { facts, merged, inputs })
+}
+
+/// Makes the plan.
+pub(crate) fn prepare(flags: &Flags, saved: Option<HostFacts>) -> Result<Prepared, Error> {
+    let Gathered { facts, merged, inputs } = gather(flags, saved)?;
+    let audit = merged.audit.value;
+    let policy = resolve(merged, flags, inputs, &facts).map_err(Error::Policy)?;
+    let plan = derive::derive(&policy, &facts).map_err(Error::Plan)?;
+    let plan = check::check(plan, &policy, &facts).map_err(Error::Plan)?;
+    Ok(Prepared { facts, policy, plan, audit })
+}
+
+/// Lowers a plan to a launch on its backend.
+pub(crate) fn lower(prepared: &Prepared) -> Result<Launch, Error> {
+    Ok(coffer_launch::backend::lower(&prepared.plan, &prepared.facts)?)
+}
+
+/// An agent by name: the user's own data file, else a built-in one.
+pub(crate) fn agent(name: &str, facts: &HostFacts) -> Result<Agent, Error> {
+    let own = agent_file(name, facts);
+    match own.map(|file| read_config(&file).map(|text| (file, text))).transpose()? {
+        Some((file, Some(text))) => Ok(built_in::parse_agent(file.as_str(), &text)?),
+        Some((_, None)) | None => Ok(built_in::agent(name)?),
+    }
+}
+
+/// Where the user's own data file of an agent would be; `None` for names that are no plain words.
+fn agent_file(name: &str, facts: &HostFacts) -> Option<Utf8PathBuf> {
+    let plain = name.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character));
+    let folder = facts.folders.config.parent()?;
+    plain.then(|| folder.join("agents").join(format!("{name}.toml")))
+}

@@ -1,0 +1,90 @@
+//! The one place that prints.
+
+use std::io::{IsTerminal, Write};
+
+use coffer_plan::show::audit::{Style, printable};
+
+use crate::cli::{Color, Global};
+use crate::error::Error;
+
+/// Where output goes, and how.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    quiet: bool,
+    color: Color,
+}
+
+impl Printer {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self { quiet: global.quiet, color: global.color }
+    }
+
+    /// Data, on stdout.
+    pub(crate) fn data(&self, text: &str) -> Result<(), Error> {
+        let mut stdout = std::io::stdout().lock();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(end.as_bytes()));
+        written.and_then(|()| stdout.flush()).map_err(Error::Output)
+    }
+
+    /// A value as one JSON document, on stdout.
+    pub(crate) fn json(&self, value: &impl serde::Serialize) -> Result<(), Error> {
+        self.data(&serde_json::to_string_pretty(value).map_err(Error::Json)?)
+    }
+
+    /// For people, on stderr; nothing when quiet.
+    pub(crate) fn tell(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// A question to a person; whether they said yes. `None` when nobody is there.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return None;
+        }
+        self.stderr(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// A failure: `error[CODE]: …`, its causes indented, its hint.
+    pub(crate) fn failure(&self, error: &Error) {
+        for finding in error.findings() {
+            let mut text = format!("error[{}]: {}\n", finding.code, printable(&finding.message));
+            for cause in finding.causes {
+                text.push_str(&format!("  {}\n", printable(&cause)));
+            }
+            if let Some(hint) = finding.hint {
+                text.push_str(&format!("hint: {hint}\n"));
+            }
+            self.stderr(&text);
+        }
+    }
+
+    /// The style of the audit on stderr.
+    pub(crate) fn style(&self) -> Style {
+        self.style_for(anstream::AutoStream::choice(&std::io::stderr()))
+    }
+
+    /// The style of what goes to stdout.
+    pub(crate) fn data_style(&self) -> Style {
+        self.style_for(anstream::AutoStream::choice(&std::io::stdout()))
+    }
+
+    fn style_for(&self, detected: anstream::ColorChoice) -> Style {
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => detected != anstream::ColorChoice::Never,
+        };
+        Style { color }
+    }
+
+    fn stderr(&self, text: &str) {
+        // With nobody to read it there is nobody to tell that, either.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
