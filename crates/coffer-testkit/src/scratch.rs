@@ -48,6 +48,12 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// Leaves the folders where they are.
+    pub fn keep(self) {
+        // Kept on purpose; the path is known by then.
+        let _ = self.root.keep();
+    }
+
     /// The folder that holds everything else.
     #[must_use]
     pub fn root(&self) -> &Path {

@@ -39,6 +39,11 @@ impl Printer {
         }
     }
 
+    /// Whether nothing but data and errors is printed.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A question to a person; whether they said yes. `None` when nobody is there.
     pub(crate) fn ask(&self, question: &str) -> Option<bool> {
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
