@@ -69,7 +69,6 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     errors.extend(refused);
     errors.extend(environment.errors);
     notes.extend(signed_in.notes);
-    notes.extend(network_notes(policy));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -207,15 +206,6 @@ fn network(policy: &Policy) -> Network {
     }
 }
 
-fn network_notes(policy: &Policy) -> Option<Note> {
-    (policy.network.value == NetworkTier::Full).then(|| Note {
-        text: "network `full`: the agent reaches everything this machine reaches, services on the host's loopback \
-               and abstract sockets among them"
-            .to_owned(),
-        origin: policy.network.origin.clone(),
-    })
-}
-
 fn hardening(policy: &Policy) -> Hardening {
     let mut namespaces = vec![
         Namespace::User,
@@ -257,6 +247,6 @@ pub(crate) fn slug(path: &Utf8Path) -> String {
 }
 
 /// Where the plan of the last run of an agent in this project is kept.
-pub fn last_plan_file(facts: &HostFacts) -> Utf8PathBuf {
-    facts.folders.data.join("plans").join(format!("{}.json", slug(&facts.project.path)))
+pub fn last_plan_file(facts: &HostFacts, agent: &str) -> Utf8PathBuf {
+    facts.folders.data.join("plans").join(format!("{}-{agent}.json", slug(&facts.project.path)))
 }

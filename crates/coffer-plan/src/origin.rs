@@ -49,6 +49,11 @@ impl Origin {
         Self::new(OriginLayer::Flag, name)
     }
 
+    /// The same decision, with what it is about.
+    pub fn about(&self, what: impl std::fmt::Display) -> Self {
+        Self { layer: self.layer, name: format!("{}: {what}", self.name) }
+    }
+
     /// Whether a person asked for exactly this (not a default, an agent's file or a profile).
     pub fn is_persons_word(&self) -> bool {
         match self.layer {

@@ -46,16 +46,16 @@ pub(crate) fn add_trust(facts: &HostFacts, more: &[TrustedFile]) -> Result<(), E
     replace(&trust_file(facts), &serde_json::to_string_pretty(&files).map_err(Error::Json)?)
 }
 
-/// The plan of the last run here, as JSON. One that does not read counts as none: it is only compared
+/// The plan of the agent's last run here, as JSON. One that does not read counts as none: it is only compared
 /// with.
-pub(crate) fn last_plan(facts: &HostFacts) -> Result<Option<serde_json::Value>, Error> {
-    let text = read_config(&last_plan_file(facts))?;
+pub(crate) fn last_plan(facts: &HostFacts, agent: &str) -> Result<Option<serde_json::Value>, Error> {
+    let text = read_config(&last_plan_file(facts, agent))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Remembers the plan of this run.
-pub(crate) fn save_plan(facts: &HostFacts, plan: &str) -> Result<(), Error> {
-    replace(&last_plan_file(facts), plan)
+pub(crate) fn save_plan(facts: &HostFacts, agent: &str, plan: &str) -> Result<(), Error> {
+    replace(&last_plan_file(facts, agent), plan)
 }
 
 /// Replaces a file at once: a temporary file beside it, synced, renamed, the folder synced.

@@ -75,7 +75,7 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
         }
     };
     let op = MountOp::Bind { source: source.clone(), access: Access::Rw };
-    list.push(op, target.clone(), origin.clone());
+    list.push(op, target.clone(), origin.about(format_args!("state {mode}")));
     user_config(list, policy, layout, &target);
     let links = signed_in.link.iter().map(|(name, to)| StateLink {
         name: name.clone(),

@@ -88,7 +88,7 @@ pub(super) fn shell(list: &MountList<'_>) -> &'static str {
 pub(super) fn lease_and_init(list: &mut MountList<'_>, credential: &Credential) {
     if matches!(credential.reference, Some(Reference::Lease { .. })) {
         let op = MountOp::Bind { source: Source::Run { folder: RunFolder::Lease }, access: Access::Rw };
-        list.push(op, LEASE, credential.origin.clone());
+        list.push(op, LEASE, credential.origin.about("auth lease"));
     }
     let coffer = list.facts.coffer.clone();
     list.bind(&coffer, Utf8Path::new(INIT), Access::Ro, &Origin::built_in("init"));

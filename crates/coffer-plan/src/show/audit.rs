@@ -120,21 +120,19 @@ fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: St
             continue;
         }
         let targets: Vec<String> = members.iter().map(|mount| printable(mount.target.as_str())).collect();
-        let (access, what) = match group {
-            "private" => ("--", "empty and private".to_owned()),
-            "etc allowlist" => ("ro", format!("{} of /etc", targets.len())),
-            _ => ("ro", group.to_owned()),
+        let count = targets.len();
+        let line = match group {
+            "private" => format!("--  empty and private: {}", targets.join(" ")),
+            "etc allowlist" => {
+                format!("ro  {count} of /etc, from an allowlist (`coffer plan --json` names them)")
+            }
+            _ => format!("ro  {group}: {}", targets.join(" ")),
         };
-        let list = if group == "etc allowlist" { strip_etc(&targets) } else { targets.join(" ") };
-        let _ = writeln!(out, "  {access}  {what}: {list}");
+        let _ = writeln!(out, "  {line}");
     }
     for mount in mounts.iter().filter(|mount| !is_common(mount)) {
         let _ = writeln!(out, "  {}", mount_line(mount, home, style));
     }
-}
-
-fn strip_etc(targets: &[String]) -> String {
-    targets.iter().map(|target| target.trim_start_matches("/etc/")).collect::<Vec<_>>().join(" ")
 }
 
 fn common_group(mount: &Mount) -> Option<&'static str> {

@@ -76,10 +76,15 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
         out.insert(key, Grant { rank, detail, detail_matters });
     };
     for entry in list(plan, "environment") {
-        let reference = text(entry, "ref");
-        let detail = if reference.is_empty() { text(entry, "value") } else { reference };
-        let rank = if text(entry, "class") == "sandbox" { 1 } else { 2 };
-        grant(format!("env {}", text(entry, "name")), rank, detail.to_owned(), !reference.is_empty());
+        let (reference, class) = (text(entry, "ref"), text(entry, "class"));
+        // Public values (TERM, PWD …) differ from one terminal to the next and give nothing.
+        let detail = match class {
+            _ if !reference.is_empty() => reference,
+            "extra" => text(entry, "value"),
+            _ => "",
+        };
+        let rank = if class == "sandbox" { 1 } else { 2 };
+        grant(format!("env {}", text(entry, "name")), rank, detail.to_owned(), true);
     }
     for mount in list(plan, "mounts") {
         let (rank, detail) = mount_grant(mount);

@@ -44,7 +44,7 @@ pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failu
         return Ok(0);
     }
     let now = serde_json::from_str(&document).map_err(Error::Json)?;
-    let Some(earlier) = store::last_plan(&prepared.facts)? else {
+    let Some(earlier) = store::last_plan(&prepared.facts, &prepared.plan.command.agent)? else {
         printer.tell("nothing was run here yet, so there is nothing to compare with\n");
         return Ok(if command.check { NO } else { 0 });
     };

@@ -43,7 +43,8 @@ fn dry_run(prepared: &Prepared, form: DryRun, printer: &Printer) -> Result<u8, E
 /// Shows the audit as the user wants it, and asks when the plan gives more than the last one here.
 fn consent(prepared: &Prepared, document: &str, yes: bool, printer: &Printer) -> Result<(), Error> {
     let now = serde_json::from_str(document).map_err(Error::Json)?;
-    let change = store::last_plan(&prepared.facts)?.map(|earlier| difference(&earlier, &now));
+    let change = store::last_plan(&prepared.facts, &prepared.plan.command.agent)?
+        .map(|earlier| difference(&earlier, &now));
     let changed = change.as_ref().is_none_or(|change| !change.is_empty());
     let shown = match prepared.audit {
         AuditMode::Always => true,
@@ -62,7 +63,7 @@ fn consent(prepared: &Prepared, document: &str, yes: bool, printer: &Printer) ->
         }
     }
     if changed {
-        store::save_plan(&prepared.facts, document)?;
+        store::save_plan(&prepared.facts, &prepared.plan.command.agent, document)?;
     }
     Ok(())
 }
