@@ -10,6 +10,8 @@ pub(crate) enum Error {
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot parse `{}`: {source}", path.display())]
     Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("cannot parse `{}`: {source}", path.display())]
+    Rust { path: PathBuf, source: syn::Error },
     #[error("cannot start `{command}`: {source}")]
     Start { command: String, source: std::io::Error },
     #[error("`{command}` failed: {stderr}")]

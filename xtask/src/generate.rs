@@ -2,6 +2,8 @@
 //!
 //! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
 
+mod command_line;
+mod error_codes;
 mod layers;
 mod schemas;
 
@@ -17,7 +19,7 @@ struct Page {
 
 type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
 
-const GENERATORS: &[Generator] = &[layers::pages, schemas::pages];
+const GENERATORS: &[Generator] = &[command_line::pages, error_codes::pages, layers::pages, schemas::pages];
 
 /// The command that the pages name at their top.
 const COMMAND: &str = "cargo xtask generate";

@@ -1,0 +1,125 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_coffer_global_optspecs
+    string join \n color= q/quiet h/help V/version
+end
+
+function __fish_coffer_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_coffer_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_coffer_using_subcommand
+    set -l cmd (__fish_coffer_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c coffer -n "__fish_coffer_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_needs_command" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_needs_command" -s V -l version -d 'Print version'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "run" -d 'Run the agent, or a command, in a sandbox'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the plan of a run and nothing else'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at what the project asks for, and trust exactly this content'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genuine agent, signed in, in a sandbox, against a practice API on this machine'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l agent -d 'The agent to run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l account -d 'The account whose login is used' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l workdir -d 'The working folder inside' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
+json\t'The plan as JSON'
+command\t'The command, as one line that can be pasted'"
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l audit -d 'When to print the audit: always, changed, never' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l profile -d 'Add a profile' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l agent -d 'The agent to run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l account -d 'The account whose login is used' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l workdir -d 'The working folder inside' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l facts -d 'Plan for a machine whose facts were saved, instead of this one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l save-facts -d 'Save this machine\'s facts' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l diff -d 'Print what changed since the last run here'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l check -d 'Exit with 1 when it differs from the last run\'s'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l profile -d 'Add a profile' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l agent -d 'The agent to run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l account -d 'The account whose login is used' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l workdir -d 'The working folder inside' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -s y -l yes -d 'Don\'t ask'
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand try" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand try" -l keep -d 'Keep the practice folder, and say where it is'
+complete -c coffer -n "__fish_coffer_using_subcommand try" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand try" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand version" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand version" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand version" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,233 @@
+#compdef coffer
+
+autoload -U is-at-least
+
+_coffer() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_coffer_commands" \
+"*::: :->coffer" \
+&& ret=0
+    case $state in
+    (coffer)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+'*--profile=[Add a profile]:NAME:_default' \
+'--agent=[The agent to run]:NAME:_default' \
+'--account=[The account whose login is used]:NAME:_default' \
+'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--network=[What it can talk to\: full, none]:TIER:_default' \
+'*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
+'*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
+'--workdir=[The working folder inside]:PATH:_default' \
+'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
+json\:"The plan as JSON"
+command\:"The command, as one line that can be pasted"))' \
+'--audit=[When to print the audit\: always, changed, never]:WHEN:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--unattended[Let the agent skip its own permission questions]' \
+'--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'-y[Don'\''t ask, also when the plan has grown since the last run here]' \
+'--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
+&& ret=0
+;;
+(plan)
+_arguments "${_arguments_options[@]}" : \
+'*--profile=[Add a profile]:NAME:_default' \
+'--agent=[The agent to run]:NAME:_default' \
+'--account=[The account whose login is used]:NAME:_default' \
+'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--network=[What it can talk to\: full, none]:TIER:_default' \
+'*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
+'*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
+'--workdir=[The working folder inside]:PATH:_default' \
+'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--facts=[Plan for a machine whose facts were saved, instead of this one]:FILE:_default' \
+'--save-facts=[Save this machine'\''s facts]:FILE:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--unattended[Let the agent skip its own permission questions]' \
+'--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'(--diff)--json[Print it as JSON]' \
+'--diff[Print what changed since the last run here]' \
+'--check[Exit with 1 when it differs from the last run'\''s]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
+&& ret=0
+;;
+(why)
+_arguments "${_arguments_options[@]}" : \
+'*--profile=[Add a profile]:NAME:_default' \
+'--agent=[The agent to run]:NAME:_default' \
+'--account=[The account whose login is used]:NAME:_default' \
+'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--network=[What it can talk to\: full, none]:TIER:_default' \
+'*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
+'*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
+'--workdir=[The working folder inside]:PATH:_default' \
+'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--unattended[Let the agent skip its own permission questions]' \
+'--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':kind -- What kind of thing it is:((path\:"A path"
+host\:"A host"
+env\:"A variable"))' \
+':subject -- A path, a host with or without port, or a variable'\''s name:_default' \
+'*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
+&& ret=0
+;;
+(trust)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-y[Don'\''t ask]' \
+'--yes[Don'\''t ask]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(try)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--keep[Keep the practice folder, and say where it is]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::prompt -- The prompt:_default' \
+&& ret=0
+;;
+(version)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(exec-launch)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::words -- As printed:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_coffer_commands] )) ||
+_coffer_commands() {
+    local commands; commands=(
+'run:Run the agent, or a command, in a sandbox' \
+'plan:Show the plan of a run and nothing else' \
+'why:Say which decision a path, a host or a variable rests on' \
+'trust:Look at what the project asks for, and trust exactly this content' \
+'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
+'version:Print the version' \
+'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
+    )
+    _describe -t commands 'coffer commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__exec-launch_commands] )) ||
+_coffer__subcmd__exec-launch_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer exec-launch commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__plan_commands] )) ||
+_coffer__subcmd__plan_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer plan commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__run_commands] )) ||
+_coffer__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer run commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__trust_commands] )) ||
+_coffer__subcmd__trust_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer trust commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__try_commands] )) ||
+_coffer__subcmd__try_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer try commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__version_commands] )) ||
+_coffer__subcmd__version_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer version commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__why_commands] )) ||
+_coffer__subcmd__why_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer why commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_coffer" ]; then
+    _coffer "$@"
+else
+    compdef _coffer coffer
+fi
