@@ -316,7 +316,13 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
 /// The same secret at the place to which links lead.
 fn behind_links(secret: &Secret, facts: &HostFacts) -> Option<Secret> {
     let resolved = &facts.path(&secret.path)?.resolved;
-    (*resolved != secret.path).then(|| Secret { path: resolved.clone(), ..secret.clone() })
+    let moved = |except: &Utf8PathBuf| Some(resolved.join(except.strip_prefix(&secret.path).ok()?));
+    let except = secret.except.iter().filter_map(moved).collect();
+    (*resolved != secret.path).then(|| Secret {
+        path: resolved.clone(),
+        reason: secret.reason.clone(),
+        except,
+    })
 }
 
 impl Secret {

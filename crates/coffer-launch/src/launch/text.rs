@@ -40,7 +40,11 @@ impl Launch {
             out.extend([option.to_owned(), value]);
         }
         out.extend(["--".to_owned(), self.program.to_string()]);
-        out.extend(self.options.iter().map(word_text));
+        out.extend(self.options.iter().map(|word| match word_text(word) {
+            // A bare `--` ends the options.
+            end if end == "--" => format!("@text:{end}"),
+            text => text,
+        }));
         out.push("--".to_owned());
         out.extend(self.inside.iter().map(word_text));
         out

@@ -71,9 +71,11 @@ pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
         let Some((source, Access::Rw)) = shown(mount) else {
             continue;
         };
-        let inside = programs.iter().find(|program| is_within(program, source));
+        let install_root = facts.agent.as_ref().map(|agent| agent.install_root.as_path());
+        let part_of_agent = install_root.filter(|root| is_within(source, root));
+        let inside = programs.iter().copied().find(|program| is_within(program, source)).or(part_of_agent);
         errors.extend(inside.map(|program| PlanError::HostExecutable {
-            program: (*program).to_owned(),
+            program: program.to_owned(),
             mount: source.to_owned(),
             origin: mount.origin.clone(),
         }));

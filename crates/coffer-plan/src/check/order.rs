@@ -95,6 +95,8 @@ fn reserved(mount: &Mount) -> Option<PlanError> {
         | OriginLayer::Flag => mount.target == LEASE || mount.target == INIT,
     };
     let reserved = RESERVED.iter().any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
-    (reserved && !ours)
+    // What hides the sandbox's own folder hides the init that it starts with.
+    let hidden = hides(mount) && is_within(Utf8Path::new(INSIDE), &mount.target);
+    ((reserved || hidden) && !ours)
         .then(|| PlanError::ReservedTarget { target: mount.target.clone(), origin: mount.origin.clone() })
 }

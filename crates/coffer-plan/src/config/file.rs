@@ -217,6 +217,10 @@ pub(super) const KEYS: &[&str] = &[
     "unattended",
 ];
 
+/// The keys of [`EnvSettings`] and of [`MountSpec`].
+pub(super) const ENV_KEYS: &[&str] = &["pass", "set"];
+pub(super) const MOUNT_KEYS: &[&str] = &["access", "optional", "source", "target"];
+
 /// Reads the user's config file.
 ///
 /// # Errors
@@ -281,6 +285,11 @@ fn take_named(
             let reason = format!("`{key}.{name}` must be a table");
             return Err(ConfigError::Malformed { path: path.to_owned(), reason });
         };
+        // Profiles do not nest: the key would mean nothing there.
+        if key == "profile" && body.contains_key("profiles") {
+            let key = format!("{key}.{name}.profiles");
+            return Err(ConfigError::UnknownKey { path: path.to_owned(), key, nearest: None });
+        }
         let settings = parse_settings(path, &format!("{key}.{name}."), body, &[])?;
         out.insert(name, settings);
     }
@@ -293,15 +302,47 @@ fn parse_settings(
     table: toml::Table,
     more: &[&str],
 ) -> Result<Settings, ConfigError> {
-    let unknown = table.keys().find(|key| !KEYS.contains(&key.as_str()));
-    if let Some(key) = unknown {
-        return Err(ConfigError::UnknownKey {
+    let known = KEYS.iter().chain(more).copied();
+    known_keys(path, prefix, &table, known)?;
+    if let Some(toml::Value::Table(env)) = table.get("env") {
+        known_keys(path, &format!("{prefix}env."), env, ENV_KEYS.iter().copied())?;
+    }
+    if let Some(toml::Value::Array(mounts)) = table.get("mount") {
+        for mount in mounts.iter().filter_map(toml::Value::as_table) {
+            known_keys(path, &format!("{prefix}mount."), mount, MOUNT_KEYS.iter().copied())?;
+        }
+    }
+    Settings::deserialize(table.clone()).map_err(|error| wrong_value(path, prefix, table, &error))
+}
+
+/// The first key that does not exist.
+fn known_keys<'a>(
+    path: &str,
+    prefix: &str,
+    table: &toml::Table,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), ConfigError> {
+    let mut keys = table.keys();
+    match keys.find(|key| !known.clone().any(|known| known == key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(ConfigError::UnknownKey {
             path: path.to_owned(),
             key: format!("{prefix}{key}"),
-            nearest: nearest(key, KEYS.iter().chain(more).copied()),
-        });
+            nearest: nearest(key, known),
+        }),
     }
-    Settings::deserialize(table).map_err(|error| malformed(path, &error))
+}
+
+/// Names the key whose value does not fit, and what would; the value itself may be a secret.
+fn wrong_value(path: &str, prefix: &str, table: toml::Table, error: &toml::de::Error) -> ConfigError {
+    let fails = |(key, value): (String, toml::Value)| {
+        let alone = toml::Table::from_iter([(key.clone(), value)]);
+        Settings::deserialize(alone).err().map(|error| (key, error))
+    };
+    let (key, error) = table.into_iter().find_map(fails).unwrap_or_else(|| (String::new(), error.clone()));
+    let message = error.message().lines().next().unwrap_or_default();
+    let expected = message.rfind("expected ").map_or("it has the wrong type", |at| &message[at..]);
+    ConfigError::Malformed { path: path.to_owned(), reason: format!("`{prefix}{key}`: {expected}") }
 }
 
 /// The known word that is nearest to `word`, if any is near.

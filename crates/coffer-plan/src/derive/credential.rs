@@ -158,8 +158,8 @@ fn usable(policy: &Policy, fact: &LoginFact, now_ms: i64) -> Result<(), PlanErro
         return Err(unusable(format!("the scope `{NEEDED_SCOPE}` is missing")));
     }
     match details.expires_at_ms {
-        Some(end) if end - now_ms < MIN_LEFT_MS => {
-            let ends = match (end - now_ms) / 1000 {
+        Some(end) if end.saturating_sub(now_ms) < MIN_LEFT_MS => {
+            let ends = match end.saturating_sub(now_ms) / 1000 {
                 left if left > 0 => format!("ends in {left} s"),
                 gone => format!("ended {} s ago", -gone),
             };

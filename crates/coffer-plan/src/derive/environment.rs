@@ -103,7 +103,24 @@ pub(super) fn derive(
     }
     withhold_credentials(&mut builder, policy, signed_in);
     sandbox(&mut builder, policy, identity, signed_in, list);
-    Environment { entries: builder.by_name.into_values().collect(), errors }
+    let entries: Vec<EnvEntry> = builder.by_name.into_values().collect();
+    errors.extend(
+        entries.iter().filter(|entry| !is_variable(entry)).map(|entry| PlanError::VariableUnusable {
+            name: entry.name.clone(),
+            origin: entry.origin.clone(),
+        }),
+    );
+    Environment { entries, errors }
+}
+
+/// Whether the system takes it for a variable. A zero byte would end the word on the backend's command
+/// line, and what follows would be an option.
+fn is_variable(entry: &EnvEntry) -> bool {
+    let value = match &entry.value {
+        EnvValue::Value { value } => value.as_str(),
+        EnvValue::Reference { .. } => "",
+    };
+    !entry.name.is_empty() && !entry.name.contains(['=', '\0']) && !value.contains('\0')
 }
 
 /// A credential crosses by the rules of signing in only, never because a pattern happened to match;

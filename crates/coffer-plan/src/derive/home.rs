@@ -6,7 +6,7 @@ use super::credential::SignedIn;
 use super::mounts::MountList;
 use super::slug;
 use crate::agent::{SeedWhen, StateLayout};
-use crate::facts::{PathKind, SettingsScope};
+use crate::facts::SettingsScope;
 use crate::origin::{Origin, OriginLayer};
 use crate::path::is_within;
 use crate::plan::{
@@ -31,7 +31,11 @@ fn git_identity(list: &mut MountList<'_>, home: &Utf8Path) {
     let Some(identity) = &list.facts.git_identity else {
         return;
     };
-    let quote = |value: &String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+    // A line break would start a key of its own; other control characters have no place in a name.
+    let quote = |value: &String| {
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("\"{}\"", escaped.replace(char::is_control, " "))
+    };
     let mut text = String::from("[user]\n");
     if let Some(name) = &identity.name {
         text.push_str(&format!("\tname = {}\n", quote(name)));
@@ -118,7 +122,7 @@ fn seeds(list: &MountList<'_>, policy: &Policy, signed_in: &SignedIn) -> Vec<Sta
     };
     // The path stands in JSON text, so it is quoted as JSON.
     let quoted = serde_json::Value::from(list.facts.project.path.as_str()).to_string();
-    let project = quoted.trim_matches('"');
+    let project = &quoted[1..quoted.len() - 1];
     let mut seeds: Vec<StateSeed> = policy
         .agent
         .seeds
@@ -181,26 +185,25 @@ fn mount(list: &mut MountList<'_>, request: &MountRequest) {
     }
 }
 
-/// What is taken away again, after everything else.
+/// What is taken away again, after everything else: wherever it is shown, and showing nothing more.
 pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
-    for path in &policy.readonly {
+    // Parents first: what lies in a read-only folder is read-only already.
+    let mut readonly: Vec<_> = policy.readonly.iter().collect();
+    readonly.sort_by(|one, other| one.value.cmp(&other.value));
+    for path in readonly {
         if list.facts.exists(&path.value) {
-            list.bind(&path.value, &path.value, Access::Ro, &path.origin);
+            list.keep_read_only(&path.value, &path.origin);
         } else {
-            list.note(
-                format!("`{}` cannot be kept read-only: it does not exist", path.value),
-                path.origin.clone(),
-            );
+            let text = format!("`{}` cannot be kept read-only: it does not exist", path.value);
+            list.note(text, path.origin.clone());
         }
     }
     for path in &policy.hide {
-        match list.facts.path(&path.value) {
-            Some(fact) => {
-                let (folder, place) = (fact.kind == PathKind::Folder, fact.resolved.clone());
-                list.push(MountOp::Mask { folder }, place, path.origin.clone());
-            }
-            None => list
-                .note(format!("nothing to hide at `{}`: it does not exist", path.value), path.origin.clone()),
+        if list.facts.exists(&path.value) {
+            list.hide(&path.value, &path.origin);
+        } else {
+            let text = format!("nothing to hide at `{}`: it does not exist", path.value);
+            list.note(text, path.origin.clone());
         }
     }
 }

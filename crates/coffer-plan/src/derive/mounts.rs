@@ -108,8 +108,78 @@ impl<'a> MountList<'a> {
         self.mounts.retain(|mount| !(is_within(&mount.target, target) && may_go(&mount.origin)));
     }
 
+    /// Keeps a host path read-only at every place where it could be written.
+    pub(super) fn keep_read_only(&mut self, path: &Utf8Path, origin: &Origin) {
+        for place in self.places(path) {
+            if place.access == Access::Rw && self.is_on_top(&place) {
+                let op = MountOp::Bind { source: place.source, access: Access::Ro };
+                self.push(op, place.target, origin.clone());
+            }
+        }
+    }
+
+    /// Hides a host path at every place where it is shown.
+    pub(super) fn hide(&mut self, path: &Utf8Path, origin: &Origin) {
+        for place in self.places(path) {
+            if self.is_on_top(&place) {
+                self.push(MountOp::Mask { folder: place.folder }, place.target, origin.clone());
+            }
+        }
+    }
+
+    /// Every place inside at which a bind shows the host path or something below it. Our own init is
+    /// none: the sandbox needs it.
+    fn places(&self, path: &Utf8Path) -> Vec<Place> {
+        let Some(fact) = self.facts.path(path) else { return Vec::new() };
+        let binds = self.mounts.iter().enumerate().filter(|(_, mount)| mount.target != super::INIT);
+        let shown = binds.filter_map(|(at, mount)| {
+            let (source, host, folder, access) = host_bind(mount)?;
+            if let Ok(below) = fact.resolved.strip_prefix(host) {
+                let target = if below == "" { mount.target.clone() } else { mount.target.join(below) };
+                let folder = fact.kind == PathKind::Folder;
+                Some(Place { at, source: host_source(fact), folder, access, target })
+            } else if is_within(host, &fact.resolved) {
+                Some(Place { at, source: source.clone(), folder, access, target: mount.target.clone() })
+            } else {
+                None
+            }
+        });
+        shown.collect()
+    }
+
+    /// Whether no later operation covers the place.
+    fn is_on_top(&self, place: &Place) -> bool {
+        !self.mounts[place.at + 1..].iter().any(|later| is_within(&place.target, &later.target))
+    }
+
     pub(super) fn finish(self) -> (Vec<Mount>, Vec<Note>, Vec<PlanError>) {
         (self.mounts, self.notes, self.refused)
+    }
+}
+
+/// A place inside that shows something of the host.
+struct Place {
+    /// Which mount shows it.
+    at: usize,
+    source: Source,
+    folder: bool,
+    access: Access,
+    target: Utf8PathBuf,
+}
+
+/// The host path that a mount binds, with whether it is a folder, and how.
+fn host_bind(mount: &Mount) -> Option<(&Source, &Utf8Path, bool, Access)> {
+    match &mount.op {
+        MountOp::Bind { source: source @ Source::Host { path, folder, .. }, access } => {
+            Some((source, path, *folder, *access))
+        }
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::Mask { .. }
+        | MountOp::File { .. } => None,
     }
 }
 

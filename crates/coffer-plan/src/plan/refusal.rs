@@ -214,6 +214,15 @@ pub enum PlanError {
         /// Who set it.
         origin: Origin,
     },
+    /// A variable that the system would not take: no name, `=` in it, or a zero byte.
+    #[error("`{}` cannot be a variable: its name is empty or has a `=`, or there is a zero byte in it ({origin})",
+        .name.escape_debug())]
+    VariableUnusable {
+        /// The variable.
+        name: String,
+        /// Who set it.
+        origin: Origin,
+    },
 }
 
 impl PlanError {
@@ -242,6 +251,7 @@ impl PlanError {
             Self::LoginUnusable { .. } => "login-unusable",
             Self::LoginEnding { .. } => "login-ending",
             Self::SecretValue { .. } => "secret-value",
+            Self::VariableUnusable { .. } => "variable-unusable",
         }
     }
 
@@ -286,6 +296,7 @@ impl PlanError {
                 format!("renew it on the host with `{agent} auth status`, or go on without: `--auth none`")
             }
             Self::SecretValue { name, .. } => format!("pass it from your environment: `--env {name}`"),
+            Self::VariableUnusable { .. } => "give it another name or value, or take it out".to_owned(),
         }
     }
 }

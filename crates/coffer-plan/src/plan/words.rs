@@ -53,10 +53,6 @@ words! {
 }
 
 /// Extra mounts are read-only unless said otherwise.
-#[expect(
-    clippy::derivable_impls,
-    reason = "the macro owns the derive list; the default is a decision, said here"
-)]
 impl Default for Access {
     fn default() -> Self {
         Self::Ro

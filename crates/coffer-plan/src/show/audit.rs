@@ -53,8 +53,9 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         proposals,
     } = &**plan;
     let mut out = String::new();
-    let mut title = format!("{} in {}", command.agent, printable(command.workdir.as_str()));
-    let _ = write!(title, ", by {}, as {} ({}:{})", backend.kind, identity.user, identity.uid, identity.gid);
+    let mut title = format!("{} in {}", printable(&command.agent), printable(command.workdir.as_str()));
+    let user = printable(&identity.user);
+    let _ = write!(title, ", by {}, as {user} ({}:{})", backend.kind, identity.uid, identity.gid);
     if identity.uid != identity.host_uid {
         let _ = write!(title, ", on the host {}:{}", identity.host_uid, identity.host_gid);
     }
@@ -191,7 +192,13 @@ fn network_section(out: &mut String, plan: &Plan) {
     };
     let _ = writeln!(out, "  {}: {what}  [{}]", network.tier, printable(&network.origin.to_string()));
     for allowed in &network.allow {
-        let _ = writeln!(out, "  {}:{}  [{}]", printable(&allowed.host), allowed.port, allowed.origin);
+        let _ = writeln!(
+            out,
+            "  {}:{}  [{}]",
+            printable(&allowed.host),
+            allowed.port,
+            printable(&allowed.origin.to_string())
+        );
     }
     for port in &network.forward {
         let _ = writeln!(out, "  forward: the host's port {port}");
@@ -204,7 +211,7 @@ fn network_section(out: &mut String, plan: &Plan) {
 fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
     let sign_in = &plan.sign_in;
     let winner = sign_in.winner.as_deref().unwrap_or("nothing");
-    let _ = writeln!(out, "  {winner}: {}", printable(&sign_in.reason));
+    let _ = writeln!(out, "  {}: {}", printable(winner), printable(&sign_in.reason));
     let credential = &plan.credential;
     match (credential.mode, &credential.file) {
         (AuthMode::Lease, Some(file)) => {
@@ -212,7 +219,7 @@ fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
                 Some(Ok(end)) => format!("until {end:.0}"),
                 Some(Err(_)) | None => "for as long as the API takes it".to_owned(),
             };
-            let account = &credential.account;
+            let (account, file) = (printable(&credential.account), printable(file.as_str()));
             let _ =
                 writeln!(out, "  lease of account {account}, {until}, without refresh token, from {file}");
         }
@@ -240,5 +247,9 @@ pub fn printable(text: &str) -> String {
 
 /// Characters that make text look like other text.
 fn is_reordering(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
 }

@@ -32,9 +32,11 @@ impl Difference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Grant {
     rank: u8,
-    detail: String,
-    /// Whether another detail means that the agent gets something else.
-    detail_matters: bool,
+    /// From where it comes; another one means that the agent gets something else. Empty where that does
+    /// not matter.
+    from: String,
+    /// In words.
+    shown: String,
 }
 
 /// Compares the plan of an earlier run with this one.
@@ -44,18 +46,18 @@ pub fn difference(earlier: &Value, now: &Value) -> Difference {
     for (key, grant) in &after {
         match before.get(key) {
             None => {
-                out.added.push(format!("{key} {}", grant.detail));
+                out.added.push(format!("{key} {}", grant.shown));
                 out.grown |= grant.rank > 0;
             }
             Some(old) if old != grant => {
-                out.changed.push(format!("{key} {} -> {}", old.detail, grant.detail));
-                out.grown |= grant.rank > old.rank || (grant.detail_matters && grant.detail != old.detail);
+                out.changed.push(format!("{key} {} -> {}", old.shown, grant.shown));
+                out.grown |= grant.rank > old.rank || (!grant.from.is_empty() && grant.from != old.from);
             }
             Some(_) => {}
         }
     }
     for (key, grant) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
-        out.removed.push(format!("{key} {}", grant.detail));
+        out.removed.push(format!("{key} {}", grant.shown));
         // What hid something is gone.
         out.grown |= grant.rank == 0;
     }
@@ -72,56 +74,56 @@ fn list<'a>(plan: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 
 fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let mut out = BTreeMap::new();
-    let mut grant = |key: String, rank: u8, detail: String, detail_matters: bool| {
-        out.insert(key, Grant { rank, detail, detail_matters });
+    let mut grant = |key: String, rank: u8, from: &str, shown: &str| {
+        out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned() });
     };
     for entry in list(plan, "environment") {
         let (reference, class) = (text(entry, "ref"), text(entry, "class"));
         // Public values (TERM, PWD …) differ from one terminal to the next and give nothing.
-        let detail = match class {
+        let from = match class {
             _ if !reference.is_empty() => reference,
             "extra" => text(entry, "value"),
             _ => "",
         };
         let rank = if class == "sandbox" { 1 } else { 2 };
-        grant(format!("env {}", text(entry, "name")), rank, detail.to_owned(), true);
+        grant(format!("env {}", text(entry, "name")), rank, from, from);
     }
     for mount in list(plan, "mounts") {
-        let (rank, detail) = mount_grant(mount);
-        grant(format!("mount {}", text(mount, "target")), rank, detail, text(mount, "op") == "bind");
+        let (rank, from, shown) = mount_grant(mount);
+        grant(format!("mount {}", text(mount, "target")), rank, from, &shown);
     }
     let network = plan.get("network").unwrap_or(&Value::Null);
     let tier = text(network, "tier");
     let rank =
         ["", "none", "agent", "dev", "learn", "full"].iter().position(|word| *word == tier).unwrap_or(0);
-    grant("network".to_owned(), u8::try_from(rank).unwrap_or(0), tier.to_owned(), false);
+    grant("network".to_owned(), u8::try_from(rank).unwrap_or(0), "", tier);
     for allowed in list(network, "allow") {
         let port = allowed.get("port").map(Value::to_string).unwrap_or_default();
-        grant(format!("host {}:{port}", text(allowed, "host")), 1, String::new(), false);
+        grant(format!("host {}:{port}", text(allowed, "host")), 1, "", "");
     }
-    let credential = plan.get("credential").unwrap_or(&Value::Null);
-    let crosses = !text(credential, "ref").is_empty();
-    grant("login".to_owned(), 1 + u8::from(crosses), text(credential, "ref").to_owned(), true);
+    let login = text(plan.get("credential").unwrap_or(&Value::Null), "ref");
+    grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login);
     let identity = plan.get("identity").unwrap_or(&Value::Null);
     let uid = identity.get("uid").map(Value::to_string).unwrap_or_default();
-    grant("uid".to_owned(), 1 + u8::from(uid == "0"), uid, false);
+    grant("uid".to_owned(), 1 + u8::from(uid == "0"), "", &uid);
     out
 }
 
-/// How much a mount gives: nothing (hidden), reading, writing.
-fn mount_grant(mount: &Value) -> (u8, String) {
+/// How much a mount gives (nothing: hidden; reading; writing), from where, and that in words.
+fn mount_grant(mount: &Value) -> (u8, &str, String) {
     let op = text(mount, "op");
     match op {
-        "mask" => (0, "hidden".to_owned()),
+        "mask" => (0, "", "hidden".to_owned()),
         "bind" => {
             let source = mount.get("source").unwrap_or(&Value::Null);
-            let from = match text(source, "path") {
-                "" => text(source, "folder"),
-                path => path,
-            };
             let access = text(mount, "access");
-            (if access == "rw" { 2 } else { 1 }, format!("{access} {from}"))
+            let rank = if access == "rw" { 2 } else { 1 };
+            match text(source, "path") {
+                // A folder of the run begins empty.
+                "" => (rank, "", format!("{access} {} of the run", text(source, "folder"))),
+                path => (rank, path, format!("{access} {path}")),
+            }
         }
-        _ => (1, op.to_owned()),
+        _ => (1, "", op.to_owned()),
     }
 }

@@ -67,7 +67,7 @@ pub fn read(bytes: &[u8]) -> LoginShape {
     let text = |key: &str| login.get(key).and_then(|value| value.as_str()).map(str::to_owned);
     LoginShape::Login(LoginDetails {
         refresh_token: text("refreshToken").is_some_and(|token| !token.is_empty()),
-        expires_at_ms: login.get("expiresAt").and_then(serde_json::Value::as_i64),
+        expires_at_ms: login.get("expiresAt").and_then(milliseconds),
         scopes: login
             .get("scopes")
             .and_then(|value| value.as_array())
@@ -75,4 +75,10 @@ pub fn read(bytes: &[u8]) -> LoginShape {
             .unwrap_or_default(),
         subscription: text("subscriptionType"),
     })
+}
+
+/// A time as a number; one that is no whole number, or larger than any time, is a time all the same.
+fn milliseconds(value: &serde_json::Value) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "what does not fit becomes the nearest time")]
+    value.as_i64().or_else(|| value.as_f64().map(|number| number as i64))
 }
