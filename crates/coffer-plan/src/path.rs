@@ -79,7 +79,11 @@ pub fn clean(path: &Utf8Path) -> Utf8PathBuf {
     out
 }
 
-/// Whether `path` is `folder` or lies below it (both absolute and clean).
+/// Whether `path` is `folder` or lies below it (both absolute and clean, so that their text tells; taking
+/// them apart was the larger part of a check).
 pub fn is_within(path: &Utf8Path, folder: &Utf8Path) -> bool {
-    path.starts_with(folder)
+    match path.as_str().strip_prefix(folder.as_str()) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/') || folder.as_str() == "/",
+        None => false,
+    }
 }

@@ -1,6 +1,7 @@
 //! Mount points in folders that an agent can write: bubblewrap would follow a link that an agent left
 //! there, so the host makes and checks them itself.
 
+use coffer_plan::path::is_within;
 use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
 
 use super::place_of;
@@ -12,7 +13,7 @@ pub(super) fn points(plan: &CheckedPlan) -> Vec<Preparation> {
     for (at, mount) in plan.mounts.iter().enumerate() {
         let mut earlier = plan.mounts[..at].iter().rev();
         let around =
-            earlier.find(|outer| outer.target != mount.target && mount.target.starts_with(&outer.target));
+            earlier.find(|outer| outer.target != mount.target && is_within(&mount.target, &outer.target));
         let Some((outer, source)) = around.and_then(writable) else { continue };
         let Ok(below) = mount.target.strip_prefix(&outer.target) else { continue };
         if let Some(folder) = is_folder(mount) {
