@@ -44,7 +44,6 @@ need_for_tests() {
     need_tool claude-native
     need_tool claude-js
     need_tool agent2
-    need_node
     need_tool_or_own nextest
     need_test_user
     ! have_nightly || need_for_fuzz
@@ -67,12 +66,12 @@ test_besides_nextest() {
 x_test() {
     need_for_tests
     provide
-    node_is_new_enough || PATH=$(tool_bin node):$PATH
-    export COFFER_TEST_CLAUDE_NATIVE COFFER_TEST_CLAUDE_JS COFFER_TEST_AGENT2 COFFER_TEST_NODE COFFER_TEST_USER
+    node_is_new_enough || PATH=$(tool_bin agent2):$PATH
+    export COFFER_TEST_CLAUDE_NATIVE COFFER_TEST_CLAUDE_JS COFFER_TEST_AGENT2 COFFER_TEST_USER
     COFFER_TEST_CLAUDE_NATIVE=$(tool_path claude-native)
     COFFER_TEST_CLAUDE_JS=$(tool_path claude-js)
     COFFER_TEST_AGENT2=$(tool_path agent2)
-    COFFER_TEST_NODE=$(command -v node)
+   =$(command -v node)
     COFFER_TEST_USER=$TEST_USER
     PATH=$PATH:$(tool_bin nextest)
     isolate

@@ -70,16 +70,12 @@ need_tool_or_own() {
     command -v "$(tool_field "$1" 5)" >/dev/null 2>&1 || need_tool "$1"
 }
 
+# The second agent needs Node 20, and Debian 12 and Ubuntu 24.04 have 18: it brings a Node of its own.
 node_is_new_enough() {
     local version
     version=$(node --version 2>/dev/null) || return 1
     version=${version#v}
     [ "${version%%.*}" -ge 20 ]
-}
-
-# The second agent needs Node 20, and Debian 12 and Ubuntu 24.04 have 18.
-need_node() {
-    node_is_new_enough || need_tool node
 }
 
 # Rootless behaviour is tested by an ordinary user; root has to make one.
@@ -110,14 +106,14 @@ have_pip() {
 
 # describe_step STEP: the command to type for the same effect.
 describe_step() {
-    local how=${1%% *} id=${1#* } dir package version
+    local how=${1%% *} id=${1#* } dir package version with
     if [ "$how" = user ]; then
         printf '%suseradd --create-home --shell /bin/bash %s\n' "$(as_root_words)" "$TEST_USER"
         return
     fi
-    dir=$(tool_dir "$id") package=$(tool_field "$id" 3) version=$(tool_field "$id" 4)
+    dir=$(tool_dir "$id") package=$(tool_field "$id" 3) version=$(tool_field "$id" 4) with=$(tool_field "$id" 6)
     case $(tool_field "$id" 1) in
-        npm) printf 'npm install --prefix %q %s@%s\n' "$dir" "$package" "$version" ;;
+        npm) printf 'npm install --prefix %q %s@%s\n' "$dir" "$package" "$version${with:+ $with}" ;;
         cargo) printf 'cargo install --locked --root %q %s@%s\n' "$dir" "$package" "$version" ;;
         typos)
             if have_pip; then
@@ -153,8 +149,10 @@ install_tool() {
 }
 
 install_by_npm() {
+    local with
+    with=$(tool_field "$1" 6)
     npm install --prefix "$2" --cache "$2/scratch" --no-save --no-package-lock --no-audit --no-fund \
-        --no-update-notifier --loglevel error "$(tool_field "$1" 3)@$(tool_field "$1" 4)"
+        --no-update-notifier --loglevel error "$(tool_field "$1" 3)@$(tool_field "$1" 4)" ${with:+"$with"}
 }
 
 # A tool of ours is run seldom: an optimised build of it would take longer than it saves.
