@@ -107,7 +107,7 @@ fn word_bytes(
             .resolve(reference)
             .map_err(|source| RunError::Resolve { reference: reference.clone(), source })
     };
-    Ok(match word {
+    let bytes = match word {
         Word::Text(text) => SecretBytes::from(text.clone().into_bytes()),
         Word::Ref(Reference::Folder(folder)) => {
             SecretBytes::from(folders.path(*folder)?.into_string().into_bytes())
@@ -120,5 +120,7 @@ fn word_bytes(
         }
         Word::Open(path) => number(inherited.open(path)?),
         Word::Control => number(control),
-    })
+    };
+    // It would end the word, and what follows would be an option of the backend.
+    if bytes.contains(&0) { Err(RunError::ZeroByte) } else { Ok(bytes) }
 }

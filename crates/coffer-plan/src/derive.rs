@@ -64,10 +64,14 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     home::project(&mut list);
     home::requests(&mut list, policy);
     home::denials(&mut list, policy);
+    if !list.has_folder_for(&policy.workdir) {
+        errors.push(PlanError::WorkdirHidden { workdir: policy.workdir.clone() });
+    }
     let environment = environment::derive(policy, facts, &identity, &signed_in, &list);
     let (mounts, mut notes, refused) = list.finish();
     errors.extend(refused);
     errors.extend(environment.errors);
+    notes.extend(environment.notes);
     notes.extend(signed_in.notes);
     if !errors.is_empty() {
         return Err(errors);

@@ -139,13 +139,14 @@ pub struct Inputs {
 
 impl Inputs {
     /// What the machine has to be asked before the plan can be made.
-    pub fn questions(&self, merged: &Merged, flags: &Flags, base: &HostFacts) -> Questions {
+    pub fn questions(&self, merged: &Merged, base: &HostFacts) -> Questions {
         let mut templates: Vec<PathTemplate> = Vec::new();
         templates.extend(self.system.folders.iter().cloned());
         templates.extend(self.system.etc.iter().map(|name| PathTemplate(format!("/etc/{name}"))));
         templates
             .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
         templates.extend(self.system.path.iter().cloned());
+        templates.extend(self.system.tool_config.iter().cloned());
         templates.extend(self.secrets.iter().map(|secret| secret.path.clone()));
         let mut paths = Vec::new();
         if let Some(state) = &self.agent.state
@@ -165,7 +166,6 @@ impl Inputs {
             paths.extend([git.git_dir.clone(), git.common_dir.clone()]);
         }
         paths.extend([base.project.path.clone(), base.coffer.clone()]);
-        paths.extend(flags.workdir.clone());
         Questions { agent: Some(self.agent.clone()), templates, paths }
     }
 }
@@ -252,7 +252,10 @@ pub fn resolve(
     Ok(Policy {
         runs_agent,
         command,
-        workdir: flags.workdir.clone().unwrap_or_else(|| facts.project.start.clone()),
+        workdir: match &flags.workdir {
+            Some(folder) => crate::path::clean(&facts.project.start.join(folder)),
+            None => facts.project.start.clone(),
+        },
         auth: merged.auth.unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
         account: merged.account,
         state: merged.state,

@@ -61,7 +61,7 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
     let inputs =
         Inputs { agent, all_agents, system: built_in::system()?, secrets: built_in::secrets()?, trust };
     if !is_saved {
-        let questions = inputs.questions(&merged, flags, &facts);
+        let questions = inputs.questions(&merged, &facts);
         look_up(&mut facts, &questions);
     }
     Ok(Gathered { facts, merged, inputs })

@@ -90,6 +90,9 @@ pub enum RunError {
         /// Why.
         source: ResolveError,
     },
+    /// A word of the backend's command line holds a zero byte.
+    #[error("a value for the sandbox holds a zero byte")]
+    ZeroByte,
     /// Memory for a descriptor's content cannot be had.
     #[error("cannot hand data to the sandbox")]
     Data(#[source] io::Error),
@@ -153,7 +156,7 @@ impl RunError {
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
-            Self::Resolve { .. } => "reference",
+            Self::Resolve { .. } | Self::ZeroByte => "reference",
             Self::StartBackend { .. } => "backend-start",
             Self::Supervise(_) => "supervise",
             Self::Remove { .. } | Self::CleanUp { .. } => "clean-up",
@@ -193,6 +196,7 @@ impl RunError {
             Self::Resolve { source, .. } => source.hint.clone(),
             Self::StartBackend { .. } => Some("`sudo apt-get install --reinstall bubblewrap`".to_owned()),
             Self::Both { run, .. } => run.hint(),
+            Self::ZeroByte => Some("look at the variables of your settings file".to_owned()),
             Self::State { .. }
             | Self::CloseDescriptors(_)
             | Self::Lock { .. }

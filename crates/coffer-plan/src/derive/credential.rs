@@ -54,10 +54,11 @@ fn credential(policy: &Policy, mode: AuthMode) -> Credential {
 
 /// Decides what crosses.
 pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, PlanError> {
-    if policy.auth.value == AuthMode::None {
-        return Ok(none(policy));
-    }
     let mut out = none(policy);
+    if policy.auth.value == AuthMode::None {
+        out.sign_in = precedence::decide(&passed_by_name(policy, facts));
+        return Ok(out);
+    }
     out.credential.mode = policy.auth.value;
     let mut present: Vec<Present<'_>> = Vec::new();
     for rule in &policy.agent.credentials {
@@ -86,6 +87,16 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
     }
     out.sign_in = precedence::decide(&present);
     Ok(out)
+}
+
+/// Credentials that a person passes by name (`--env ANTHROPIC_API_KEY`), whatever the auth mode.
+fn passed_by_name<'a>(policy: &'a Policy, facts: &HostFacts) -> Vec<Present<'a>> {
+    let named = |rule: &&CredentialRule| {
+        let passed = policy.env_pass.iter().any(|entry| entry.value == rule.source);
+        rule.from == CredentialOrigin::Env && passed && facts.is_set(&rule.source)
+    };
+    let rules = policy.agent.credentials.iter().filter(named);
+    rules.map(|rule| Present { rule, found: "passed by name" }).collect()
 }
 
 struct Found {

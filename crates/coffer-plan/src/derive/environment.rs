@@ -10,7 +10,7 @@ use super::mounts::MountList;
 use super::system::shell;
 use crate::facts::{EnvFact, HostFacts};
 use crate::origin::{Origin, OriginLayer};
-use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, PlanError, Reference};
+use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, Note, PlanError, Reference};
 use crate::policy::Policy;
 use crate::sign_in::withhold::looks_secret;
 
@@ -18,6 +18,7 @@ use crate::sign_in::withhold::looks_secret;
 pub(super) struct Environment {
     pub(super) entries: Vec<EnvEntry>,
     pub(super) errors: Vec<PlanError>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// One entry a name; later ones replace earlier ones.
@@ -68,7 +69,7 @@ pub(super) fn derive(
     list: &MountList<'_>,
 ) -> Environment {
     let mut builder = Builder { facts, by_name: BTreeMap::new() };
-    let mut errors = Vec::new();
+    let (mut errors, mut notes) = (Vec::new(), Vec::new());
     let allowlist = Origin::built_in("env allowlist");
     for name in &policy.system.env_pass {
         builder.pass(name, EnvClass::Host, &allowlist);
@@ -79,6 +80,10 @@ pub(super) fn derive(
     }
     for entry in &policy.env_pass {
         builder.pass(&entry.value, EnvClass::Extra, &entry.origin);
+        if entry.origin.is_persons_word() && !entry.value.ends_with('*') && !facts.is_set(&entry.value) {
+            let text = format!("`{}` is not set on the host, so it is not set inside", entry.value);
+            notes.push(Note { text, origin: entry.origin.clone() });
+        }
     }
     for entry in &policy.env_set {
         let (name, value) = &entry.value;
@@ -110,7 +115,7 @@ pub(super) fn derive(
             origin: entry.origin.clone(),
         }),
     );
-    Environment { entries, errors }
+    Environment { entries, errors, notes }
 }
 
 /// Whether the system takes it for a variable. A zero byte would end the word on the backend's command

@@ -97,6 +97,17 @@ impl<'a> MountList<'a> {
         })
     }
 
+    /// Whether a folder can be the working folder: the last operation on or around it shows something.
+    /// What lies below an empty private folder does not exist.
+    pub(super) fn has_folder_for(&self, path: &Utf8Path) -> bool {
+        let around = self.mounts.iter().rev().find(|mount| is_within(path, &mount.target));
+        around.is_some_and(|mount| match &mount.op {
+            MountOp::Bind { .. } => true,
+            MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => mount.target == path,
+            MountOp::Symlink { .. } | MountOp::Mask { .. } | MountOp::File { .. } => false,
+        })
+    }
+
     /// Whether something is already mounted exactly there.
     pub(super) fn has_target(&self, target: &Utf8Path) -> bool {
         self.mounts.iter().any(|mount| mount.target == target)

@@ -206,6 +206,12 @@ pub enum PlanError {
         /// The agent's command, for the hint.
         agent: String,
     },
+    /// The working folder is not shown inside.
+    #[error("the working folder `{workdir}` is not shown inside")]
+    WorkdirHidden {
+        /// The folder.
+        workdir: Utf8PathBuf,
+    },
     /// A variable that looks secret was to be given on the command line or in a file.
     #[error("`{name}` looks like a secret, and its value would stand in the open ({origin})")]
     SecretValue {
@@ -250,6 +256,7 @@ impl PlanError {
             Self::ProjectSettings { .. } | Self::ProjectSettingsUnreadable { .. } => "project-settings",
             Self::LoginUnusable { .. } => "login-unusable",
             Self::LoginEnding { .. } => "login-ending",
+            Self::WorkdirHidden { .. } => "workdir",
             Self::SecretValue { .. } => "secret-value",
             Self::VariableUnusable { .. } => "variable-unusable",
         }
@@ -295,6 +302,7 @@ impl PlanError {
             Self::LoginEnding { agent, .. } => {
                 format!("renew it on the host with `{agent} auth status`, or go on without: `--auth none`")
             }
+            Self::WorkdirHidden { workdir } => format!("mount it: `--mount {workdir}`"),
             Self::SecretValue { name, .. } => format!("pass it from your environment: `--env {name}`"),
             Self::VariableUnusable { .. } => "give it another name or value, or take it out".to_owned(),
         }

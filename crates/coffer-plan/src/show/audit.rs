@@ -223,10 +223,7 @@ fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
             let _ =
                 writeln!(out, "  lease of account {account}, {until}, without refresh token, from {file}");
         }
-        (AuthMode::None, _) => {
-            let _ = writeln!(out, "  auth `none`: no credential of the host crosses");
-        }
-        (AuthMode::Lease | AuthMode::Gateway | AuthMode::Shared, _) => {}
+        (AuthMode::None | AuthMode::Lease | AuthMode::Gateway | AuthMode::Shared, _) => {}
     }
     if let Some(warning) = &sign_in.warning {
         let _ = writeln!(out, "  {} {}", style.paint(RED, "warning:"), printable(warning));

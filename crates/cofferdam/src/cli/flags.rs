@@ -64,7 +64,7 @@ pub struct PlanFlags {
     #[arg(long, value_name = "SRC[:DST][:ro|rw]", value_parser = MountSpec::parse)]
     pub mount: Vec<MountSpec>,
     /// Pass a variable of the host, or set one
-    #[arg(long, value_name = "NAME[=VALUE]")]
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub env: Vec<String>,
     /// The working folder inside
     #[arg(long, value_name = "PATH")]
@@ -78,6 +78,16 @@ pub struct PlanFlags {
     /// A command to run instead of the agent; arguments for the agent when the first begins with `-`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// A variable as a shell would have it: a name, or a name and a value.
+fn variable(text: &str) -> Result<String, String> {
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
+    let plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if name.is_empty() || !name.chars().all(plain) || name.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err("expected NAME or NAME=VALUE".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn audit_mode(text: &str) -> Result<AuditMode, String> {
