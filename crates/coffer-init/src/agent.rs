@@ -27,10 +27,7 @@ pub(crate) struct SetupFailed {
 
 impl SetupFailed {
     fn at(step: Step) -> impl FnOnce(Errno) -> Self {
-        move |errno| Self {
-            step,
-            cause: errno.into(),
-        }
+        move |errno| Self { step, cause: errno.into() }
     }
 
     /// The cause as a number; `EIO` for what has none.
@@ -65,30 +62,19 @@ pub(crate) fn start_on_own_stdio(command: AgentCommand) -> Started {
         std::io::stderr().as_fd().try_clone_to_owned(),
     ];
     let [Ok(input), Ok(output), Ok(errors)] = stdio else {
-        return Err(SetupFailed {
-            step: Step::NullDevice,
-            cause: Errno::BADF.into(),
-        });
+        return Err(SetupFailed { step: Step::NullDevice, cause: Errno::BADF.into() });
     };
     spawn(command, [input, output, errors], None)
 }
 
 fn spawn(command: AgentCommand, stdio: [OwnedFd; 3], foreground: Option<u8>) -> Started {
     let AgentCommand { program, arguments } = command;
-    match (NewGroup {
-        program,
-        arguments,
-        stdio,
-        foreground,
-    })
-    .spawn()
-    {
+    match (NewGroup { program, arguments, stdio, foreground }).spawn() {
         Ok(pid) => Ok(Ok(Agent { pid })),
         Err(SpawnError::Exec(errno)) => Ok(Err(errno)),
-        Err(SpawnError::Preparation(errno)) => Err(SetupFailed {
-            step: Step::Fork,
-            cause: io::Error::from_raw_os_error(errno),
-        }),
+        Err(SpawnError::Preparation(errno)) => {
+            Err(SetupFailed { step: Step::Fork, cause: io::Error::from_raw_os_error(errno) })
+        }
     }
 }
 
@@ -122,10 +108,7 @@ fn private_terminal(
     ioctl_tiocsctty(&terminal).map_err(SetupFailed::at(Step::Session))?;
     control
         .send(&FromInit::Pty, &[master.as_fd()])
-        .map_err(|cause| SetupFailed {
-            step: Step::OpenTerminal,
-            cause,
-        })?;
+        .map_err(|cause| SetupFailed { step: Step::OpenTerminal, cause })?;
     Ok(terminal)
 }
 

@@ -36,13 +36,7 @@ impl Arguments {
             }
         }
         let program = words.next().ok_or(Failure::Usage)?;
-        Ok(Self {
-            control,
-            command: AgentCommand {
-                program,
-                arguments: words.collect(),
-            },
-        })
+        Ok(Self { control, command: AgentCommand { program, arguments: words.collect() } })
     }
 }
 
@@ -56,29 +50,11 @@ mod tests {
 
     #[test]
     fn the_command_stands_after_the_dashes_as_it_is() {
-        let command = AgentCommand {
-            program: "sh".into(),
-            arguments: vec!["--".into(), "-c".into()],
-        };
+        let command = AgentCommand { program: "sh".into(), arguments: vec!["--".into(), "-c".into()] };
         let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
-        assert_eq!(
-            parsed,
-            Some(Arguments {
-                control: Some(7),
-                command
-            })
-        );
-        let command = AgentCommand {
-            program: "--control-fd".into(),
-            arguments: vec![],
-        };
-        assert_eq!(
-            parse(&["--", "--control-fd"]),
-            Some(Arguments {
-                control: None,
-                command
-            })
-        );
+        assert_eq!(parsed, Some(Arguments { control: Some(7), command }));
+        let command = AgentCommand { program: "--control-fd".into(), arguments: vec![] };
+        assert_eq!(parse(&["--", "--control-fd"]), Some(Arguments { control: None, command }));
     }
 
     #[test]

@@ -48,11 +48,7 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::harden)?;
     set_no_new_privs(true).map_err(Failure::harden)?;
     let signals = watch::signals().map_err(Failure::signals)?;
-    let control = arguments
-        .control
-        .map(take_inherited)
-        .transpose()
-        .map_err(Failure::control)?;
+    let control = arguments.control.map(take_inherited).transpose().map_err(Failure::control)?;
     close_all_on_exec().map_err(Failure::harden)?;
     let Some(control) = control else {
         let agent = agent::start_on_own_stdio(arguments.command).map_err(Failure::setup)?;
@@ -60,23 +56,13 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
             Ok(agent) => watch::watch(&signals, None, &agent).map_err(Failure::wait),
             Err(errno) => {
                 let cause = std::io::Error::from_raw_os_error(errno);
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "{NAME}: the command cannot be executed: {cause}"
-                );
+                let _ = writeln!(std::io::stderr(), "{NAME}: the command cannot be executed: {cause}");
                 Ok(Ending::ExecFailed(errno))
             }
         };
     };
     let control = Channel::from_descriptor(control).map_err(Failure::control)?;
-    control
-        .send(
-            &FromInit::Hello {
-                version: PROTOCOL_VERSION,
-            },
-            &[],
-        )
-        .map_err(Failure::control)?;
+    control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
     let (start, passed) = receive_start(&control)?;
     let agent = match agent::start(start, passed, arguments.command, &control) {
         Ok(Ok(agent)) => agent,
@@ -85,22 +71,11 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
             return Ok(Ending::ExecFailed(errno));
         }
         Err(failed) => {
-            report(
-                &control,
-                FromInit::SetupFailed {
-                    step: failed.step,
-                    errno: failed.errno(),
-                },
-            );
+            report(&control, FromInit::SetupFailed { step: failed.step, errno: failed.errno() });
             return Err(Failure::setup(failed));
         }
     };
-    report(
-        &control,
-        FromInit::Started {
-            pid: agent.pid.as_raw_pid(),
-        },
-    );
+    report(&control, FromInit::Started { pid: agent.pid.as_raw_pid() });
     watch::watch(&signals, Some(&control), &agent).map_err(Failure::wait)
 }
 
@@ -111,10 +86,7 @@ fn report(control: &Channel, message: FromInit) {
 }
 
 fn receive_start(control: &Channel) -> Result<(Start, Vec<OwnedFd>), Failure> {
-    let received = control
-        .receive::<ToInit>()
-        .map_err(Failure::control)?
-        .ok_or(Failure::HostGone)?;
+    let received = control.receive::<ToInit>().map_err(Failure::control)?.ok_or(Failure::HostGone)?;
     match received.message {
         ToInit::Start(start) if start.passed.len() == received.descriptors.len() => {
             Ok((start, received.descriptors))

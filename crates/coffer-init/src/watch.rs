@@ -35,14 +35,8 @@ impl Ending {
 }
 
 /// Passed on to the agent's group when somebody sends them to init.
-const FORWARDED: [Signal; 6] = [
-    Signal::HUP,
-    Signal::INT,
-    Signal::QUIT,
-    Signal::TERM,
-    Signal::USR1,
-    Signal::USR2,
-];
+const FORWARDED: [Signal; 6] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
 
 /// Blocks what is handled as events, and the terminal's stop signals: init must be able to choose the terminal's
 /// foreground group from the background.
@@ -55,11 +49,7 @@ pub(crate) fn signals() -> io::Result<SignalEvents> {
 
 /// Waits until the agent or the host is gone; everything that dies in the sandbox meanwhile is reaped.
 pub(crate) fn watch(signals: &SignalEvents, control: Option<&Channel>, agent: &Agent) -> io::Result<Ending> {
-    let mut watch = Watch {
-        control,
-        agent: agent.pid,
-        stopped: false,
-    };
+    let mut watch = Watch { control, agent: agent.pid, stopped: false };
     // A child's end may have come before its signal was looked for.
     if let Some(ending) = watch.reap()? {
         return Ok(ending);
@@ -140,9 +130,7 @@ impl Watch<'_> {
 
     /// What the kernel sent is about our own terminal or children; only a signal that somebody meant is passed on.
     fn forward(&self, caught: Caught) {
-        let forwarded = FORWARDED
-            .into_iter()
-            .find(|signal| signal.as_raw() == caught.signal);
+        let forwarded = FORWARDED.into_iter().find(|signal| signal.as_raw() == caught.signal);
         if let Some(signal) = forwarded
             && !caught.from_kernel
         {
@@ -180,11 +168,9 @@ impl Watch<'_> {
     /// stop it, as they would outside. Its own choice of a foreground group is left alone while it runs.
     fn resume(&self, foreground: bool) {
         // Without a private terminal there is nothing to choose.
-        if let Ok(terminal) = rustix::fs::open(
-            c"/dev/tty",
-            OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY,
-            Mode::empty(),
-        ) {
+        if let Ok(terminal) =
+            rustix::fs::open(c"/dev/tty", OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+        {
             let in_background = tcgetpgrp(&terminal) == Ok(getpgrp());
             if self.stopped || (foreground && in_background) {
                 let group = if foreground { self.agent } else { getpgrp() };

@@ -24,12 +24,7 @@ impl StdioSet {
 
     /// The set with these descriptor numbers; numbers above 2 are left out.
     pub fn of(numbers: impl IntoIterator<Item = u8>) -> Self {
-        Self(
-            numbers
-                .into_iter()
-                .filter(|number| *number < 3)
-                .fold(0, |bits, number| bits | (1 << number)),
-        )
+        Self(numbers.into_iter().filter(|number| *number < 3).fold(0, |bits, number| bits | (1 << number)))
     }
 
     /// Whether descriptor `number` is in the set.
@@ -68,12 +63,7 @@ pub struct Window {
 
 impl From<rustix::termios::Winsize> for Window {
     fn from(size: rustix::termios::Winsize) -> Self {
-        Self {
-            rows: size.ws_row,
-            columns: size.ws_col,
-            width: size.ws_xpixel,
-            height: size.ws_ypixel,
-        }
+        Self { rows: size.ws_row, columns: size.ws_col, width: size.ws_xpixel, height: size.ws_ypixel }
     }
 }
 

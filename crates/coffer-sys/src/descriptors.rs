@@ -6,16 +6,18 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Lets the child of `command` inherit these descriptors under their own numbers; here they still close on exec,
-/// so that no other child gets them. They stay open until `command` is dropped.
+/// Lets the child of `command` inherit these descriptors under their own numbers, and no others above 2, whatever
+/// our own parent left open. Here they still close on exec, so that no other child gets them; they stay open until
+/// `command` is dropped.
 pub fn inherit(command: &mut Command, descriptors: Vec<OwnedFd>) {
     let keep_open = move || {
+        close_all_on_exec()?;
         for descriptor in &descriptors {
             fcntl_setfd(descriptor, FdFlags::empty())?;
         }
         Ok(())
     };
-    // SAFETY: between fork and exec the closure only makes `fcntl` calls, which are async-signal-safe, and
+    // SAFETY: between fork and exec the closure only makes system calls, which are async-signal-safe, and
     // allocates nothing.
     unsafe { command.pre_exec(keep_open) };
 }
@@ -47,9 +49,5 @@ pub fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
 pub fn close_all_on_exec() -> io::Result<()> {
     // SAFETY: with this flag nothing is closed and no memory is touched; a flag of descriptors is set.
     let done = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
-    if done == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -9,12 +9,7 @@ pub fn landlock_abi() -> Option<u32> {
     // SAFETY: with the version flag the kernel requires a null pointer and a zero size, reads no memory of ours
     // and creates no descriptor.
     let answer = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            no_attributes,
-            0_usize,
-            CREATE_RULESET_VERSION,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, no_attributes, 0_usize, CREATE_RULESET_VERSION)
     };
     u32::try_from(answer).ok().filter(|version| *version > 0)
 }
@@ -26,9 +21,6 @@ mod tests {
         let Ok(active) = std::fs::read_to_string("/sys/kernel/security/lsm") else {
             return;
         };
-        assert_eq!(
-            super::landlock_abi().is_some(),
-            active.split(',').any(|name| name.trim() == "landlock")
-        );
+        assert_eq!(super::landlock_abi().is_some(), active.split(',').any(|name| name.trim() == "landlock"));
     }
 }

@@ -40,26 +40,14 @@ impl NewGroup {
     /// # Errors
     /// [`SpawnError`] with the error number.
     pub fn spawn(self) -> Result<Pid, SpawnError> {
-        let Self {
-            program,
-            arguments,
-            stdio,
-            foreground,
-        } = self;
+        let Self { program, arguments, stdio, foreground } = self;
         let mut command = Command::new(program);
         let [input, output, errors] = stdio;
-        command
-            .args(arguments)
-            .stdin(Stdio::from(input))
-            .stdout(output)
-            .stderr(errors)
-            .process_group(0);
+        command.args(arguments).stdin(Stdio::from(input)).stdout(output).stderr(errors).process_group(0);
         let prepare = move || {
-            take_foreground(foreground)
-                .and_then(|()| to_defaults())
-                .map_err(|error| {
-                    io::Error::from_raw_os_error(PREPARATION + error.raw_os_error().unwrap_or(libc::EIO))
-                })
+            take_foreground(foreground).and_then(|()| to_defaults()).map_err(|error| {
+                io::Error::from_raw_os_error(PREPARATION + error.raw_os_error().unwrap_or(libc::EIO))
+            })
         };
         // SAFETY: between fork and exec the closure makes system calls that are async-signal-safe, and nothing in
         // it allocates: errors are made of numbers.

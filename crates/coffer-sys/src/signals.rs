@@ -5,6 +5,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+/// How many signals Linux has.
+const SIGNALS: libc::c_int = 64;
+
+/// The kernel's set of them, one bit each.
+const MASK_BYTES: usize = 8;
+
 /// A signal that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caught {
@@ -54,11 +60,7 @@ impl Mask {
         let mut previous = Self::empty();
         // SAFETY: both pointers are to initialised sets that live through the call.
         let error = unsafe { libc::pthread_sigmask(how, &raw const self.0, &raw mut previous.0) };
-        if error == 0 {
-            Ok(previous)
-        } else {
-            Err(io::Error::from_raw_os_error(error))
-        }
+        if error == 0 { Ok(previous) } else { Err(io::Error::from_raw_os_error(error)) }
     }
 }
 
@@ -103,10 +105,7 @@ impl SignalEvents {
         // SAFETY: a plain structure of integers, zeroed and then filled by the kernel.
         let info = unsafe { info.assume_init() };
         let signal = i32::try_from(info.ssi_signo).unwrap_or_default();
-        Ok(Some(Caught {
-            signal,
-            from_kernel: info.ssi_code > 0,
-        }))
+        Ok(Some(Caught { signal, from_kernel: info.ssi_code > 0 }))
     }
 }
 
@@ -157,11 +156,21 @@ pub fn stop_self(signal: Signal, scope: StopScope) -> io::Result<()> {
 /// # Errors
 /// As `sigprocmask(2)`.
 pub fn to_defaults() -> io::Result<()> {
-    for number in 1..libc::SIGRTMAX() + 1 {
-        // KILL, STOP and the two that the C library keeps for itself refuse; that is as it should be.
-        // SAFETY: no handler function is installed, only the default action.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+    // The kernel's `sigaction` all zero is the default action. Asked for directly, because the C library refuses
+    // the two signals that it uses itself, and they too may come to us ignored.
+    let default = [0_u64; 4];
+    let nothing: *mut libc::c_void = std::ptr::null_mut();
+    for number in 1..=SIGNALS {
+        // KILL and STOP refuse; that is as it should be.
+        // SAFETY: the kernel reads a `sigaction` of at most 32 bytes and writes none; no handler is installed.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, &raw const default, nothing, MASK_BYTES) };
     }
     Mask::empty().change(libc::SIG_SETMASK)?;
     Ok(())
+}
+
+/// Lets children be waited for, also when our parent left `SIGCHLD` ignored: their ends would go unnoticed.
+pub fn heed_children() {
+    // SAFETY: no handler function is installed, only the default action. It cannot fail for this signal.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }

@@ -279,15 +279,20 @@ impl Session {
         };
         match relay.transfer(terminal, flags).map_err(SuperviseError::PrivateTerminal)? {
             Health::Fine => Ok(()),
-            Health::Gone => {
-                // Closing the master side hangs the private terminal up too.
-                self.relay = None;
-                self.terminal = None;
-                self.hangup = Some(Instant::now() + HANGUP_GRACE);
-                self.say(&ToInit::Signal(Signal::HUP.as_raw()))?;
-                self.say(&ToInit::Signal(Signal::CONT.as_raw()))
-            }
+            Health::Gone => self.hang_up(),
         }
+    }
+
+    /// The user's terminal is gone: the agent is told as a program on it would be, and has a while to end.
+    fn hang_up(&mut self) -> Result<(), SuperviseError> {
+        self.terminal = None;
+        // Closing the master side hangs the private terminal up.
+        if self.relay.take().is_some() && self.backend.status().is_none() {
+            self.hangup = Some(Instant::now() + HANGUP_GRACE);
+            self.say(&ToInit::Signal(Signal::HUP.as_raw()))?;
+            self.say(&ToInit::Signal(Signal::CONT.as_raw()))?;
+        }
+        Ok(())
     }
 
     /// With the backend its pid namespace has ended: what init said is all in the socket, what the agent printed
@@ -312,18 +317,20 @@ impl Session {
 
     /// Takes the user's terminal if it is ours to take, and copies its size.
     fn enter_terminal(&mut self) -> Result<(), SuperviseError> {
-        if let (Some(terminal), Some(_)) = (&mut self.terminal, &self.relay) {
-            terminal.enter().map_err(SuperviseError::UserTerminal)?;
+        if let (Some(terminal), Some(_)) = (&mut self.terminal, &self.relay)
+            && terminal.enter().is_err()
+        {
+            return self.hang_up();
         }
         self.copy_window()
     }
 
-    fn copy_window(&self) -> Result<(), SuperviseError> {
-        let (Some(relay), Some(terminal)) = (&self.relay, &self.terminal) else {
-            return Ok(());
-        };
-        let window = terminal.window().map_err(SuperviseError::UserTerminal)?;
-        relay.resize(window).map_err(SuperviseError::PrivateTerminal)
+    fn copy_window(&mut self) -> Result<(), SuperviseError> {
+        let (Some(relay), Some(terminal)) = (&self.relay, &self.terminal) else { return Ok(()) };
+        match terminal.window() {
+            Ok(window) => relay.resize(window).map_err(SuperviseError::PrivateTerminal),
+            Err(_) => self.hang_up(),
+        }
     }
 
     /// The user's shell lets us go on, in the foreground or in the background.

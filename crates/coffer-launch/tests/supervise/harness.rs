@@ -5,12 +5,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Only a test that hangs ever gets there.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that runs `agent` under supervision.
 pub(crate) fn host(agent: &[&str]) -> Command {
@@ -27,6 +28,30 @@ pub(crate) fn script(text: &str) -> Command {
 /// A host command as a word for a shell.
 pub(crate) fn host_word() -> String {
     format!("'{}' host", std::env::current_exe().unwrap().display())
+}
+
+/// A child that does not outlive a failed test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Reads a descriptor and waits for words in it.
@@ -88,7 +113,7 @@ pub(crate) struct User {
     master: OwnedFd,
     /// Keeps the terminal's other side open, so that its output and modes can be looked at after the end.
     side: OwnedFd,
-    child: Child,
+    child: Running,
 }
 
 impl User {
@@ -113,7 +138,7 @@ impl User {
         let controlling = (0..3).find(|number| !keep.contains(number));
         new_session(&mut command, controlling);
         command.env("TERM", "dumb");
-        let child = command.spawn().unwrap();
+        let child = Running(command.spawn().unwrap());
         Self { screen: Reader::new(master.try_clone().unwrap()), master, side, child }
     }
 
@@ -142,10 +167,6 @@ impl User {
         &mut self.child
     }
 
-    pub(crate) fn pid(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_child(&self.child)
-    }
-
     pub(crate) fn waits(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -160,7 +181,7 @@ impl User {
     }
 
     /// The terminal is closed, as when its window is.
-    pub(crate) fn hangs_up(self) -> Child {
+    pub(crate) fn hangs_up(self) -> Running {
         self.child
     }
 }

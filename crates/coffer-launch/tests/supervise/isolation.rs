@@ -1,7 +1,7 @@
 //! What the agent gets of init and host, and what is left of a run.
 
 use crate::Test;
-use crate::harness::{Reader, host, script};
+use crate::harness::{Reader, Running, host, script};
 use std::process::{Command, Stdio};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -70,6 +70,7 @@ fn nothing_outlives_a_killed_host() {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
+        .map(Running)
         .unwrap();
     let mut out = Reader::new(child.stdout.take().unwrap());
     out.expect("ready\n");
@@ -84,6 +85,7 @@ fn nothing_outlives_the_agent() {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
+        .map(Running)
         .unwrap();
     let out = Reader::new(child.stdout.take().unwrap());
     assert_eq!(out.rest(), b"ready\n");

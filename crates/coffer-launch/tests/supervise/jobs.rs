@@ -33,12 +33,14 @@ fn ctrl_z_stops_the_job_and_fg_resumes_it() {
     user.sees("outer> ");
     user.resizes(33, 99);
     user.types("fg\n");
+    user.sees("sh -c");
     user.types("hello\n");
     user.sees("33 99");
     user.sees("line hello");
     user.sees("outer> ");
     user.types("echo code $?\n");
     user.sees("code 6");
+    user.sees("outer> ");
     user.types("exit\n");
     assert!(user.waits().success());
 }
@@ -47,32 +49,40 @@ fn a_background_job_stops_when_it_reads() {
     let mut user = shell();
     let agent = "sh -c 'read line; echo \"line $line\"'";
     user.types(&format!("{} {agent} &\n", host_word()));
+    user.sees("\n[1] ");
     user.sees("outer> ");
     // The shell tells of it at a prompt: ask until it does.
     loop {
         user.types("jobs; echo as''ked\n");
-        if user.sees("asked").contains("Stopped") {
+        let answer = user.sees("\nasked\r\n");
+        if answer.contains("Stopped") {
             break;
         }
+        assert!(answer.contains("Running"), "{answer}");
     }
     user.types("fg\n");
+    user.sees("sh -c");
     user.types("hello\n");
     user.sees("line hello");
+    user.sees("outer> ");
     user.types("exit\n");
-    user.waits();
+    assert!(user.waits().success());
 }
 
 fn a_shell_inside_has_jobs_of_its_own() {
     let mut user = User::start(host(&["bash", "--norc", "--noprofile", "-i"]), &[]);
     user.types("PS1='in''ner> '\n");
     user.sees("inner> ");
-    user.types("cat\n");
+    // Typed ahead of the job, words would be lost in bash's own line editor, without us as well.
+    user.types("sh -c 'echo rea\"\"dy; exec cat'\n");
+    user.sees("ready");
     user.types("one\n");
     user.sees("one\r\none\r\n");
     user.types("\x1a");
     user.sees("Stopped");
     user.sees("inner> ");
     user.types("fg\n");
+    user.sees("exec cat'\r\n");
     user.types("two\n");
     user.sees("two\r\ntwo\r\n");
     user.types("\x03");

@@ -3,6 +3,12 @@
 //! This one executable plays every part. Called as `coffer-init` it is the init; with `host` as its first word it
 //! is the host, and runs the rest of its words as an agent; else it runs the tests.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test without the standard harness is no test to clippy"
+)]
 
 mod harness;
 mod host;

@@ -1,7 +1,7 @@
 //! Standard descriptors that are no terminals, exit codes, signals.
 
 use crate::Test;
-use crate::harness::{Reader, host, script};
+use crate::harness::{Reader, Running, host, script};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -83,8 +83,9 @@ fn signals_reach_the_agents_group() {
         (Signal::USR1, "USR1"),
         (Signal::USR2, "USR2"),
     ] {
-        let text = format!("trap 'echo got {name}; exit 3' {name}; echo ready; while :; do sleep 1000; done");
-        let mut child = script(&text).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let text = format!("trap 'echo got {name}; exit 3' {name}; echo ready; while :; do :; done");
+        let mut child =
+            script(&text).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map(Running).unwrap();
         let mut out = Reader::new(child.stdout.take().unwrap());
         out.expect("ready\n");
         kill_process(Pid::from_child(&child), signal).unwrap();
@@ -94,15 +95,14 @@ fn signals_reach_the_agents_group() {
 }
 
 fn a_stop_signal_stops_agent_and_host() {
-    let text = "trap 'echo resumed' CONT; echo ready; read line; echo \"line $line\"";
-    let mut child = script(text).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let text = "echo ready; read line; echo \"line $line\"";
+    let mut child = script(text).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map(Running).unwrap();
     let mut out = Reader::new(child.stdout.take().unwrap());
     out.expect("ready\n");
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::TSTP).unwrap();
     assert_eq!(crate::harness::waits_for_stop(pid), Signal::TSTP.as_raw());
     kill_process(pid, Signal::CONT).unwrap();
-    out.expect("resumed\n");
     child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
     out.expect("line hello\n");
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -117,6 +117,7 @@ fn a_killed_backend_is_lost_not_an_exit_code() {
         .stderr(Stdio::null())
         .env("BACKEND_PID_FILE", &file)
         .spawn()
+        .map(Running)
         .unwrap();
     let mut out = Reader::new(child.stdout.take().unwrap());
     out.expect("ready\n");

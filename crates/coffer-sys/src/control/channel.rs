@@ -38,12 +38,8 @@ impl Channel {
     /// # Errors
     /// As `socketpair(2)`.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (one, other) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Self(one), Self(other)))
     }
 
@@ -99,12 +95,7 @@ impl Channel {
             [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let got = rustix::io::retry_on_intr(|| {
-            recvmsg(
-                &self.0,
-                &mut [IoSliceMut::new(&mut bytes)],
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            )
+            recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
         });
         let got = match got {
             Ok(got) => got,
@@ -124,19 +115,12 @@ impl Channel {
             return Ok(None);
         }
         if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a control message was cut short",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a control message was cut short"));
         }
         let datagram = bytes.get(..got.bytes).unwrap_or_default();
         let message =
             M::decode(datagram).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(Some(Received {
-            message,
-            descriptors,
-            sender,
-        }))
+        Ok(Some(Received { message, descriptors, sender }))
     }
 }
 

@@ -13,18 +13,8 @@ fn start() -> impl Strategy<Value = Start> {
             Start {
                 passed: of_kind(0),
                 terminal: of_kind(1),
-                window: Window {
-                    rows: size[0],
-                    columns: size[1],
-                    width: size[2],
-                    height: size[3],
-                },
-                modes: modes.map(|([input, output, local], codes)| Modes {
-                    input,
-                    output,
-                    local,
-                    codes,
-                }),
+                window: Window { rows: size[0], columns: size[1], width: size[2], height: size[3] },
+                modes: modes.map(|([input, output, local], codes)| Modes { input, output, local, codes }),
                 foreground,
             }
         },
@@ -108,18 +98,14 @@ fn a_descriptor_cannot_be_passed_and_be_the_terminal() {
         modes: None,
         foreground: false,
     };
-    assert_eq!(
-        ToInit::decode(&ToInit::Start(both).encode()),
-        Err(WireError::BadField("terminal"))
-    );
+    assert_eq!(ToInit::decode(&ToInit::Start(both).encode()), Err(WireError::BadField("terminal")));
 }
 
 #[test]
 fn descriptors_arrive_in_order_and_close_on_exec() {
     let (host, init) = Channel::pair().unwrap();
     let (read, write) = std::io::pipe().unwrap();
-    host.send(&ToInit::Signal(15), &[write.as_fd(), read.as_fd()])
-        .unwrap();
+    host.send(&ToInit::Signal(15), &[write.as_fd(), read.as_fd()]).unwrap();
     drop((read, write));
     let received = init.receive::<ToInit>().unwrap().unwrap();
     assert_eq!(received.message, ToInit::Signal(15));
@@ -147,15 +133,9 @@ fn the_end_of_one_side_is_seen_by_the_other_even_with_something_unread() {
 fn a_foreign_datagram_is_an_error_not_a_message() {
     let (host, init) = Channel::pair().unwrap();
     rustix::net::send(&host, &[9; 300], rustix::net::SendFlags::empty()).unwrap();
-    assert_eq!(
-        init.receive::<ToInit>().unwrap_err().kind(),
-        std::io::ErrorKind::InvalidData
-    );
+    assert_eq!(init.receive::<ToInit>().unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     rustix::net::send(&host, &[99], rustix::net::SendFlags::empty()).unwrap();
-    assert_eq!(
-        init.receive::<ToInit>().unwrap_err().kind(),
-        std::io::ErrorKind::InvalidData
-    );
+    assert_eq!(init.receive::<ToInit>().unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }
 
 #[test]
@@ -173,8 +153,5 @@ fn the_kernel_names_the_sender_when_asked() {
     assert_eq!(host.receive::<FromInit>().unwrap().unwrap().sender, None);
     host.identify_senders().unwrap();
     init.send(&FromInit::Continued, &[]).unwrap();
-    assert_eq!(
-        host.receive::<FromInit>().unwrap().unwrap().sender,
-        Some(rustix::process::getpid())
-    );
+    assert_eq!(host.receive::<FromInit>().unwrap().unwrap().sender, Some(rustix::process::getpid()));
 }

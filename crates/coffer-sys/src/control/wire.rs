@@ -62,19 +62,11 @@ impl Fields<'_> {
 
     fn stdio(&mut self, name: &'static str) -> Result<StdioSet, WireError> {
         let bits = self.u8()?;
-        if bits & !StdioSet::ALL == 0 {
-            Ok(StdioSet(bits))
-        } else {
-            Err(WireError::BadField(name))
-        }
+        if bits & !StdioSet::ALL == 0 { Ok(StdioSet(bits)) } else { Err(WireError::BadField(name)) }
     }
 
     fn end(self) -> Result<(), WireError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(WireError::WrongLength)
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(WireError::WrongLength) }
     }
 }
 
@@ -104,9 +96,7 @@ impl Message for ToInit {
         let message = match fields.u8()? {
             1 => Self::Start(decode_start(&mut fields)?),
             2 => Self::Signal(fields.i32()?),
-            3 => Self::Continue {
-                foreground: fields.flag("foreground")?,
-            },
+            3 => Self::Continue { foreground: fields.flag("foreground")? },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         fields.end()?;
@@ -136,24 +126,15 @@ impl Message for FromInit {
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut fields = Fields(bytes);
         let message = match fields.u8()? {
-            1 => Self::Hello {
-                version: fields.u16()?,
-            },
+            1 => Self::Hello { version: fields.u16()? },
             2 => Self::Pty,
             3 => Self::Started { pid: fields.i32()? },
             4 => Self::ExecFailed { errno: fields.i32()? },
-            5 => Self::SetupFailed {
-                step: decode_step(fields.u8()?)?,
-                errno: fields.i32()?,
-            },
-            6 => Self::Stopped {
-                signal: fields.i32()?,
-            },
+            5 => Self::SetupFailed { step: decode_step(fields.u8()?)?, errno: fields.i32()? },
+            6 => Self::Stopped { signal: fields.i32()? },
             7 => Self::Continued,
             8 => Self::Exited { code: fields.i32()? },
-            9 => Self::Signaled {
-                signal: fields.i32()?,
-            },
+            9 => Self::Signaled { signal: fields.i32()? },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         fields.end()?;
@@ -171,23 +152,12 @@ fn tagged(tag: u8, fields: &[u8]) -> Vec<u8> {
 fn encode_start(start: &Start) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend([1, start.passed.0, start.terminal.0, u8::from(start.foreground)]);
-    let Window {
-        rows,
-        columns,
-        width,
-        height,
-    } = start.window;
+    let Window { rows, columns, width, height } = start.window;
     for size in [rows, columns, width, height] {
         bytes.extend(size.to_le_bytes());
     }
     bytes.push(u8::from(start.modes.is_some()));
-    if let Some(Modes {
-        input,
-        output,
-        local,
-        codes,
-    }) = &start.modes
-    {
+    if let Some(Modes { input, output, local, codes }) = &start.modes {
         for flags in [input, output, local] {
             bytes.extend(flags.to_le_bytes());
         }
@@ -203,12 +173,8 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
         return Err(WireError::BadField("terminal"));
     }
     let foreground = fields.flag("foreground")?;
-    let window = Window {
-        rows: fields.u16()?,
-        columns: fields.u16()?,
-        width: fields.u16()?,
-        height: fields.u16()?,
-    };
+    let window =
+        Window { rows: fields.u16()?, columns: fields.u16()?, width: fields.u16()?, height: fields.u16()? };
     let modes = if fields.flag("modes")? {
         Some(Modes {
             input: fields.u32()?,
@@ -219,26 +185,11 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
     } else {
         None
     };
-    Ok(Start {
-        passed,
-        terminal,
-        window,
-        modes,
-        foreground,
-    })
+    Ok(Start { passed, terminal, window, modes, foreground })
 }
 
 fn decode_step(byte: u8) -> Result<Step, WireError> {
-    const STEPS: [Step; 6] = [
-        Step::NullDevice,
-        Step::OpenTerminal,
-        Step::PrepareTerminal,
-        Step::Session,
-        Step::Fork,
-        Step::Wait,
-    ];
-    STEPS
-        .into_iter()
-        .find(|step| *step as u8 == byte)
-        .ok_or(WireError::BadField("step"))
+    const STEPS: [Step; 6] =
+        [Step::NullDevice, Step::OpenTerminal, Step::PrepareTerminal, Step::Session, Step::Fork, Step::Wait];
+    STEPS.into_iter().find(|step| *step as u8 == byte).ok_or(WireError::BadField("step"))
 }
