@@ -23,50 +23,50 @@ use coffer_plan::policy::{Inputs, Policy, resolve};
 /// What the command line says, and whether the project's file is trusted.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Said {
+pub(crate) struct Said {
     /// Flags that a file could say, too.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// `--profile`.
-    pub profiles: Vec<String>,
+    pub(crate) profiles: Vec<String>,
     /// A command instead of the agent's own.
-    pub command: Option<Vec<String>>,
+    pub(crate) command: Option<Vec<String>>,
     /// Arguments for the agent's own command.
-    pub agent_args: Vec<String>,
+    pub(crate) agent_args: Vec<String>,
     /// Whether the user trusts the project's file.
-    pub trusted: bool,
+    pub(crate) trusted: bool,
 }
 
 /// One golden folder.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     /// The folder.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The machine.
-    pub facts: HostFacts,
+    pub(crate) facts: HostFacts,
     /// The user's config file.
-    pub user: UserFile,
+    pub(crate) user: UserFile,
     /// The project's file.
-    pub project: Option<ProjectFile>,
+    pub(crate) project: Option<ProjectFile>,
     /// The command line.
-    pub said: Said,
+    pub(crate) said: Said,
 }
 
 /// A plan, and what it was made of.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub(crate) struct Made {
     /// What was meant.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// What came of it.
-    pub plan: CheckedPlan,
+    pub(crate) plan: CheckedPlan,
 }
 
 /// Where the golden folders are, from any crate of the workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../coffer-plan/tests/golden")
 }
 
 /// Every golden folder, by name.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
@@ -74,7 +74,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// One golden folder.
-pub fn case(name: &str) -> Case {
+pub(crate) fn case(name: &str) -> Case {
     read(&root().join(name))
 }
 
@@ -94,12 +94,12 @@ fn read(folder: &Path) -> Case {
 
 impl Case {
     /// Its name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.folder.file_name().unwrap().to_string_lossy().into_owned()
     }
 
     /// The layers of the invocation.
-    pub fn layers(&self) -> Layers {
+    pub(crate) fn layers(&self) -> Layers {
         let path = self.facts.project.path.clone();
         Layers {
             built_in_profiles: built_in::profiles().unwrap(),
@@ -120,7 +120,7 @@ impl Case {
     }
 
     /// The checked plan, or why there is none.
-    pub fn make(&self) -> Result<Made, String> {
+    pub(crate) fn make(&self) -> Result<Made, String> {
         let layers = self.layers();
         let merged = merge(&layers).map_err(|error| error.to_string())?;
         let inputs = Inputs {
