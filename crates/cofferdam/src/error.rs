@@ -13,6 +13,16 @@ use coffer_plan::policy::PolicyError;
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// The command line does not read.
+    #[error("{message}")]
+    Usage {
+        /// What does not read.
+        message: String,
+        /// More about it.
+        more: Vec<String>,
+        /// What was probably meant, or where to read.
+        hint: String,
+    },
     /// The machine could not be read.
     #[error(transparent)]
     Host(#[from] coffer_host::HostError),
@@ -114,6 +124,19 @@ pub(crate) struct Finding {
 }
 
 impl Error {
+    /// What clap says about a command line that does not read: its first line, the rest of that paragraph, and
+    /// its tips.
+    pub(crate) fn usage(told: &clap::Error) -> Self {
+        let text = told.render().to_string();
+        let mut paragraphs = text.split("\n\n");
+        let mut first = paragraphs.next().unwrap_or_default().lines().map(str::trim);
+        let message = first.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let lines = paragraphs.flat_map(str::lines).map(str::trim);
+        let tips: Vec<&str> = lines.filter_map(|line| line.strip_prefix("tip: ")).collect();
+        let hint = if tips.is_empty() { "`coffer --help`".to_owned() } else { tips.join("; ") };
+        Self::Usage { message, more: first.map(str::to_owned).collect(), hint }
+    }
+
     /// What is told, one finding per refusal.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let one = |code, message: String, hint| Finding { code, message, causes: Vec::new(), hint };
@@ -135,6 +158,7 @@ impl Error {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::Usage { .. } => "usage",
             Self::Host(_) => "host",
             Self::Config(_) => "config",
             Self::Data(_) => "data",
@@ -156,6 +180,7 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Host(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::Data(error) => error.hint(),
@@ -170,15 +195,23 @@ impl Error {
             | Self::Launch(_)
             | Self::SetupFailed { .. }
             | Self::Lost { .. }
-            | Self::Store { .. }
             | Self::Json(_)
             | Self::Output(_)
             | Self::Practice(_) => None,
+            Self::Store { path, source, .. } => Some(match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "make room on the disk".to_owned()
+                }
+                _ => format!("see who may do that: `ls -ld {path}`; COFFER_HOME names another folder"),
+            }),
         }
     }
 
     fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
+        if let Self::Usage { more, .. } = self {
+            causes.extend(more.iter().cloned());
+        }
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
             causes.push(error.to_string());

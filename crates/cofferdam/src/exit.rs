@@ -43,7 +43,8 @@ pub(crate) fn code(outcome: Result<u8, Failure>, printer: &Printer) -> u8 {
 
 fn of(error: &Error) -> u8 {
     match error {
-        Error::Config(_)
+        Error::Usage { .. }
+        | Error::Config(_)
         | Error::Data(_)
         | Error::Policy(_)
         | Error::Plan(_)
@@ -62,8 +63,8 @@ fn of(error: &Error) -> u8 {
     }
 }
 
-/// What clap has to say: help and version are fine, everything else is usage; `run`'s usage errors too,
-/// since nothing was started.
+/// What clap prints itself: help and version are fine, help that nobody asked for stands for a missing
+/// command.
 pub(crate) fn told(told: &clap::Error) -> u8 {
     // The terminal may be gone; there is nobody left to tell then.
     let _ = told.print();

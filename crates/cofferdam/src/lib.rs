@@ -19,18 +19,28 @@ use std::process::ExitCode;
 /// The name under which this program is the sandbox's init.
 const INIT_NAME: &str = "coffer-init";
 
+/// What clap calls a command line without a command; it prints its help then.
+const NO_COMMAND: clap::error::ErrorKind = clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
 /// The whole program. `arguments` begin with the name under which it was called.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called_as = arguments.first().map(std::path::Path::new).and_then(|path| path.file_name());
     if called_as.is_some_and(|name| name == INIT_NAME) {
         return ExitCode::from(coffer_init::run(arguments.into_iter().skip(1)));
     }
+    let of_run = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let of_run = of_run.is_some_and(|word| word == "run");
     let code = match cli::parse(arguments) {
         Ok(cli) => {
             let printer = printer::Printer::new(&cli.global);
             exit::code(commands::dispatch(cli.command, &printer), &printer)
         }
-        Err(told) => exit::told(&told),
+        Err(told) if !told.use_stderr() || told.kind() == NO_COMMAND => exit::told(&told),
+        Err(told) => {
+            let global = cli::Global { color: cli::Color::Auto, quiet: false };
+            let failure = exit::Failure { error: error::Error::usage(&told), of_run };
+            exit::code(Err(failure), &printer::Printer::new(&global))
+        }
     };
     ExitCode::from(code)
 }

@@ -3,10 +3,10 @@
 
 use camino::Utf8Path;
 
-use crate::derive::{INIT, INSIDE, LEASE};
+use crate::derive::{INSIDE, LEASE};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
-use crate::plan::{Mount, MountOp, Plan, PlanError};
+use crate::plan::{Mount, MountOp, Plan, PlanError, RunFolder, Source};
 
 /// Folders whose content the sandbox makes itself: nothing is mounted on or below them by a layer.
 const RESERVED: &[&str] = &["/proc", "/dev", INSIDE];
@@ -84,6 +84,12 @@ fn hides(mount: &Mount) -> bool {
     }
 }
 
+/// The lease of this run: who chose the auth mode asked for it, too.
+fn is_lease(mount: &Mount) -> bool {
+    let of_run = Source::Run { folder: RunFolder::Lease };
+    mount.target == LEASE && matches!(&mount.op, MountOp::Bind { source, .. } if *source == of_run)
+}
+
 fn reserved(mount: &Mount) -> Option<PlanError> {
     let ours = match mount.origin.layer {
         OriginLayer::BuiltIn => true,
@@ -92,7 +98,7 @@ fn reserved(mount: &Mount) -> Option<PlanError> {
         | OriginLayer::UserFile
         | OriginLayer::PerProject
         | OriginLayer::ProjectFile
-        | OriginLayer::Flag => mount.target == LEASE || mount.target == INIT,
+        | OriginLayer::Flag => is_lease(mount),
     };
     let reserved = RESERVED.iter().any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
     // What hides the sandbox's own folder hides the init that it starts with.

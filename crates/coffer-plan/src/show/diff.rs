@@ -79,7 +79,10 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     };
     for entry in list(plan, "environment") {
         let (reference, class) = (text(entry, "ref"), text(entry, "class"));
-        // Public values (TERM, PWD …) differ from one terminal to the next and give nothing.
+        // Public variables of the host (TERM, NO_COLOR …) differ from one terminal to the next and give nothing.
+        if class == "host" && reference.is_empty() {
+            continue;
+        }
         let from = match class {
             _ if !reference.is_empty() => reference,
             "extra" => text(entry, "value"),
