@@ -11,9 +11,10 @@ mod arguments;
 mod failure;
 mod watch;
 
-use arguments::Arguments;
+use arguments::{AgentCommand, Arguments};
 use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Start, ToInit};
 use coffer_sys::descriptors::{close_all_on_exec, take_inherited};
+use coffer_sys::signals::SignalEvents;
 use failure::Failure;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
@@ -50,21 +51,21 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     let signals = watch::signals().map_err(Failure::signals)?;
     let control = arguments.control.map(take_inherited).transpose().map_err(Failure::control)?;
     close_all_on_exec().map_err(Failure::harden)?;
-    let Some(control) = control else {
-        let agent = agent::start_on_own_stdio(arguments.command).map_err(Failure::setup)?;
-        return match agent {
-            Ok(agent) => watch::watch(&signals, None, &agent).map_err(Failure::wait),
-            Err(errno) => {
-                let cause = std::io::Error::from_raw_os_error(errno);
-                let _ = writeln!(std::io::stderr(), "{NAME}: the command cannot be executed: {cause}");
-                Ok(Ending::ExecFailed(errno))
-            }
-        };
-    };
-    let control = Channel::from_descriptor(control).map_err(Failure::control)?;
+    match control {
+        Some(control) => for_host(
+            Channel::from_descriptor(control).map_err(Failure::control)?,
+            arguments.command,
+            &signals,
+        ),
+        None => by_hand(arguments.command, &signals),
+    }
+}
+
+/// As the host's supervision wants it.
+fn for_host(control: Channel, command: AgentCommand, signals: &SignalEvents) -> Result<Ending, Failure> {
     control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
     let (start, passed) = receive_start(&control)?;
-    let agent = match agent::start(start, passed, arguments.command, &control) {
+    let agent = match agent::start(start, passed, command, &control) {
         Ok(Ok(agent)) => agent,
         Ok(Err(errno)) => {
             report(&control, FromInit::ExecFailed { errno });
@@ -76,7 +77,20 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
         }
     };
     report(&control, FromInit::Started { pid: agent.pid.as_raw_pid() });
-    watch::watch(&signals, Some(&control), &agent).map_err(Failure::wait)
+    watch::watch(signals, Some(&control), &agent).map_err(Failure::wait)
+}
+
+/// For somebody who pasted a command line: nobody else will say why there is no agent.
+fn by_hand(command: AgentCommand, signals: &SignalEvents) -> Result<Ending, Failure> {
+    let program = command.program.clone();
+    match agent::start_on_own_stdio(command).map_err(Failure::setup)? {
+        Ok(agent) => watch::watch(signals, None, &agent).map_err(Failure::wait),
+        Err(errno) => {
+            let (program, cause) = (program.display(), std::io::Error::from_raw_os_error(errno));
+            let _ = writeln!(std::io::stderr(), "{NAME}: cannot execute `{program}`: {cause}");
+            Ok(Ending::ExecFailed(errno))
+        }
+    }
 }
 
 /// Says something to the host. When the host is gone there is nobody to tell, and the end of the socket is seen

@@ -7,7 +7,7 @@ use coffer_sys::signals::{Caught, SignalEvents, to_defaults};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use std::io;
 
@@ -138,9 +138,14 @@ impl Watch<'_> {
         }
     }
 
-    /// The group may be gone while another of its former members lives on; then there is nobody to tell.
+    /// The agent's group: the one that was made for it, unless it has moved to another.
+    fn group(&self) -> Pid {
+        getpgid(Some(self.agent)).unwrap_or(self.agent)
+    }
+
     fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.agent, signal);
+        // A group that is gone has nobody to be told.
+        let _ = kill_process_group(self.group(), signal);
     }
 
     fn listen(&mut self) -> io::Result<Option<Ending>> {
@@ -173,7 +178,7 @@ impl Watch<'_> {
         {
             let in_background = tcgetpgrp(&terminal) == Ok(getpgrp());
             if self.stopped || (foreground && in_background) {
-                let group = if foreground { self.agent } else { getpgrp() };
+                let group = if foreground { self.group() } else { getpgrp() };
                 // A group that is gone cannot be chosen, and nobody is left to miss it.
                 let _ = tcsetpgrp(&terminal, group);
             }

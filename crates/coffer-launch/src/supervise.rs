@@ -13,7 +13,7 @@ mod terminal;
 pub use stdio::Stdio;
 
 use coffer_sys::control::{Channel, Step};
-use coffer_sys::signals::heed_children;
+use coffer_sys::signals::{Held, heed_children};
 use session::Session;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -35,6 +35,15 @@ pub fn control_pair() -> io::Result<(HostEnd, OwnedFd)> {
     heed_children();
     let (host, init) = Channel::pair()?;
     Ok((HostEnd(host), init.into_descriptor()))
+}
+
+/// Holds back the signals that would end or stop us, until the value is dropped: around everything that makes and
+/// removes something for a run. What comes in meanwhile is found by [`supervise`], and else takes effect at the end.
+///
+/// # Errors
+/// [`SuperviseError::Signals`].
+pub fn hold_signals() -> Result<Held, SuperviseError> {
+    Held::block(&session::FORWARDED).map_err(SuperviseError::Signals)
 }
 
 /// How a run ended.

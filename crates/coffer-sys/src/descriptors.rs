@@ -1,5 +1,6 @@
 //! Descriptors that cross an `execve`.
 
+use crate::signals::to_defaults;
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -8,14 +9,14 @@ use std::process::Command;
 
 /// Lets the child of `command` inherit these descriptors under their own numbers, and no others above 2, whatever
 /// our own parent left open. Here they still close on exec, so that no other child gets them; they stay open until
-/// `command` is dropped.
+/// `command` is dropped. The child starts with default signals, none of them blocked.
 pub fn inherit(command: &mut Command, descriptors: Vec<OwnedFd>) {
     let keep_open = move || {
         close_all_on_exec()?;
         for descriptor in &descriptors {
             fcntl_setfd(descriptor, FdFlags::empty())?;
         }
-        Ok(())
+        to_defaults()
     };
     // SAFETY: between fork and exec the closure only makes system calls, which are async-signal-safe, and
     // allocates nothing.

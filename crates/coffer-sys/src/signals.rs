@@ -122,6 +122,30 @@ impl Drop for SignalEvents {
     }
 }
 
+/// Signals that wait as long as this lives: work that must not be cut off in the middle is done meanwhile.
+#[derive(Debug)]
+pub struct Held {
+    previous: Mask,
+}
+
+impl Held {
+    /// Holds `signals` back in this thread, which must be the only one that lets them through. A program started
+    /// meanwhile would start with them blocked, unless it is started by this crate.
+    ///
+    /// # Errors
+    /// As `sigprocmask(2)`.
+    pub fn block(signals: &[Signal]) -> io::Result<Self> {
+        Ok(Self { previous: Mask::of(signals).change(libc::SIG_BLOCK)? })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A mask that was in force before cannot be refused.
+        let _ = self.previous.change(libc::SIG_SETMASK);
+    }
+}
+
 /// Who shall stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopScope {

@@ -16,7 +16,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Passed on to the agent.
-const FORWARDED: [Signal; 7] =
+pub(super) const FORWARDED: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::TSTP];
 
 /// Those of them that end a program unless it says otherwise: they also end a start that is still under way.

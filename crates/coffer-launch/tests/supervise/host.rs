@@ -1,10 +1,10 @@
 //! The host's part: bubblewrap around the whole machine, read-only, and the supervision under test.
 
-use coffer_launch::supervise::{Ended, Stdio, control_pair, supervise};
+use coffer_launch::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
 use coffer_sys::descriptors::inherit;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio as Redirect};
@@ -18,8 +18,10 @@ const SUPERVISION_FAILED: u8 = 201;
 /// What init is called inside.
 const INIT: &str = "/tmp/coffer-init";
 
-/// Runs `COMMAND [ARG…]`; with `--bwrap OPTION` before it, bubblewrap gets that option as well.
+/// Runs `COMMAND [ARG…]`; with `--bwrap OPTION` before it, bubblewrap gets that option as well. With
+/// `--backend PROGRAM ARG…` that runs in the backend's place.
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
+    let held = hold_signals().expect("signals can be blocked");
     let mut words = words.peekable();
     let mut options = Vec::new();
     while words.next_if(|word| word == "--bwrap").is_some() {
@@ -27,23 +29,24 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
     }
     let stdio = Stdio::of_process();
     let (host, init) = control_pair().expect("a socket pair");
-    let control = init.as_raw_fd().to_string();
-    let own = std::env::current_exe().expect("our own path");
     let mut child = {
-        let mut bwrap = Command::new("bwrap");
-        bwrap.env_clear().process_group(0);
-        bwrap.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
-        bwrap
-            .args(sandbox(&own))
-            .args(options)
-            .args(["--", INIT, "--control-fd", &control, "--"])
-            .args(words);
-        inherit(&mut bwrap, vec![init]);
-        bwrap.spawn().expect("bubblewrap starts")
+        let mut backend = if words.next_if(|word| word == "--backend").is_some() {
+            let mut backend = Command::new(words.next().expect("a program"));
+            backend.args(words);
+            backend
+        } else {
+            bubblewrap(&options, Some(init.as_raw_fd()), words)
+        };
+        backend.env_clear().process_group(0);
+        backend.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
+        inherit(&mut backend, vec![init]);
+        backend.spawn().expect("the backend starts")
     };
     let diagnostics = child.stderr.take().expect("a pipe").into();
     announce(&child);
-    match supervise(child, host, diagnostics, &stdio) {
+    let ended = supervise(child, host, diagnostics, &stdio);
+    drop(held);
+    match ended {
         Ok(Ended::Exited(code)) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
         Ok(Ended::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         Ok(Ended::ExecFailed { errno: 2 }) => 127,
@@ -53,6 +56,22 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ended::Lost { status, diagnostics }) => failed(LOST, &format!("{status}: {diagnostics}")),
         Err(error) => failed(SUPERVISION_FAILED, &format!("{error:?}")),
     }
+}
+
+/// Bubblewrap with init and an agent in it; without a control descriptor as somebody types it by hand.
+pub(crate) fn bubblewrap(
+    options: &[OsString],
+    control: Option<RawFd>,
+    agent: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Command {
+    let own = std::env::current_exe().expect("our own path");
+    let mut bwrap = Command::new("bwrap");
+    bwrap.args(sandbox(&own)).args(options).args(["--", INIT]);
+    if let Some(control) = control {
+        bwrap.args(["--control-fd", &control.to_string()]);
+    }
+    bwrap.arg("--").args(agent);
+    bwrap
 }
 
 fn sandbox(own: &Path) -> Vec<OsString> {

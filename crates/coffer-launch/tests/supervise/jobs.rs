@@ -9,6 +9,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("jobs::a_background_job_stops_when_it_reads", a_background_job_stops_when_it_reads),
     ("jobs::a_shell_inside_has_jobs_of_its_own", a_shell_inside_has_jobs_of_its_own),
     ("jobs::ctrl_z_without_a_shell_above_goes_on", ctrl_z_without_a_shell_above_goes_on),
+    (
+        "jobs::what_was_printed_before_a_stop_is_seen_before_it",
+        what_was_printed_before_a_stop_is_seen_before_it,
+    ),
+    ("jobs::a_pipeline_stops_as_one", a_pipeline_stops_as_one),
 ];
 
 /// The user's own shell, at its first prompt.
@@ -98,5 +103,34 @@ fn ctrl_z_without_a_shell_above_goes_on() {
     user.types("\x1a");
     user.types("hello\n");
     user.sees("line hello");
+    assert!(user.waits().success());
+}
+
+fn what_was_printed_before_a_stop_is_seen_before_it() {
+    let mut user = shell();
+    user.types(&format!("{} sh -c 'seq 1 2000; echo la''st; kill -STOP $$; echo on'\n", host_word()));
+    assert!(!user.sees("last\r\n").contains("Stopped"));
+    user.sees("Stopped");
+    user.sees("outer> ");
+    user.types("fg\n");
+    user.sees("\non\r\n");
+    user.sees("outer> ");
+    user.types("exit\n");
+    assert!(user.waits().success());
+}
+
+fn a_pipeline_stops_as_one() {
+    let mut user = shell();
+    user.types(&format!("{} sh -c 'echo rea''dy; read line; echo \"line $line\"' | cat\n", host_word()));
+    user.sees("ready");
+    user.types("\x1a");
+    user.sees("Stopped");
+    user.sees("outer> ");
+    user.types("fg\n");
+    user.sees("| cat");
+    user.types("hello\n");
+    user.sees("line hello");
+    user.sees("outer> ");
+    user.types("exit\n");
     assert!(user.waits().success());
 }

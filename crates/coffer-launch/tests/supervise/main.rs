@@ -10,6 +10,7 @@
     reason = "a test without the standard harness is no test to clippy"
 )]
 
+mod by_hand;
 mod harness;
 mod host;
 mod isolation;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "host") {
         return ExitCode::from(host::run(words.skip(1)));
     }
-    let tests = [pipes::TESTS, terminal::TESTS, jobs::TESTS, isolation::TESTS].concat();
+    let tests = [pipes::TESTS, terminal::TESTS, jobs::TESTS, isolation::TESTS, by_hand::TESTS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             if coffer_testkit::require::bwrap().is_some() {

@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("pipes::signals_reach_the_agents_group", signals_reach_the_agents_group),
     ("pipes::a_stop_signal_stops_agent_and_host", a_stop_signal_stops_agent_and_host),
     ("pipes::a_killed_backend_is_lost_not_an_exit_code", a_killed_backend_is_lost_not_an_exit_code),
+    ("pipes::a_signal_ends_a_start_that_hangs", a_signal_ends_a_start_that_hangs),
+    ("pipes::a_closed_reader_ends_the_writer", a_closed_reader_ends_the_writer),
 ];
 
 fn output(command: &mut std::process::Command) -> Output {
@@ -125,4 +127,31 @@ fn a_killed_backend_is_lost_not_an_exit_code() {
     kill_process(Pid::from_raw(backend).unwrap(), Signal::KILL).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(i32::from(crate::host::LOST)));
     assert_eq!(out.rest(), b"ready\n");
+}
+
+fn a_signal_ends_a_start_that_hangs() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("started");
+        let text = format!("echo > {}; exec sleep 1000", file.display());
+        let mut child = host(&["--backend", "/bin/sh", "-c", &text])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map(Running)
+            .unwrap();
+        while !file.exists() {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+fn a_closed_reader_ends_the_writer() {
+    let mut child = host(&["yes"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map(Running).unwrap();
+    let mut out = Reader::new(child.stdout.take().unwrap());
+    out.expect("y\ny\n");
+    drop(out);
+    assert_eq!(child.wait().unwrap().code(), Some(128 + Signal::PIPE.as_raw()));
 }

@@ -2,6 +2,7 @@
 
 use crate::Test;
 use crate::harness::{Reader, User, host, script};
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -20,6 +21,16 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "terminal::an_agent_may_close_its_terminal_and_open_it_again",
         an_agent_may_close_its_terminal_and_open_it_again,
+    ),
+    (
+        "terminal::modes_are_restored_when_the_backend_is_killed",
+        modes_are_restored_when_the_backend_is_killed,
+    ),
+    ("terminal::ctrl_c_reaches_an_agent_in_a_pipeline", ctrl_c_reaches_an_agent_in_a_pipeline),
+    ("terminal::a_hang_up_that_is_ignored_ends_the_run_too", a_hang_up_that_is_ignored_ends_the_run_too),
+    (
+        "terminal::an_agent_without_a_terminal_to_make_is_told_apart",
+        an_agent_without_a_terminal_to_make_is_told_apart,
     ),
 ];
 
@@ -154,4 +165,48 @@ fn an_agent_may_close_its_terminal_and_open_it_again() {
     let (status, seen) = User::start(script(text), &[]).reads_to_the_end();
     assert_eq!(String::from_utf8_lossy(&seen), "back\r\nagain\r\n");
     assert!(status.success());
+}
+
+fn modes_are_restored_when_the_backend_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let mut command = script("stty raw -echo; printf ready; sleep 1000");
+    command.env("BACKEND_PID_FILE", &file);
+    let mut user = User::start(command, &[]);
+    let before = format!("{:?}", user.modes());
+    user.sees("ready");
+    assert_ne!(format!("{:?}", user.modes()), before);
+    let backend: i32 = std::fs::read_to_string(file).unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(backend).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(user.waits().code(), Some(i32::from(crate::host::LOST)));
+    assert_eq!(format!("{:?}", user.modes()), before);
+}
+
+fn ctrl_c_reaches_an_agent_in_a_pipeline() {
+    let mut command = script("trap 'echo caught; exit 5' INT; echo ready; while :; do :; done");
+    command.stdin(Stdio::null());
+    let mut user = User::start(command, &[0]);
+    user.sees("ready");
+    user.types("\x03");
+    user.sees("caught");
+    assert_eq!(user.waits().code(), Some(5));
+}
+
+fn a_hang_up_that_is_ignored_ends_the_run_too() {
+    let mut command = script("trap '' HUP; setsid sleep 1000 & echo ready >&2; while :; do sleep 1000; done");
+    command.stderr(Stdio::piped());
+    let mut user = User::start(command, &[2]);
+    let mut errors = Reader::new(user.child().stderr.take().unwrap());
+    errors.expect("ready\n");
+    let mut child = user.hangs_up();
+    assert_eq!(child.wait().unwrap().code(), Some(128 + Signal::KILL.as_raw()));
+    errors.rest();
+}
+
+fn an_agent_without_a_terminal_to_make_is_told_apart() {
+    let no_devices = ["--bwrap", "--tmpfs", "--bwrap", "/dev"];
+    let command = host(&[no_devices.as_slice(), &["true"]].concat());
+    let mut user = User::start(command, &[]);
+    user.sees("host: setup: OpenTerminal: 2");
+    assert_eq!(user.waits().code(), Some(125));
 }
