@@ -15,6 +15,8 @@ pub mod config;
 pub mod derive;
 pub mod explain;
 pub mod facts;
+#[cfg(test)]
+mod fixture;
 pub mod origin;
 pub mod path;
 pub mod plan;

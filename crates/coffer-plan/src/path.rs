@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::HostFacts;
 
+#[cfg(test)]
+mod tests;
+
 /// A path as a data file or a user writes it: absolute, below `~`, or beginning with `${NAME}` or
 /// `${NAME:-default}`, where NAME is on the public list of variables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod tests;
+
 /// Largest login file that is looked at, in bytes; the genuine file has about 500.
 pub const MAX_LOGIN_BYTES: usize = 1024 * 1024;
 

@@ -15,16 +15,14 @@ mod tests;
 /// When the bytes are no JSON object.
 pub fn settings(bytes: &[u8], agent: &Agent) -> Result<Vec<u8>, NotAnObject> {
     let mut settings = object(bytes)?;
-    for key in agent.settings.redirects.iter().filter(|key| !key.contains('.')) {
-        settings.remove(key);
-    }
+    settings.retain(|key, _| !agent.settings.redirects.iter().any(|redirect| redirect == key));
     if let Some(Value::Object(env)) = settings.get_mut("env") {
         env.retain(|name, value| {
             let is_credential = agent
                 .credentials
                 .iter()
                 .any(|rule| rule.from == CredentialOrigin::Env && rule.source == *name);
-            !is_credential && !value.as_str().is_some_and(|value| looks_secret(name, value))
+            !is_credential && !is_secret_variable(name, value)
         });
     }
     Ok(Value::Object(settings).to_string().into_bytes())
@@ -43,7 +41,7 @@ pub fn mcp_servers(bytes: &[u8], key: &str) -> Result<Vec<u8>, NotAnObject> {
     servers.retain(|_, server| !has_open_secret(server));
     for server in servers.values_mut() {
         if let Some(Value::Object(env)) = server.get_mut("env") {
-            env.retain(|name, value| !value.as_str().is_some_and(|value| looks_secret(name, value)));
+            env.retain(|name, value| !is_secret_variable(name, value));
         }
         if let Some(server) = server.as_object_mut() {
             // Headers of a server are credentials more often than not.
@@ -76,18 +74,32 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
     }
 }
 
-fn has_open_secret(server: &Value) -> bool {
-    let words = server.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let words: Vec<&str> = words.collect();
-    let by_value = words.iter().any(|word| looks_secret("", word.rsplit('=').next().unwrap_or(word)));
-    let by_option = words.iter().any(|word| word.starts_with('-') && looks_secret(&option_name(word), "x"));
-    let address = server.get("url").and_then(Value::as_str).unwrap_or_default();
-    by_value || by_option || looks_secret("", address) || address.contains('?')
+/// Numbers and the like count, too.
+fn is_secret_variable(name: &str, value: &Value) -> bool {
+    looks_secret(name, value.as_str().unwrap_or("x"))
 }
 
-/// `--api-key=x` as a variable would be called.
-fn option_name(word: &str) -> String {
-    word.trim_start_matches('-').split('=').next().unwrap_or_default().replace('-', "_")
+fn has_open_secret(server: &Value) -> bool {
+    let text = |key: &str| server.get(key).and_then(Value::as_str).unwrap_or_default();
+    let args = server.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut words = args.chain([text("command"), text("url")]);
+    words.any(is_secret_word) || text("url").contains('?')
+}
+
+/// Whether a word of a command line tells of a secret: `--api-key`, `API_KEY=x`, `X-Api-Key: x`,
+/// `Authorization: Bearer x`, `--x=sk-…`, `https://u:p@h/`.
+fn is_secret_word(word: &str) -> bool {
+    let mut pieces = word.split([' ', '\t', '\n', '=', ':', ',', '"', '\'']);
+    let by_value = pieces.any(|piece| VALUE_STARTS.iter().any(|start| piece.starts_with(start.trim_end())));
+    let mut pairs = ['=', ':'].into_iter().filter_map(|separator| word.split_once(separator));
+    let by_pair = pairs.any(|(name, value)| looks_secret(&variable_name(name), value));
+    let by_option = word.starts_with('-') && looks_secret(&variable_name(word), "x");
+    by_value || by_pair || by_option || looks_secret("", word)
+}
+
+/// An option or a header as a variable would be called.
+fn variable_name(word: &str) -> String {
+    word.trim_start_matches('-').replace('-', "_")
 }
 
 /// Parts of names that tell of a secret, and beginnings of values that do.
@@ -102,6 +114,7 @@ const NAME_PARTS: &[&str] = &[
     "CREDENTIALS",
     "COOKIE",
     "AUTH",
+    "AUTHORIZATION",
 ];
 const VALUE_STARTS: &[&str] = &[
     "sk-",
