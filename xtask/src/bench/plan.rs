@@ -73,8 +73,8 @@ fn facts(sandbox: &Sandbox) -> Result<HostFacts, String> {
     let mut facts = machine.base().map_err(words)?;
     // The measured program is `coffer`, not the one that measures.
     facts.coffer = utf8(sandbox.coffer())?;
-    let (merged, flags) = said(&facts)?;
-    let questions = inputs()?.questions(&merged, &flags, &facts);
+    let (merged, _) = said(&facts)?;
+    let questions = inputs()?.questions(&merged, &facts);
     coffer_host::look_up(&mut facts, &questions);
     Ok(facts)
 }
