@@ -76,7 +76,8 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
 
 /// Numbers and the like count, too.
 fn is_secret_variable(name: &str, value: &Value) -> bool {
-    looks_secret(name, value.as_str().unwrap_or("x"))
+    let text = value.as_str().unwrap_or("x");
+    looks_secret(name, text) || (!is_public(name) && is_secret_word(text))
 }
 
 fn has_open_secret(server: &Value) -> bool {

@@ -25,7 +25,7 @@ fn servers_cross_without_their_secrets() {
         "header":{"command":"npx","args":["mcp-remote","https://example.org/","--header","Authorization: Bearer FAKE"]},
         "custom":{"command":"npx","args":["--header","X-Api-Key:FAKE"]},
         "variable":{"command":"docker","args":["run","-e","API_KEY=FAKE","image"]},
-        "inline":{"command":"sh -c 'curl -H \"Authorization: FAKE\"'"},
+        "inline":{"command":"sh -c 'curl -H \"Authorization: Bearer FAKE\"'"},
         "number":{"command":"srv","env":{"API_TOKEN":5}},
         "address":{"type":"http","url":"https://u:p@example.org/"},
         "remote":{"type":"http","url":"https://example.org/mcp","headers":{"Authorization":"Bearer FAKE"}}},
