@@ -23,6 +23,12 @@ pub(crate) enum Error {
         /// What was probably meant, or where to read.
         hint: String,
     },
+    /// The user's config file was named and is not there.
+    #[error("`COFFER_CONFIG` names `{path}`, which does not exist")]
+    ConfigMissing {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The machine could not be read.
     #[error(transparent)]
     Host(#[from] coffer_host::HostError),
@@ -160,7 +166,7 @@ impl Error {
         match self {
             Self::Usage { .. } => "usage",
             Self::Host(_) => "host",
-            Self::Config(_) => "config",
+            Self::ConfigMissing { .. } | Self::Config(_) => "config",
             Self::Data(_) => "data",
             Self::Policy(_) => "path",
             Self::Plan(_) => "plan",
@@ -181,6 +187,7 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::ConfigMissing { .. } => Some("make it, or `unset COFFER_CONFIG`".to_owned()),
             Self::Host(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::Data(error) => error.hint(),

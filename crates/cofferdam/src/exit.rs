@@ -44,6 +44,7 @@ pub(crate) fn code(outcome: Result<u8, Failure>, printer: &Printer) -> u8 {
 fn of(error: &Error) -> u8 {
     match error {
         Error::Usage { .. }
+        | Error::ConfigMissing { .. }
         | Error::Config(_)
         | Error::Data(_)
         | Error::Policy(_)

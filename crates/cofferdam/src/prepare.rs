@@ -43,8 +43,13 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
         flags: flags.clone(),
         ..Layers::default()
     };
-    if let Some(text) = read_config(&facts.folders.config)? {
-        layers.user = parse_user(facts.folders.config.as_str(), &text)?;
+    match read_config(&facts.folders.config)? {
+        Some(text) => layers.user = parse_user(facts.folders.config.as_str(), &text)?,
+        // A restriction in a file whose name is misspelt would be no restriction.
+        None if !is_saved && coffer_host::variable("COFFER_CONFIG").is_some_and(|path| !path.is_empty()) => {
+            return Err(Error::ConfigMissing { path: facts.folders.config.clone() });
+        }
+        None => {}
     }
     let trust = store::trust(&facts)?;
     if let Some(sha256) = &facts.project.config_sha256 {

@@ -1,0 +1,22 @@
+//! Black-box tests of the built `coffer`: each with a home, XDG folders and a project of its own.
+//!
+//! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
+//! - `same_sandbox`: what is printed is what runs.
+//! - `walls`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
+//! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
+//! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod configs;
+mod disks;
+mod ordinary_user;
+mod refusals;
+mod reports;
+mod same_sandbox;
+mod signed_in;
+mod sources;
+mod streams;
+mod support;
+mod walls;
