@@ -1,5 +1,6 @@
 //! Interleaved rounds: every variant once per round, in an order that turns.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -9,7 +10,13 @@ use crate::error::Error;
 pub(super) struct Variant {
     pub(super) name: &'static str,
     /// Makes the command anew for each round.
-    pub(super) command: Box<dyn Fn() -> Command>,
+    pub(super) command: Box<dyn Fn() -> std::io::Result<Ready>>,
+}
+
+/// A command and the files that it inherits by number.
+pub(super) struct Ready {
+    pub(super) command: Command,
+    pub(super) inherited: Vec<File>,
 }
 
 /// Variants and what they took, in milliseconds.
@@ -46,13 +53,14 @@ impl Rounds {
 }
 
 /// Wall time in milliseconds; a variant that fails measures nothing.
-fn time(variant: &Variant) -> Result<f64, Error> {
-    let mut command = (variant.command)();
+pub(super) fn time(variant: &Variant) -> Result<f64, Error> {
+    let cannot_start = |source| Error::Start { command: variant.name.to_owned(), source };
+    let Ready { mut command, inherited } = (variant.command)().map_err(cannot_start)?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let started = Instant::now();
-    let output =
-        command.output().map_err(|source| Error::Start { command: variant.name.to_owned(), source })?;
+    let output = command.output().map_err(cannot_start)?;
     let took = started.elapsed();
+    drop(inherited);
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Error::Failed { command: variant.name.to_owned(), stderr });

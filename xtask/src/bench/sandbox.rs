@@ -1,13 +1,17 @@
 //! The commands that are measured: `true` bare, in the sandbox, and in the same sandbox by hand.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::io::FdFlags;
 use tempfile::TempDir;
 
-use super::rounds::Variant;
+use super::rounds::{self, Ready, Variant};
 use crate::error::Error;
 
 /// What is run inside; by path, so that no shell and no search takes part.
@@ -74,17 +78,27 @@ impl Sandbox {
     }
 
     pub(super) fn nothing(&self) -> Variant {
-        let template = Template::of(&self.command(PROGRAM));
-        Variant { name: "true", command: Box::new(move || template.command()) }
+        self.plain("true", &self.command(PROGRAM))
     }
 
     pub(super) fn run(&self) -> Variant {
-        let template = Template::of(&self.coffer_run(&[PROGRAM]));
-        Variant { name: "coffer run", command: Box::new(move || template.command()) }
+        self.plain("coffer run", &self.coffer_run(&[PROGRAM]))
     }
 
-    /// The printed command line from `bwrap` on, without `coffer exec-launch` before it.
+    /// The sandbox's init outside of any sandbox.
+    pub(super) fn init_alone(&self) -> Result<Variant, Error> {
+        let link = self.folder.path().join("coffer-init");
+        symlink(&self.coffer, &link).map_err(|source| Error::Write { path: link.clone(), source })?;
+        let mut command = self.command(link);
+        command.args(["--", PROGRAM]);
+        Ok(self.plain("coffer-init", &command))
+    }
+
+    /// The printed command line from `bwrap` on, without `coffer exec-launch` before it. Public text goes in by
+    /// descriptors, as there; the control socket is left out, as for a command line that somebody pasted.
     pub(super) fn by_hand(&self) -> Result<Variant, Error> {
+        // The first run makes the state folder that the command line binds.
+        rounds::time(&self.run())?;
         let mut dry = self.command(&self.coffer);
         dry.arg("run").args(OPTIONS).args(["--dry-run=command", "--", PROGRAM]);
         let failed =
@@ -94,71 +108,106 @@ impl Sandbox {
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         let line = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words = from_bwrap(&line).ok_or_else(|| failed(format!("no `bwrap` in: {line}")))?;
-        let mut command = self.command(&words[0]);
-        command.args(&words[1..]);
-        let template = Template::of(&command);
-        Ok(Variant { name: "bwrap by hand", command: Box::new(move || template.command()) })
+        let words = from_bwrap(&line).ok_or_else(|| failed(format!("not understood: {line}")))?;
+        let folder = self.folder.path().to_owned();
+        let command = move || {
+            let mut inherited = Vec::new();
+            let mut argv: Vec<OsString> = Vec::new();
+            for word in &words {
+                argv.push(match word {
+                    Word::Plain(text) => text.into(),
+                    Word::Data(text) => {
+                        let file = readable(&folder, text)?;
+                        let number = file.as_raw_fd().to_string();
+                        inherited.push(file);
+                        number.into()
+                    }
+                });
+            }
+            let mut command = Command::new(&argv[0]);
+            // `coffer run` starts bubblewrap with an empty environment.
+            command.args(&argv[1..]).env_clear();
+            Ok(Ready { command, inherited })
+        };
+        Ok(Variant { name: "bwrap by hand", command: Box::new(command) })
     }
 
-    /// The sandbox's init outside of any sandbox.
-    pub(super) fn init_alone(&self) -> Result<Variant, Error> {
-        let link = self.folder.path().join("coffer-init");
-        symlink(&self.coffer, &link).map_err(|source| Error::Write { path: link.clone(), source })?;
-        let mut command = self.command(link);
-        command.args(["--", PROGRAM]);
-        let template = Template::of(&command);
-        Ok(Variant { name: "coffer-init", command: Box::new(move || template.command()) })
-    }
-}
-
-/// A command that can be made again and again.
-struct Template {
-    words: Vec<OsString>,
-    environment: Vec<(OsString, OsString)>,
-    folder: Option<PathBuf>,
-}
-
-impl Template {
-    fn of(command: &Command) -> Self {
-        let words = std::iter::once(command.get_program()).chain(command.get_args()).map(OsString::from);
-        let environment = command.get_envs().filter_map(|(name, value)| Some((name.into(), value?.into())));
-        Self {
-            words: words.collect(),
-            environment: environment.collect(),
-            folder: command.get_current_dir().map(Path::to_owned),
-        }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.words[0]);
-        command
-            .args(&self.words[1..])
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
-        }
-        command
+    /// A variant that needs nothing but its words and its environment.
+    fn plain(&self, name: &'static str, command: &Command) -> Variant {
+        let words: Vec<OsString> =
+            std::iter::once(command.get_program()).chain(command.get_args()).map(OsString::from).collect();
+        let (environment, project) = (self.environment(), self.project());
+        let command = move || {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]).env_clear().envs(environment.iter().cloned()).current_dir(&project);
+            Ok(Ready { command, inherited: Vec::new() })
+        };
+        Variant { name, command: Box::new(command) }
     }
 }
 
-/// The words of a printed command line from the backend's program on.
-fn from_bwrap(line: &str) -> Option<Vec<String>> {
+/// A file with this text that a child inherits.
+fn readable(folder: &Path, text: &str) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
+    Ok(file)
+}
+
+/// A word of the printed command line.
+#[derive(Debug, PartialEq)]
+enum Word {
+    Plain(String),
+    /// The number of a descriptor with this text.
+    Data(String),
+}
+
+/// The words of a printed command line from the backend's program on; none when there is something in it that
+/// only `coffer exec-launch` can resolve.
+fn from_bwrap(line: &str) -> Option<Vec<Word>> {
     let words = shlex::split(line.trim())?;
     let at = words.iter().position(|word| Path::new(word).file_name().is_some_and(|name| name == "bwrap"))?;
-    Some(words[at..].to_vec())
+    let mut found = Vec::new();
+    let mut words = words.into_iter().skip(at);
+    while let Some(word) = words.next() {
+        if word == "--control-fd" {
+            words.next();
+        } else if let Some(text) = word.strip_prefix("@data:") {
+            found.push(Word::Data(text.replace("\\n", "\n")));
+        } else if let Some(text) = word.strip_prefix("@text:") {
+            found.push(Word::Plain(text.to_owned()));
+        } else if word.starts_with('@') {
+            return None;
+        } else {
+            found.push(Word::Plain(word));
+        }
+    }
+    Some(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::from_bwrap;
+    use super::{Word, from_bwrap};
+
+    fn plain(text: &str) -> Word {
+        Word::Plain(text.to_owned())
+    }
 
     #[test]
-    fn the_hand_made_command_begins_at_bwrap() {
-        let line = "coffer exec-launch --ref 'a b' -- /usr/bin/bwrap --bind '/tmp/it'\\''s' /p -- true\n";
+    fn the_hand_made_command_begins_at_bwrap_and_needs_no_control_socket() {
+        let line = "coffer exec-launch --own 'a b' -- /usr/bin/bwrap --ro-bind-data '@data:a\\nb' /f \
+                    --bind '/tmp/it'\\''s' /p -- /init --control-fd '@control' -- true\n";
         let words = from_bwrap(line).expect("it has a bwrap");
-        assert_eq!(words, ["/usr/bin/bwrap", "--bind", "/tmp/it's", "/p", "--", "true"]);
+        let mut expected =
+            vec![plain("/usr/bin/bwrap"), plain("--ro-bind-data"), Word::Data("a\nb".to_owned())];
+        expected.extend(["/f", "--bind", "/tmp/it's", "/p", "--", "/init", "--", "true"].map(plain));
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn what_only_coffer_can_resolve_cannot_be_done_by_hand() {
+        assert_eq!(from_bwrap("coffer exec-launch -- bwrap --setenv KEY '@ref:env:KEY' -- true"), None);
         assert_eq!(from_bwrap("podman run"), None);
     }
 }
