@@ -9,8 +9,10 @@ use rustix::process::{Pid, getpid, getsid, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr, tcsetwinsize};
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 /// The agent's process, which leads a group of the same number.
 #[derive(Debug)]
@@ -69,13 +71,25 @@ pub(crate) fn start_on_own_stdio(command: AgentCommand) -> Started {
 
 fn spawn(command: AgentCommand, stdio: [OwnedFd; 3], foreground: Option<u8>) -> Started {
     let AgentCommand { program, arguments } = command;
-    match (NewGroup { program, arguments, stdio, foreground }).spawn() {
+    match (NewGroup { program: program.clone(), arguments, stdio, foreground }).spawn() {
         Ok(pid) => Ok(Ok(Agent { pid })),
-        Err(SpawnError::Exec(errno)) => Ok(Err(errno)),
+        Err(SpawnError::Exec(errno)) => Ok(Err(exec_error(&program, errno))),
         Err(SpawnError::Preparation(errno)) => {
             Err(SetupFailed { step: Step::Fork, cause: io::Error::from_raw_os_error(errno) })
         }
     }
+}
+
+/// The search of `PATH` says "permission denied" as soon as one of its folders is closed to us; shells say "not
+/// found" when no folder has such a file, and so do we.
+fn exec_error(program: &OsStr, errno: i32) -> i32 {
+    let was_searched = !program.as_bytes().contains(&b'/');
+    if errno != Errno::ACCESS.raw_os_error() || !was_searched {
+        return errno;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    if is_there { errno } else { Errno::NOENT.raw_os_error() }
 }
 
 fn become_session_leader() -> Result<(), SetupFailed> {

@@ -4,7 +4,7 @@ use coffer_sys::process::new_session;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -114,6 +114,8 @@ pub(crate) struct User {
     /// Keeps the terminal's other side open, so that its output and modes can be looked at after the end.
     side: OwnedFd,
     child: Running,
+    /// The terminal's modes before the command could change them.
+    pub(crate) first_modes: String,
 }
 
 impl User {
@@ -125,6 +127,7 @@ impl User {
         unlockpt(&master).unwrap();
         let side = ioctl_tiocgptpeer(&master, flags).unwrap();
         resize(&master, 24, 80);
+        let first_modes = modes(&side);
         let copy = || Stdio::from(side.try_clone().unwrap());
         if !keep.contains(&0) {
             command.stdin(copy());
@@ -139,7 +142,7 @@ impl User {
         new_session(&mut command, controlling);
         command.env("TERM", "dumb");
         let child = Running(command.spawn().unwrap());
-        Self { screen: Reader::new(master.try_clone().unwrap()), master, side, child }
+        Self { screen: Reader::new(master.try_clone().unwrap()), master, side, child, first_modes }
     }
 
     /// Types.
@@ -159,8 +162,8 @@ impl User {
         self.screen.expect(word)
     }
 
-    pub(crate) fn modes(&self) -> Termios {
-        tcgetattr(&self.side).unwrap()
+    pub(crate) fn modes(&self) -> String {
+        modes(&self.side)
     }
 
     pub(crate) fn child(&mut self) -> &mut Child {
@@ -173,7 +176,7 @@ impl User {
 
     /// Waits for the end and returns all that was on the screen.
     pub(crate) fn reads_to_the_end(self) -> (ExitStatus, Vec<u8>) {
-        let Self { screen, master, side, mut child } = self;
+        let Self { screen, master, side, mut child, .. } = self;
         drop((master, side));
         // The other side is open in the child alone now: its end is the end of the output.
         let seen = screen.rest();
@@ -184,6 +187,10 @@ impl User {
     pub(crate) fn hangs_up(self) -> Running {
         self.child
     }
+}
+
+fn modes(terminal: impl AsFd) -> String {
+    format!("{:?}", tcgetattr(terminal).unwrap())
 }
 
 fn resize(terminal: impl AsFd, rows: u16, columns: u16) {

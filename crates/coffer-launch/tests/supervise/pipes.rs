@@ -66,6 +66,11 @@ fn a_program_that_cannot_run_is_126_or_127() {
     {
         assert_eq!(output(&mut host(&[program])).status.code(), Some(code), "{program}");
     }
+    let closed = |program| {
+        output(&mut host(&["--bwrap", "--setenv", "--bwrap", "PATH", "--bwrap", "/proc/1/cwd:/etc", program]))
+    };
+    assert_eq!(closed("no-such-program").status.code(), Some(127));
+    assert_eq!(closed("passwd").status.code(), Some(126));
 }
 
 fn a_failing_backend_is_told_from_the_agent() {

@@ -80,16 +80,15 @@ fn ctrl_d_is_an_end_of_file() {
 fn keys_pass_one_by_one_and_modes_are_restored() {
     let text = "stty raw -echo; printf ready; head -c 3 | od -An -tx1; printf done; read x";
     let mut user = User::start(script(text), &[]);
-    let before = user.modes();
     user.sees("ready");
     // End of line, interrupt and stop keys are bytes like any other for an agent that wants them so.
     user.types("\r\x03\x1a");
     user.sees("0d 03 1a");
     user.sees("done");
-    assert_ne!(format!("{:?}", user.modes()), format!("{before:?}"));
+    assert_ne!(user.modes(), user.first_modes);
     user.types("\n");
     assert_eq!(user.waits().code(), Some(0));
-    assert_eq!(format!("{:?}", user.modes()), format!("{before:?}"));
+    assert_eq!(user.modes(), user.first_modes);
 }
 
 fn only_terminals_are_replaced() {
@@ -173,13 +172,12 @@ fn modes_are_restored_when_the_backend_is_killed() {
     let mut command = script("stty raw -echo; printf ready; sleep 1000");
     command.env("BACKEND_PID_FILE", &file);
     let mut user = User::start(command, &[]);
-    let before = format!("{:?}", user.modes());
     user.sees("ready");
-    assert_ne!(format!("{:?}", user.modes()), before);
+    assert_ne!(user.modes(), user.first_modes);
     let backend: i32 = std::fs::read_to_string(file).unwrap().parse().unwrap();
     kill_process(Pid::from_raw(backend).unwrap(), Signal::KILL).unwrap();
     assert_eq!(user.waits().code(), Some(i32::from(crate::host::LOST)));
-    assert_eq!(format!("{:?}", user.modes()), before);
+    assert_eq!(user.modes(), user.first_modes);
 }
 
 fn ctrl_c_reaches_an_agent_in_a_pipeline() {

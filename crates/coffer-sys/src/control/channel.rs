@@ -94,14 +94,19 @@ impl Channel {
         let mut space =
             [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let got = rustix::io::retry_on_intr(|| {
-            recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        });
-        let got = match got {
-            Ok(got) => got,
-            // A Unix socket says this instead of an end when the peer left something unread.
-            Err(Errno::CONNRESET) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let got = loop {
+            match recvmsg(
+                &self.0,
+                &mut [IoSliceMut::new(&mut bytes)],
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            ) {
+                Ok(got) => break got,
+                // Said once, and ahead of what is still to be read, when the other side went without having read
+                // all of ours.
+                Err(Errno::CONNRESET | Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
         };
         let (mut descriptors, mut sender) = (Vec::new(), None);
         for item in ancillary.drain() {

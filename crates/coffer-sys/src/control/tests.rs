@@ -130,6 +130,17 @@ fn the_end_of_one_side_is_seen_by_the_other_even_with_something_unread() {
 }
 
 #[test]
+fn last_words_are_heard_though_the_other_side_left_something_unread() {
+    let (host, init) = Channel::pair().unwrap();
+    init.send(&FromInit::Exited { code: 3 }, &[]).unwrap();
+    host.send(&ToInit::Continue { foreground: true }, &[]).unwrap();
+    drop(init);
+    let last = host.receive::<FromInit>().unwrap().unwrap();
+    assert_eq!(last.message, FromInit::Exited { code: 3 });
+    assert!(host.receive::<FromInit>().unwrap().is_none());
+}
+
+#[test]
 fn a_foreign_datagram_is_an_error_not_a_message() {
     let (host, init) = Channel::pair().unwrap();
     rustix::net::send(&host, &[9; 300], rustix::net::SendFlags::empty()).unwrap();
