@@ -204,7 +204,7 @@ fn lease(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
 }
 
 /// The last rule whose first version is at most the agent's; the newest rule when that is unknown.
-fn lease_rule<'a>(rules: &'a [LeaseRule], version: Option<&str>) -> Option<&'a LeaseRule> {
+pub(super) fn lease_rule<'a>(rules: &'a [LeaseRule], version: Option<&str>) -> Option<&'a LeaseRule> {
     match version {
         None => rules.last(),
         Some(version) => rules.iter().rev().find(|rule| numbers(&rule.since) <= numbers(version)),

@@ -1,1 +1,9 @@
+//! What a plan says about every part of a sandbox.
 
+mod credential;
+mod denials;
+mod environment;
+mod identity;
+mod refusals;
+mod sources;
+mod state;

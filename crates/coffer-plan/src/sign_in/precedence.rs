@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::agent::{CredentialKind, CredentialOrigin, CredentialRule};
 
+#[cfg(test)]
+mod tests;
+
 /// The audit's Sign-in line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct SignIn {

@@ -1,0 +1,253 @@
+//! Every reason for refusing a plan comes up, with its code, who asked, and a way out.
+
+use std::collections::BTreeSet;
+
+use crate::config::Flags;
+use crate::facts::{PathKind, SettingsFact, SettingsScope};
+use crate::fixture::Machine;
+use crate::origin::Origin;
+use crate::plan::{AuthMode, BackendKind, NetworkTier, PlanError, StateMode};
+use crate::sign_in::shape::LoginShape;
+
+/// The variant's name. A new variant breaks this function, and shall get a case below.
+fn variant(error: &PlanError) -> &'static str {
+    match error {
+        PlanError::NoHome => "NoHome",
+        PlanError::HomeIsRoot => "HomeIsRoot",
+        PlanError::ProjectTooWide { .. } => "ProjectTooWide",
+        PlanError::ProjectOfAnother { .. } => "ProjectOfAnother",
+        PlanError::TierUnavailable { .. } => "TierUnavailable",
+        PlanError::AuthUnavailable { .. } => "AuthUnavailable",
+        PlanError::StateUnavailable { .. } => "StateUnavailable",
+        PlanError::UnknownAccount { .. } => "UnknownAccount",
+        PlanError::BackendUnavailable { .. } => "BackendUnavailable",
+        PlanError::AgentMissing { .. } => "AgentMissing",
+        PlanError::SourceMissing { .. } => "SourceMissing",
+        PlanError::SourceKind { .. } => "SourceKind",
+        PlanError::RootOnlySource { .. } => "RootOnlySource",
+        PlanError::DuplicateTarget { .. } => "DuplicateTarget",
+        PlanError::Shadow { .. } => "Shadow",
+        PlanError::OpensHidden { .. } => "OpensHidden",
+        PlanError::ReservedTarget { .. } => "ReservedTarget",
+        PlanError::Secret { .. } => "Secret",
+        PlanError::HostExecutable { .. } => "HostExecutable",
+        PlanError::ProjectSettings { .. } => "ProjectSettings",
+        PlanError::ProjectSettingsUnreadable { .. } => "ProjectSettingsUnreadable",
+        PlanError::LoginUnusable { .. } => "LoginUnusable",
+        PlanError::LoginEnding { .. } => "LoginEnding",
+        PlanError::SecretValue { .. } => "SecretValue",
+        PlanError::VariableUnusable { .. } => "VariableUnusable",
+        PlanError::WorkdirHidden { .. } => "WorkdirHidden",
+    }
+}
+
+fn says(say: impl FnOnce(&mut Flags)) -> Machine {
+    Machine::ada().flags(say)
+}
+
+fn project_settings(broken: Option<&str>, redirects: &[&str]) -> Machine {
+    Machine::ada().with(|facts| {
+        facts.settings.push(SettingsFact {
+            file: "/home/ada/src/app/.claude/settings.json".into(),
+            scope: SettingsScope::Project,
+            sha256: "ab".to_owned(),
+            broken: broken.map(str::to_owned),
+            env: std::collections::BTreeMap::new(),
+            redirects: redirects.iter().map(|key| (*key).to_owned()).collect(),
+        });
+    })
+}
+
+/// The machine on which it happens, its variant and code, and what its message has to say.
+fn cases() -> Vec<(Machine, &'static str, &'static str, &'static str)> {
+    let home = |home: Option<&str>| Machine::ada().with(|facts| facts.user.home = home.map(Into::into));
+    let project = |path: &str| Machine::ada().with(|facts| facts.project.path = path.into());
+    let mut cases = vec![
+        (home(None), "NoHome", "home", "no home folder"),
+        (home(Some("/")), "HomeIsRoot", "home", "`/`"),
+        (project("/"), "ProjectTooWide", "project-too-wide", "whole system"),
+        (project("/home/ada"), "ProjectTooWide", "project-too-wide", "your home"),
+        (project("/home"), "ProjectTooWide", "project-too-wide", "contains your home"),
+        (project("/usr"), "ProjectTooWide", "project-too-wide", "folder of the system"),
+        (
+            Machine::root().with(|facts| facts.project.uid = 1000),
+            "ProjectOfAnother",
+            "project-owner",
+            "belongs to uid 1000",
+        ),
+        (
+            says(|f| f.settings.account = Some("work".to_owned())),
+            "UnknownAccount",
+            "unknown-account",
+            "flag --account",
+        ),
+        (
+            says(|f| f.settings.state = Some(StateMode::Copy)),
+            "StateUnavailable",
+            "state-unavailable",
+            "flag --state",
+        ),
+        (
+            Machine::ada().with(|f| f.agent = None),
+            "AgentMissing",
+            "agent-missing",
+            "`claude` is not on the PATH",
+        ),
+        (Machine::ada().mount(&["/absent"]), "SourceMissing", "source-missing", "flag --mount"),
+        (
+            Machine::root().config("profiles = ['x']\n[[profile.x.mount]]\nsource = '/opt/private'\n"),
+            "RootOnlySource",
+            "root-only-source",
+            "profile x",
+        ),
+        (
+            Machine::ada()
+                .has("/srv/a", PathKind::Folder)
+                .has("/srv/b", PathKind::Folder)
+                .mount(&["/srv/a:/m", "/srv/b:/m"]),
+            "DuplicateTarget",
+            "duplicate-target",
+            "flag --mount",
+        ),
+        (
+            Machine::ada().has("/srv/a", PathKind::Folder).mount(&["/srv/a:/home/ada/src"]),
+            "Shadow",
+            "shadowed-mount",
+            "`/home/ada/src/app` (built-in project)",
+        ),
+        (
+            Machine::ada().has("/srv/a", PathKind::Folder).mount(&["/srv/a:/proc/self"]),
+            "ReservedTarget",
+            "reserved-target",
+            "flag --mount",
+        ),
+        (Machine::ada().mount(&["~/.ssh"]), "Secret", "secret-path", "ssh keys (flag --mount)"),
+        (
+            Machine::ada().mount(&["/usr/local/bin:/b:rw"]),
+            "HostExecutable",
+            "host-executable",
+            "`/usr/local/bin/coffer`",
+        ),
+        (
+            project_settings(None, &["apiKeyHelper", "env.ANTHROPIC_BASE_URL"]),
+            "ProjectSettings",
+            "project-settings",
+            "`apiKeyHelper`, `env.ANTHROPIC_BASE_URL`",
+        ),
+        (
+            project_settings(Some("it is no JSON"), &[]),
+            "ProjectSettingsUnreadable",
+            "project-settings",
+            "it is no JSON",
+        ),
+        (
+            Machine::ada().with(|facts| {
+                let reason = "the file is empty".to_owned();
+                facts.login.as_mut().unwrap().shape = LoginShape::Unusable { reason };
+            }),
+            "LoginUnusable",
+            "login-unusable",
+            "/home/ada/.claude/.credentials.json",
+        ),
+        (
+            Machine::ada().with(|facts| facts.now_ms += 6 * 3_600_000),
+            "LoginEnding",
+            "login-ending",
+            "/home/ada/.claude/.credentials.json",
+        ),
+        (
+            Machine::ada().config("env.set = { MY_TOKEN = 'x' }"),
+            "SecretValue",
+            "secret-value",
+            "config.toml: env.set",
+        ),
+        (
+            Machine::ada().config("env.set = { 'A=B' = 'x' }"),
+            "VariableUnusable",
+            "variable-unusable",
+            "config.toml: env.set",
+        ),
+    ];
+    let workdir = says(|f| f.workdir = Some("/home/ada/Documents".into()));
+    cases.push((workdir, "WorkdirHidden", "workdir", "`/home/ada/Documents` is not shown"));
+    for tier in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
+        cases.push((
+            says(|f| f.settings.network = Some(tier)),
+            "TierUnavailable",
+            "tier-unavailable",
+            "flag --network",
+        ));
+    }
+    for mode in [AuthMode::Gateway, AuthMode::Shared] {
+        cases.push((
+            says(|f| f.settings.auth = Some(mode)),
+            "AuthUnavailable",
+            "auth-unavailable",
+            "flag --auth",
+        ));
+    }
+    for kind in [BackendKind::Podman, BackendKind::Docker, BackendKind::Kubernetes] {
+        cases.push((
+            says(|f| f.settings.backend = Some(kind)),
+            "BackendUnavailable",
+            "backend-unavailable",
+            "flag --backend",
+        ));
+    }
+    for kind in [PathKind::Socket, PathKind::Device, PathKind::Fifo, PathKind::LinkLoop, PathKind::Unreadable]
+    {
+        let machine = Machine::ada().has("/srv/odd", kind).mount(&["/srv/odd"]);
+        cases.push((machine, "SourceKind", "source-kind", "flag --mount"));
+    }
+    cases
+}
+
+#[test]
+fn every_refusal_has_its_code_its_origin_and_a_way_out() {
+    let mut seen = BTreeSet::new();
+    for (machine, name, code, words) in cases() {
+        let refusals = machine.refusals();
+        let names: Vec<&str> = refusals.iter().map(variant).collect();
+        assert!(names.contains(&name), "{name} did not come up: {refusals:?}");
+        for error in refusals.iter().filter(|error| variant(error) == name) {
+            let message = error.to_string();
+            assert_eq!(error.code(), code, "{message}");
+            assert!(message.contains(words), "{name}: {message}");
+            assert!(!error.hint().is_empty() && !error.hint().contains('\n'), "{name}");
+            assert!(!message.ends_with('.') && message.starts_with(|c: char| !c.is_uppercase()), "{message}");
+        }
+        seen.insert(name);
+    }
+    // It never comes of layers, since what is taken away comes last; check's own tests make one.
+    let opens = PlanError::OpensHidden {
+        target: "/a/b".into(),
+        origin: Origin::flag("--mount"),
+        hidden: "/a".into(),
+        hidden_origin: Origin::flag("--hide"),
+    };
+    seen.insert(variant(&opens));
+    assert_eq!(seen.len(), 26, "{seen:?}");
+}
+
+#[test]
+fn all_refusals_come_at_once() {
+    let machine = says(|flags| {
+        flags.settings.network = Some(NetworkTier::Dev);
+        flags.settings.state = Some(StateMode::Copy);
+        flags.settings.account = Some("work".to_owned());
+    })
+    .mount(&["/absent"]);
+    assert_eq!(
+        machine.codes(),
+        ["tier-unavailable", "state-unavailable", "unknown-account", "source-missing"]
+    );
+}
+
+#[test]
+fn hints_are_commands_that_fit() {
+    let hint = |machine: Machine| machine.refusals()[0].hint();
+    assert_eq!(hint(Machine::ada().with(|f| f.agent = None)), "`npm install -g @anthropic-ai/claude-code`");
+    assert!(hint(Machine::ada().mount(&["~/.ssh"])).contains("expose = [\"/home/ada/.ssh\"]"));
+    assert!(hint(Machine::root().with(|f| f.project.uid = 1000)).contains("sudo -u '#1000'"));
+    assert!(hint(Machine::ada().with(|f| f.now_ms += 6 * 3_600_000)).contains("claude auth status"));
+}

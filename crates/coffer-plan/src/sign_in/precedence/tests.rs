@@ -1,0 +1,90 @@
+//! The order was measured with the genuine CLI for all pairs; the audit has to say the same.
+
+use super::{Present, SignIn, decide};
+use crate::agent::{Agent, CredentialKind};
+
+/// From the strongest to the weakest.
+const ORDER: [(&str, CredentialKind); 8] = [
+    ("CLAUDE_CODE_USE_BEDROCK", CredentialKind::Cloud),
+    ("CLAUDE_CODE_USE_VERTEX", CredentialKind::Cloud),
+    ("CLAUDE_CODE_USE_FOUNDRY", CredentialKind::Cloud),
+    ("ANTHROPIC_AUTH_TOKEN", CredentialKind::AuthToken),
+    ("ANTHROPIC_API_KEY", CredentialKind::ApiKey),
+    ("apiKeyHelper", CredentialKind::Helper),
+    ("CLAUDE_CODE_OAUTH_TOKEN", CredentialKind::SetupToken),
+    ("login", CredentialKind::Subscription),
+];
+
+fn claude() -> Agent {
+    crate::built_in::agent("claude").unwrap()
+}
+
+fn decided(agent: &Agent, names: &[&str]) -> SignIn {
+    let rules = agent.credentials.iter().filter(|rule| names.contains(&rule.source.as_str()));
+    let present: Vec<Present<'_>> = rules.map(|rule| Present { rule, found: "there" }).collect();
+    assert_eq!(present.len(), names.len());
+    decide(&present)
+}
+
+#[test]
+fn the_data_file_has_the_measured_order() {
+    let agent = claude();
+    let order: Vec<_> = agent.credentials.iter().map(|rule| (rule.source.as_str(), rule.kind)).collect();
+    assert_eq!(order, ORDER);
+}
+
+#[test]
+fn of_every_pair_the_earlier_wins() {
+    let agent = claude();
+    for (at, (stronger, kind)) in ORDER.iter().enumerate() {
+        let alone = decided(&agent, &[stronger]);
+        assert_eq!((alone.winner.as_deref(), alone.kind), (Some(*stronger), Some(*kind)));
+        assert_eq!(alone.reason, "the only credential; there");
+        assert_eq!(alone.warning, None);
+        for (weaker, _) in &ORDER[at + 1..] {
+            let pair = decided(&agent, &[stronger, weaker]);
+            assert_eq!(pair.winner.as_deref(), Some(*stronger), "{stronger} and {weaker}");
+            assert_eq!(pair.reason, format!("there; it comes before {weaker} in the agent's order"));
+        }
+    }
+}
+
+/// Whoever has a login and a key is told that the key is billed; two headers are named.
+#[test]
+fn pairs_that_surprise_have_a_warning() {
+    let agent = claude();
+    let overrides =
+        |name: &str| Some(format!("`{name}` overrides the signed-in login; usage is billed to it"));
+    let two =
+        |one: &str, other: &str| Some(format!("two credential headers will be sent: `{one}` and `{other}`"));
+    let (token, key, helper, setup) =
+        ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper", "CLAUDE_CODE_OAUTH_TOKEN");
+    for (names, warning) in [
+        (vec![token, "login"], overrides(token)),
+        (vec![key, "login"], overrides(key)),
+        (vec![helper, "login"], overrides(helper)),
+        (vec![setup, "login"], overrides(setup)),
+        (vec!["CLAUDE_CODE_USE_BEDROCK", "login"], overrides("CLAUDE_CODE_USE_BEDROCK")),
+        (vec![token, key], two(token, key)),
+        (vec![token, helper], two(token, helper)),
+        (vec![token, setup], None),
+        (vec![key, setup], None),
+        (vec![token, key, "login"], two(token, key)),
+    ] {
+        assert_eq!(decided(&agent, &names).warning, warning, "{names:?}");
+    }
+}
+
+#[test]
+fn without_a_credential_nobody_wins() {
+    let nobody = decide(&[]);
+    assert_eq!((nobody.winner, nobody.kind, nobody.warning), (None, None, None));
+    assert_eq!(nobody.reason, "no credential crosses; the agent may sign in inside");
+}
+
+#[test]
+fn all_losers_are_named() {
+    let names: Vec<&str> = ORDER.iter().map(|(name, _)| *name).collect();
+    let all = decided(&claude(), &names);
+    assert!(ORDER[1..].iter().all(|(name, _)| all.reason.contains(name)), "{}", all.reason);
+}
