@@ -1,5 +1,6 @@
 //! `bench`: the figures of docs/reference/bench.md (bench/README.md says how they are taken).
 
+mod init;
 mod machine;
 mod memory;
 mod page;
@@ -75,10 +76,9 @@ pub(crate) fn run(tree: &Tree, arguments: &Arguments) -> Result<Vec<String>, Err
 
 fn measure(arguments: &Arguments) -> Result<Figures, Error> {
     let sandbox = Sandbox::new(&arguments.coffer)?;
-    let mut rounds =
-        Rounds::new(vec![sandbox.nothing(), sandbox.by_hand()?, sandbox.run(), sandbox.init_alone()?]);
+    let mut rounds = Rounds::new(vec![sandbox.nothing(), sandbox.by_hand()?, sandbox.run()]);
     rounds.perform(arguments.rounds)?;
-    let [nothing_ms, hand_ms, run_ms, init_ms] = [0, 1, 2, 3].map(|variant| median(rounds.of(variant)));
+    let [nothing_ms, hand_ms, run_ms] = [0, 1, 2].map(|variant| median(rounds.of(variant)));
     let ratios: Vec<f64> = rounds.of(2).iter().zip(rounds.of(1)).map(|(run, hand)| run / hand).collect();
     let peaks = (0..10).map(|_| memory::peak(&sandbox)).collect::<Result<Vec<_>, _>>()?;
     Ok(Figures {
@@ -90,7 +90,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Error> {
         peak_mib: median(&peaks.iter().map(|peak| peak.own_mib).collect::<Vec<_>>()),
         peak_with_helpers_mib: median(&peaks.iter().map(|peak| peak.with_helpers_mib).collect::<Vec<_>>()),
         plan_ms: plan::milliseconds(&sandbox, arguments.rounds)?,
-        init_ms: init_ms - nothing_ms,
+        init_ms: init::milliseconds(&sandbox, arguments.rounds)?,
         binary_mib: machine::size_mib(&arguments.coffer)?,
     })
 }

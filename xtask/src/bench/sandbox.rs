@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,15 +83,6 @@ impl Sandbox {
 
     pub(super) fn run(&self) -> Variant {
         self.plain("coffer run", &self.coffer_run(&[PROGRAM]))
-    }
-
-    /// The sandbox's init outside of any sandbox.
-    pub(super) fn init_alone(&self) -> Result<Variant, Error> {
-        let link = self.folder.path().join("coffer-init");
-        symlink(&self.coffer, &link).map_err(|source| Error::Write { path: link.clone(), source })?;
-        let mut command = self.command(link);
-        command.args(["--", PROGRAM]);
-        Ok(self.plain("coffer-init", &command))
     }
 
     /// The printed command line from `bwrap` on, without `coffer exec-launch` before it. Public text goes in by
