@@ -29,6 +29,9 @@ pub struct Global {
     /// Print nothing but data and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Print more: the exact command of a run after its audit
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// When to use colours.
@@ -160,7 +163,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
         let words = arguments.into_iter().skip(2).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let words =
             words.map_err(|_| Cli::command().error(clap::error::ErrorKind::InvalidUtf8, "invalid UTF-8"))?;
-        let global = Global { color: Color::Auto, quiet: false };
+        let global = Global { color: Color::Auto, quiet: false, verbose: false };
         return Ok(Cli { global, command: Command::ExecLaunch(ExecLaunchCommand { words }) });
     }
     Cli::try_parse_from(arguments)

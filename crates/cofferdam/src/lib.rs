@@ -37,7 +37,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         Err(told) if !told.use_stderr() || told.kind() == NO_COMMAND => exit::told(&told),
         Err(told) => {
-            let global = cli::Global { color: cli::Color::Auto, quiet: false };
+            let global = cli::Global { color: cli::Color::Auto, quiet: false, verbose: false };
             let failure = exit::Failure { error: error::Error::usage(&told), of_run };
             exit::code(Err(failure), &printer::Printer::new(&global))
         }

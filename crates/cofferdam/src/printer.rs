@@ -11,12 +11,13 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct Printer {
     quiet: bool,
+    verbose: bool,
     color: Color,
 }
 
 impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
-        Self { quiet: global.quiet, color: global.color }
+        Self { quiet: global.quiet, verbose: global.verbose, color: global.color }
     }
 
     /// Data, on stdout.
@@ -42,6 +43,13 @@ impl Printer {
     /// Whether nothing but data and errors is printed.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// For people who asked for more, on stderr.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.verbose {
+            self.stderr(text);
+        }
     }
 
     /// A question to a person; whether they said yes. `None` when nobody is there.

@@ -44,7 +44,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -h -V --color --quiet --help --version run plan why trust try version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try version exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -62,7 +62,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__exec__subcmd__launch)
-            opts="-q -h --color --quiet --help"
+            opts="-q -v -h --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -80,7 +80,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --json --diff --check --facts --save-facts --color --quiet --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,7 +146,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --dry-run --audit --yes --color --quiet --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,7 +212,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__trust)
-            opts="-y -q -h --yes --json --color --quiet --help"
+            opts="-y -q -v -h --yes --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -230,7 +230,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__try)
-            opts="-q -h --keep --color --quiet --help"
+            opts="-q -v -h --keep --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,7 +248,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__version)
-            opts="-q -h --json --color --quiet --help"
+            opts="-q -v -h --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -266,7 +266,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --json --color --quiet --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --json --color --quiet --verbose --help path host env"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

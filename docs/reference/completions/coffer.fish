@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffer_global_optspecs
-    string join \n color= q/quiet h/help V/version
+    string join \n color= q/quiet v/verbose h/help V/version
 end
 
 function __fish_coffer_needs_command
@@ -28,6 +28,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -l color -d 'When to use col
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_needs_command" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_needs_command" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_needs_command" -s V -l version -d 'Print version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "run" -d 'Run the agent, or a command, in a sandbox'
@@ -58,6 +59,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l unattended -d 'Let
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l agent -d 'The agent to run' -r
@@ -80,6 +82,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l json -d 'Print it
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l diff -d 'Print what changed since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l check -d 'Exit with 1 when it differs from the last run\'s'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l agent -d 'The agent to run' -r
@@ -98,6 +101,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l unattended -d 'Let
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand trust" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -105,21 +109,25 @@ never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand trust" -s y -l yes -d 'Don\'t ask'
 complete -c coffer -n "__fish_coffer_using_subcommand trust" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand trust" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand trust" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand trust" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand try" -l keep -d 'Keep the practice folder, and say where it is'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand try" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand version" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand version" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -s h -l help -d 'Print help (see more with \'--help\')'

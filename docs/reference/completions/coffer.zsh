@@ -20,6 +20,8 @@ always\:"Always"
 never\:"Never"))' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -58,6 +60,8 @@ never\:"Never"))' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
@@ -87,6 +91,8 @@ never\:"Never"))' \
 '--check[Exit with 1 when it differs from the last run'\''s]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
@@ -112,6 +118,8 @@ never\:"Never"))' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':kind -- What kind of thing it is:((path\:"A path"
@@ -131,6 +139,8 @@ never\:"Never"))' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -143,6 +153,8 @@ never\:"Never"))' \
 '--keep[Keep the practice folder, and say where it is]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::prompt -- The prompt:_default' \
@@ -156,6 +168,8 @@ never\:"Never"))' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -167,6 +181,8 @@ always\:"Always"
 never\:"Never"))' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::words -- As printed:_default' \

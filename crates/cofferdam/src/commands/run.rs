@@ -22,6 +22,7 @@ pub(crate) fn run(flags: &RunFlags, printer: &Printer) -> Result<u8, Failure> {
     let launch = lower(&prepared).map_err(of_run)?;
     let document = json::plan(&prepared.plan).map_err(|error| of_run(Error::Json(error)))?;
     consent(&prepared, &document, flags.yes, printer).map_err(of_run)?;
+    printer.detail(&format!("Command\n  {}\n", launch.line(prepared.facts.coffer.as_str())));
     let resolver = Resolver { facts: Some(&prepared.facts) };
     exec_launch::perform(&launch, &resolver, Some(&prepared.facts)).map_err(of_run)
 }
