@@ -125,15 +125,18 @@ impl Relay {
     /// Descriptors and events for `poll`: keyboard (only while it is ours), screen, master.
     pub(crate) fn interests<'a>(&'a self, terminal: &'a UserTerminal) -> [PollFd<'a>; INTERESTS] {
         let when = |wanted: bool, flags: PollFlags| if wanted { flags } else { PollFlags::empty() };
-        let reads_keys = terminal.is_raw() && self.keys.has_room();
-        let reads_output = self.output.has_room() && !self.drained;
+        let screen = &terminal.screen.descriptor;
+        // What is typed after the end is for whoever reads the terminal next.
+        let reads_keys = terminal.is_raw() && self.hold.is_some() && self.keys.has_room();
+        let reads_output = when(self.output.has_room() && !self.drained, PollFlags::IN);
+        let writes_keys = when(!self.keys.is_empty(), PollFlags::OUT);
+        let master = reads_output | writes_keys;
         [
             PollFd::new(&terminal.keyboard.descriptor, when(reads_keys, PollFlags::IN)),
-            PollFd::new(&terminal.screen.descriptor, when(!self.output.is_empty(), PollFlags::OUT)),
-            PollFd::new(
-                &self.master,
-                when(reads_output, PollFlags::IN) | when(!self.keys.is_empty(), PollFlags::OUT),
-            ),
+            PollFd::new(screen, when(!self.output.is_empty(), PollFlags::OUT)),
+            // At the end the master side says so in every poll, asked or not: while we wait for a slow screen it is
+            // left out, and the screen's hang-up is looked for twice.
+            if master.is_empty() { PollFd::new(screen, master) } else { PollFd::new(&self.master, master) },
         ]
     }
 
@@ -199,3 +202,6 @@ impl Relay {
         Ok(tcsetwinsize(&self.master, window.into())?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -308,6 +308,9 @@ impl Session {
         if let Some(relay) = &mut self.relay {
             relay.expect_end();
         }
+        if let Some(terminal) = &self.terminal {
+            terminal.heed_signal_keys();
+        }
         Ok(())
     }
 

@@ -122,6 +122,19 @@ impl UserTerminal {
         Ok(())
     }
 
+    /// The agent has ended, and its output may still wait for a slow screen: the terminal's keys for signals are
+    /// the user's way out.
+    pub(crate) fn heed_signal_keys(&self) {
+        if let Some(before) = &self.saved
+            && self.is_foreground()
+            && let Ok(mut modes) = tcgetattr(self.control())
+        {
+            modes.local_modes |= before.local_modes & LocalModes::ISIG;
+            // Without it the output is still shown, if not cut short.
+            let _ = tcsetattr(self.control(), OptionalActions::Now, &modes);
+        }
+    }
+
     /// Puts the modes back, unless the terminal is somebody else's by now.
     pub(crate) fn leave(&mut self) {
         if let Some(before) = self.saved.take()

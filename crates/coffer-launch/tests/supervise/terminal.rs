@@ -3,6 +3,8 @@
 use crate::Test;
 use crate::harness::{Reader, User, host, script};
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Stdio;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -32,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
         "terminal::an_agent_without_a_terminal_to_make_is_told_apart",
         an_agent_without_a_terminal_to_make_is_told_apart,
     ),
+    ("terminal::ctrl_c_ends_the_wait_for_a_stuck_screen", ctrl_c_ends_the_wait_for_a_stuck_screen),
 ];
 
 fn it_has_a_name_inside() {
@@ -207,4 +210,26 @@ fn an_agent_without_a_terminal_to_make_is_told_apart() {
     let mut user = User::start(command, &[]);
     user.sees("host: setup: OpenTerminal: 2");
     assert_eq!(user.waits().code(), Some(125));
+}
+
+fn ctrl_c_ends_the_wait_for_a_stuck_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    // More than an unread screen takes, less than all the buffers on the way: the agent ends, its output waits.
+    let mut command = host(&["seq", "1", "10000"]);
+    command.env("BACKEND_PID_FILE", &file);
+    let mut user = User::start(command, &[]);
+    user.sees("1\r\n");
+    let backend = std::fs::read_to_string(file).unwrap();
+    while Path::new("/proc").join(&backend).exists() {
+        std::thread::yield_now();
+    }
+    assert_eq!(user.child().try_wait().unwrap(), None, "all of it fitted on the screen");
+    while user.child().try_wait().unwrap().is_none() {
+        user.types("\x03");
+        std::thread::yield_now();
+    }
+    // The agent's code, unless one more key came between the end of the supervision and that of the process.
+    let status = user.waits();
+    assert!(status.code() == Some(0) || status.signal() == Some(Signal::INT.as_raw()), "{status}");
 }
