@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
 #[cfg(test)]
@@ -37,29 +38,30 @@ struct Grant {
     from: String,
     /// In words.
     shown: String,
+    /// Mounts cover each other, so they are not compared one by one.
+    is_mount: bool,
 }
 
 /// Compares the plan of an earlier run with this one.
 pub fn difference(earlier: &Value, now: &Value) -> Difference {
     let (before, after) = (grants(earlier), grants(now));
-    let mut out = Difference::default();
+    let mut out = Difference { grown: mounts_have_grown(earlier, now), ..Difference::default() };
     for (key, grant) in &after {
         match before.get(key) {
             None => {
                 out.added.push(format!("{key} {}", grant.shown));
-                out.grown |= grant.rank > 0;
+                out.grown |= !grant.is_mount;
             }
             Some(old) if old != grant => {
                 out.changed.push(format!("{key} {} -> {}", old.shown, grant.shown));
-                out.grown |= grant.rank > old.rank || (!grant.from.is_empty() && grant.from != old.from);
+                let from_elsewhere = !grant.from.is_empty() && grant.from != old.from;
+                out.grown |= !grant.is_mount && (grant.rank > old.rank || from_elsewhere);
             }
             Some(_) => {}
         }
     }
     for (key, grant) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
         out.removed.push(format!("{key} {}", grant.shown));
-        // What hid something is gone.
-        out.grown |= grant.rank == 0;
     }
     out
 }
@@ -75,7 +77,8 @@ fn list<'a>(plan: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let mut out = BTreeMap::new();
     let mut grant = |key: String, rank: u8, from: &str, shown: &str| {
-        out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned() });
+        let is_mount = key.starts_with("mount ");
+        out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned(), is_mount });
     };
     for entry in list(plan, "environment") {
         let (reference, class) = (text(entry, "ref"), text(entry, "class"));
@@ -110,6 +113,25 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let uid = identity.get("uid").map(Value::to_string).unwrap_or_default();
     grant("uid".to_owned(), 1 + u8::from(uid == "0"), "", &uid);
     out
+}
+
+/// Whether some place shows more, or something else, than before: a mount that is taken away may uncover
+/// what it made read-only or hid.
+fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
+    let targets = list(earlier, "mounts").chain(list(now, "mounts")).map(|mount| text(mount, "target"));
+    let mut grew = targets.map(|target| (at(earlier, target), at(now, target)));
+    grew.any(|((old_rank, old_from), (rank, from))| rank > old_rank || (from != "" && from != old_from))
+}
+
+/// What a place shows: how much, and which path of the host.
+fn at(plan: &Value, place: &str) -> (u8, Utf8PathBuf) {
+    let covers = |mount: &&Value| Utf8Path::new(place).starts_with(text(mount, "target"));
+    let Some(mount) = list(plan, "mounts").filter(covers).last() else { return (0, Utf8PathBuf::new()) };
+    let (rank, from, _) = mount_grant(mount);
+    match Utf8Path::new(place).strip_prefix(text(mount, "target")) {
+        Ok(below) if !from.is_empty() && below != "" => (rank, Utf8Path::new(from).join(below)),
+        Ok(_) | Err(_) => (rank, from.into()),
+    }
 }
 
 /// How much a mount gives (nothing: hidden; reading; writing), from where, and that in words.
