@@ -2,7 +2,7 @@
 //!
 //! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
 //! - `same_sandbox`: what is printed is what runs.
-//! - `walls`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
@@ -14,6 +14,7 @@ mod disks;
 mod ordinary_user;
 mod refusals;
 mod reports;
+mod repositories;
 mod same_sandbox;
 mod signed_in;
 mod sources;
