@@ -5,12 +5,14 @@
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
+//! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod configs;
 mod disks;
+mod lifetimes;
 mod ordinary_user;
 mod refusals;
 mod reports;
