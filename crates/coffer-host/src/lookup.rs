@@ -1,6 +1,6 @@
 //! Answers to the questions that data files, layers and flags raise.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::{HostFacts, Questions};
 
@@ -11,7 +11,7 @@ use crate::{agent, login, mcp, paths, settings};
 /// What cannot be read is a fact (`Unreadable`, `broken`), so this cannot fail.
 pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
     if let Some(agent) = &questions.agent {
-        about_agent(facts, agent);
+        about_agent(facts, agent, questions.workdir.as_deref());
     }
     for template in &questions.templates {
         if let Some(path) = template.expand(facts) {
@@ -23,9 +23,9 @@ pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
     }
 }
 
-fn about_agent(facts: &mut HostFacts, agent: &Agent) {
+fn about_agent(facts: &mut HostFacts, agent: &Agent, workdir: Option<&Utf8Path>) {
     facts.agent = agent::program(facts, agent);
-    facts.settings = settings::settings(facts, agent);
+    facts.settings = settings::settings(facts, agent, workdir);
     facts.login = login::login(facts, agent);
     facts.mcp_servers = mcp::servers(facts, agent);
     let mut sources: Vec<Utf8PathBuf> = settings::files(facts);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::{EnvFact, HostFacts, SettingsFact, SettingsScope};
 use serde_json::{Map, Value};
@@ -13,17 +13,27 @@ use crate::project::sha256;
 use crate::read::{Found, MAX_BYTES, Unread, read_beneath, read_file};
 
 /// Every settings file that is there: the user's, then the project's.
-pub(crate) fn settings(facts: &HostFacts, agent: &Agent) -> Vec<SettingsFact> {
+///
+/// Agents read project settings in the working folder and above it (2.1.330 follows those of a subfolder), so
+/// every folder from there up to the project's top counts.
+pub(crate) fn settings(facts: &HostFacts, agent: &Agent, workdir: Option<&Utf8Path>) -> Vec<SettingsFact> {
     let redirects = &agent.settings.redirects;
     let mut found = Vec::new();
     if let Some(file) = user_file(facts, agent) {
         let read = read_file(&file, MAX_BYTES);
         found.extend(fact(file, SettingsScope::User, read, redirects));
     }
-    for relative in &agent.settings.project {
-        let read = read_beneath(&facts.project.path, relative, MAX_BYTES);
-        let file = facts.project.path.join(relative);
-        found.extend(fact(file, SettingsScope::Project, read, redirects));
+    let top = &facts.project.path;
+    let mut folders = BTreeSet::from([top.as_path()]);
+    for from in [Some(facts.project.start.as_path()), workdir].into_iter().flatten() {
+        folders.extend(from.ancestors().take_while(|folder| folder.starts_with(top)));
+    }
+    for folder in folders {
+        let below = folder.strip_prefix(top).unwrap_or(Utf8Path::new(""));
+        for name in &agent.settings.project {
+            let read = read_beneath(top, below.join(name).as_str(), MAX_BYTES);
+            found.extend(fact(folder.join(name), SettingsScope::Project, read, redirects));
+        }
     }
     found
 }

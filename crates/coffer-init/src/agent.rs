@@ -2,6 +2,7 @@
 
 use crate::arguments::AgentCommand;
 use coffer_sys::control::{Channel, FromInit, Modes, Start, StdioSet, Step, Window};
+use coffer_sys::keyring::new_session_keyring;
 use coffer_sys::process::{NewGroup, SpawnError};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -43,7 +44,7 @@ pub(crate) type Started = Result<Result<Agent, i32>, SetupFailed>;
 
 /// Starts the agent as the host wants it. No descriptor of the agent's stays open in here.
 pub(crate) fn start(start: Start, passed: Vec<OwnedFd>, command: AgentCommand, control: &Channel) -> Started {
-    become_session_leader()?;
+    leave_host_session()?;
     let terminal = if start.terminal.is_empty() {
         None
     } else {
@@ -57,7 +58,7 @@ pub(crate) fn start(start: Start, passed: Vec<OwnedFd>, command: AgentCommand, c
 /// Starts the agent on init's own descriptors, in a session without a controlling terminal: what stands behind
 /// them belongs to somebody outside, and a session that does not own a terminal cannot type into it.
 pub(crate) fn start_on_own_stdio(command: AgentCommand) -> Started {
-    become_session_leader()?;
+    leave_host_session()?;
     let stdio = [
         std::io::stdin().as_fd().try_clone_to_owned(),
         std::io::stdout().as_fd().try_clone_to_owned(),
@@ -92,7 +93,9 @@ fn exec_error(program: &OsStr, errno: i32) -> i32 {
     if is_there { errno } else { Errno::NOENT.raw_os_error() }
 }
 
-fn become_session_leader() -> Result<(), SetupFailed> {
+/// Neither terminal nor keys of the session that we were started in are the agent's.
+fn leave_host_session() -> Result<(), SetupFailed> {
+    new_session_keyring().map_err(|cause| SetupFailed { step: Step::Keyring, cause })?;
     match setsid() {
         Ok(_) => Ok(()),
         // Container engines start their pid 1 as one already.

@@ -1,6 +1,8 @@
-//! `coffer-init [--control-fd N] -- COMMAND [ARG…]`
+//! `coffer-init [--control-fd N] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… -- COMMAND
+//! [ARG…]`
 
 use crate::failure::Failure;
+use crate::verify::Demand;
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 
@@ -9,6 +11,8 @@ use std::os::fd::RawFd;
 pub(crate) struct Arguments {
     /// The number of the inherited control socket.
     pub(crate) control: Option<RawFd>,
+    /// What has to be true before the agent starts.
+    pub(crate) demands: Vec<Demand>,
     pub(crate) command: AgentCommand,
 }
 
@@ -22,7 +26,7 @@ pub(crate) struct AgentCommand {
 impl Arguments {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut words = words.into_iter();
-        let mut control = None;
+        let (mut control, mut demands) = (None, Vec::new());
         loop {
             let word = words.next().ok_or(Failure::Usage)?;
             match word.to_str() {
@@ -32,17 +36,21 @@ impl Arguments {
                     control = Some(number.filter(|number| *number > 2).ok_or(Failure::Usage)?);
                 }
                 Some("--") => break,
-                _ => return Err(Failure::Usage),
+                Some(option) => {
+                    let demand = words.next().and_then(|word| Demand::parse(option, word));
+                    demands.push(demand.ok_or(Failure::Usage)?);
+                }
+                None => return Err(Failure::Usage),
             }
         }
         let program = words.next().ok_or(Failure::Usage)?;
-        Ok(Self { control, command: AgentCommand { program, arguments: words.collect() } })
+        Ok(Self { control, demands, command: AgentCommand { program, arguments: words.collect() } })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentCommand, Arguments};
+    use super::{AgentCommand, Arguments, Demand};
 
     fn parse(words: &[&str]) -> Option<Arguments> {
         Arguments::parse(words.iter().map(Into::into)).ok()
@@ -52,9 +60,22 @@ mod tests {
     fn the_command_stands_after_the_dashes_as_it_is() {
         let command = AgentCommand { program: "sh".into(), arguments: vec!["--".into(), "-c".into()] };
         let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
-        assert_eq!(parsed, Some(Arguments { control: Some(7), command }));
+        assert_eq!(parsed, Some(Arguments { control: Some(7), demands: vec![], command }));
         let command = AgentCommand { program: "--control-fd".into(), arguments: vec![] };
-        assert_eq!(parse(&["--", "--control-fd"]), Some(Arguments { control: None, command }));
+        assert_eq!(
+            parse(&["--", "--control-fd"]),
+            Some(Arguments { control: None, demands: vec![], command })
+        );
+    }
+
+    #[test]
+    fn demands_stand_before_the_dashes_in_any_order() {
+        let words = ["--verify", "1:2:/a", "--control-fd", "7", "--verify-mount", "/b", "--", "--verify"];
+        let parsed = parse(&words).unwrap();
+        let demands = [("--verify", "1:2:/a"), ("--verify-mount", "/b")];
+        let demands = demands.map(|(option, word)| Demand::parse(option, word.into()).unwrap());
+        assert_eq!((parsed.control, parsed.demands), (Some(7), demands.to_vec()));
+        assert_eq!(parsed.command.program, "--verify");
     }
 
     #[test]
@@ -68,6 +89,10 @@ mod tests {
             &["--control-fd", "-5", "--", "sh"],
             &["--control-fd", "x", "--", "sh"],
             &["--control-fd", "4", "--control-fd", "5", "--", "sh"],
+            &["--verify"],
+            &["--verify", "--", "sh"],
+            &["--verify-mount", "x", "--", "sh"],
+            &["--what", "1:2:/x", "--", "sh"],
         ] {
             assert_eq!(parse(words), None, "{words:?}");
         }

@@ -1,6 +1,7 @@
 //! Why the sandbox could not be made ready.
 
 use crate::agent::SetupFailed;
+use crate::verify::Exchanged;
 use coffer_sys::control::ToInit;
 use std::fmt;
 use std::io;
@@ -14,6 +15,7 @@ pub(crate) enum Failure {
     Harden(io::Error),
     Signals(io::Error),
     Control(io::Error),
+    Exchanged(Exchanged),
     Setup(SetupFailed),
     Wait(io::Error),
 }
@@ -43,12 +45,16 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage => f.write_str("usage: coffer-init [--control-fd N] -- COMMAND [ARG…]"),
+            Self::Usage => f.write_str(
+                "usage: coffer-init [--control-fd N] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | \
+                 --verify-mount PATH]… -- COMMAND [ARG…]",
+            ),
             Self::HostGone => f.write_str("the host is gone before the start"),
             Self::Unexpected(message) => write!(f, "the host's first message is not a start: {message:?}"),
             Self::Harden(cause) => write!(f, "cannot harden itself: {cause}"),
             Self::Signals(cause) => write!(f, "cannot take signals as events: {cause}"),
             Self::Control(cause) => write!(f, "cannot use the control socket: {cause}"),
+            Self::Exchanged(exchanged) => exchanged.fmt(f),
             Self::Setup(failed) => write!(f, "cannot prepare the agent: {:?}: {}", failed.step, failed.cause),
             Self::Wait(cause) => write!(f, "cannot wait for the agent: {cause}"),
         }

@@ -9,6 +9,7 @@
 mod agent;
 mod arguments;
 mod failure;
+mod verify;
 mod watch;
 
 use arguments::{AgentCommand, Arguments};
@@ -21,6 +22,7 @@ use rustix::thread::set_no_new_privs;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use verify::{Demand, verify};
 use watch::Ending;
 
 /// The name by which the binary is called to be the init.
@@ -54,17 +56,31 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     match control {
         Some(control) => for_host(
             Channel::from_descriptor(control).map_err(Failure::control)?,
+            &arguments.demands,
             arguments.command,
             &signals,
         ),
-        None => by_hand(arguments.command, &signals),
+        None => {
+            verify(&arguments.demands).map_err(Failure::Exchanged)?;
+            by_hand(arguments.command, &signals)
+        }
     }
 }
 
 /// As the host's supervision wants it.
-fn for_host(control: Channel, command: AgentCommand, signals: &SignalEvents) -> Result<Ending, Failure> {
+fn for_host(
+    control: Channel,
+    demands: &[Demand],
+    command: AgentCommand,
+    signals: &SignalEvents,
+) -> Result<Ending, Failure> {
     control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
     let (start, passed) = receive_start(&control)?;
+    if let Err(exchanged) = verify(demands) {
+        let (index, errno) = (exchanged.index, exchanged.errno());
+        report(&control, FromInit::Exchanged { index, errno });
+        return Err(Failure::Exchanged(exchanged));
+    }
     let agent = match agent::start(start, passed, command, &control) {
         Ok(Ok(agent)) => agent,
         Ok(Err(errno)) => {

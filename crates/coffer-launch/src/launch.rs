@@ -127,6 +127,17 @@ pub enum SeedContent {
 }
 
 impl Launch {
+    /// The program that is run inside.
+    pub fn command(&self) -> Option<String> {
+        let mut words = self.inside.iter().skip_while(|word| **word != Word::from("--"));
+        match words.nth(1) {
+            Some(Word::Text(program)) => Some(program.clone()),
+            Some(Word::Ref(_) | Word::Data(_) | Word::DataRef(_) | Word::Open(_) | Word::Control) | None => {
+                None
+            }
+        }
+    }
+
     /// The backend's program.
     pub fn program(&self) -> &camino::Utf8Path {
         &self.program

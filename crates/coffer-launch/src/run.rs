@@ -19,7 +19,7 @@ use std::process::{Command, Stdio as Redirect};
 use coffer_plan::plan::Reference;
 
 use crate::launch::{Launch, Word};
-use crate::supervise::{Ended, Stdio, control_pair, supervise};
+use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
@@ -44,20 +44,28 @@ pub struct ResolveError {
     pub hint: Option<String>,
 }
 
+/// A run that came to its end.
+#[derive(Debug)]
+pub struct Ran {
+    /// How the agent ended.
+    pub ended: Ended,
+    /// What of the run could not be removed; the agent's end counts all the same.
+    pub left: Option<RunError>,
+}
+
 /// Runs a launch to its end.
 ///
 /// # Errors
 /// When something fails before the agent started, or its supervision fails; nothing of the run is left
-/// then.
-pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ended, RunError> {
+/// then, unless the error says so.
+pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ran, RunError> {
+    // A signal during preparation or clean-up must not leave a lease behind.
+    let _held = hold_signals().map_err(RunError::Supervise)?;
     coffer_sys::descriptors::close_all_on_exec().map_err(RunError::CloseDescriptors)?;
     let mut folders = RunFolders::new(&launch.runtime)?;
     let ended = perform(launch, resolve, &mut folders);
     match (ended, folders.remove()) {
-        (Ok(ended), Ok(())) => Ok(ended),
-        (Ok(ended), Err(clean_up)) => {
-            Err(RunError::CleanUp { ended: Box::new(ended), clean_up: Box::new(clean_up) })
-        }
+        (Ok(ended), left) => Ok(Ran { ended, left: left.err() }),
         (Err(run), Ok(())) => Err(run),
         (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
     }

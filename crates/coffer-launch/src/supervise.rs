@@ -9,6 +9,7 @@ mod relay;
 mod session;
 mod stdio;
 mod terminal;
+mod verified;
 
 pub use stdio::Stdio;
 
@@ -64,6 +65,14 @@ pub enum Ended {
         step: Step,
         /// Why.
         errno: i32,
+    },
+    /// The sandbox did not show what it should, so the agent was not started.
+    Exchanged {
+        /// Which of init's options to verify is not met; [`Launch::verified`](crate::launch::Launch::verified) names
+        /// its path.
+        index: u32,
+        /// Why the path could not be looked at; `None` if something else is there.
+        errno: Option<i32>,
     },
     /// The backend ended before init said anything.
     BackendFailed {

@@ -19,6 +19,7 @@ pub fn check(plan: Plan, policy: &Policy, facts: &HostFacts) -> Result<CheckedPl
     let mut errors = order::check(&plan);
     errors.extend(host::secrets(&plan, policy));
     errors.extend(host::executables(&plan, facts));
+    errors.extend(host::configuration(&plan, facts));
     errors.extend(host::root_only_sources(&plan, facts));
     errors.extend(host::project_settings(policy, facts));
     if errors.is_empty() { Ok(CheckedPlan(plan)) } else { Err(errors) }

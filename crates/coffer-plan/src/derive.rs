@@ -81,6 +81,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         command: Command {
             agent: policy.agent.name.clone(),
             argv: policy.command.value.clone(),
+            unattended: policy.unattended.value && policy.runs_agent,
             workdir: policy.workdir.clone(),
             origin: policy.command.origin.clone(),
         },
@@ -250,7 +251,9 @@ pub(crate) fn slug(path: &Utf8Path) -> String {
     format!("{name}-{hex}")
 }
 
-/// Where the plan of the last run of an agent in this project is kept.
+/// Where the plan of the last run of an agent in this folder is kept. The folder counts in which the command
+/// is given, not the project: an agent that removes a `.git` makes the project larger, and that shall be
+/// seen.
 pub fn last_plan_file(facts: &HostFacts, agent: &str) -> Utf8PathBuf {
-    facts.folders.data.join("plans").join(format!("{}-{agent}.json", slug(&facts.project.path)))
+    facts.folders.data.join("plans").join(format!("{}-{agent}.json", slug(&facts.project.start)))
 }

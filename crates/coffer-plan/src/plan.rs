@@ -73,6 +73,8 @@ pub struct Command {
     pub agent: String,
     /// Program and arguments; the program is looked up on the sandbox's PATH.
     pub argv: Vec<String>,
+    /// Whether the agent skips its own questions.
+    pub unattended: bool,
     /// The working folder inside.
     #[schemars(with = "String")]
     pub workdir: Utf8PathBuf,

@@ -8,7 +8,7 @@ use crate::built_in::{SecretPath, System};
 use crate::config::{Flags, Merged, Proposal, Trust};
 use crate::facts::{HostFacts, Questions};
 use crate::origin::{Decided, Origin, OriginLayer};
-use crate::path::PathTemplate;
+use crate::path::{PathTemplate, is_within};
 use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// What the machine has to be asked before the plan can be made.
-    pub fn questions(&self, merged: &Merged, base: &HostFacts) -> Questions {
+    pub fn questions(&self, merged: &Merged, flags: &Flags, base: &HostFacts) -> Questions {
         let mut templates: Vec<PathTemplate> = Vec::new();
         templates.extend(self.system.folders.iter().cloned());
         templates.extend(self.system.etc.iter().map(|name| PathTemplate(format!("/etc/{name}"))));
@@ -162,11 +162,28 @@ impl Inputs {
         let layer_paths = layer_paths.chain(merged.hide.iter().map(|path| (&path.value, &path.origin)));
         let layer_paths = layer_paths.chain(merged.readonly.iter().map(|path| (&path.value, &path.origin)));
         paths.extend(layer_paths.filter_map(|(template, origin)| locate(template, origin, base)));
+        // The folders around what is taken away are kept in place.
+        let taken_away = merged.hide.iter().chain(&merged.readonly);
+        for path in taken_away.filter_map(|path| locate(&path.value, &path.origin, base)) {
+            let parents = path.ancestors().skip(1).take_while(|parent| is_within(parent, &base.project.path));
+            paths.extend(parents.map(Utf8Path::to_owned));
+        }
         if let Some(git) = &base.project.git {
             paths.extend([git.git_dir.clone(), git.common_dir.clone()]);
         }
         paths.extend([base.project.path.clone(), base.coffer.clone()]);
-        Questions { agent: Some(self.agent.clone()), templates, paths }
+        let own = &base.folders;
+        paths.extend([&own.data, &own.runtime, &own.config].map(Clone::clone));
+        paths.extend(own.config.parent().map(Utf8Path::to_owned));
+        Questions { agent: Some(self.agent.clone()), templates, paths, workdir: Some(workdir(flags, base)) }
+    }
+}
+
+/// The working folder inside: a relative one counts from where the command was given.
+fn workdir(flags: &Flags, facts: &HostFacts) -> Utf8PathBuf {
+    match &flags.workdir {
+        Some(folder) => crate::path::clean(&facts.project.start.join(folder)),
+        None => facts.project.start.clone(),
     }
 }
 
@@ -252,10 +269,7 @@ pub fn resolve(
     Ok(Policy {
         runs_agent,
         command,
-        workdir: match &flags.workdir {
-            Some(folder) => crate::path::clean(&facts.project.start.join(folder)),
-            None => facts.project.start.clone(),
-        },
+        workdir: workdir(flags, facts),
         auth: merged.auth.unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
         account: merged.account,
         state: merged.state,
@@ -309,10 +323,12 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
             out.push(Secret { path: folder, reason, except });
         }
     }
+    for folder in [&facts.folders.data, &facts.folders.runtime] {
+        let reason = "Cofferdam's own store".to_owned();
+        out.push(Secret { path: folder.clone(), reason, except: Vec::new() });
+    }
     let linked: Vec<Secret> = out.iter().filter_map(|secret| behind_links(secret, facts)).collect();
     out.extend(linked);
-    let accounts = facts.folders.data.clone();
-    out.push(Secret { path: accounts, reason: "Cofferdam's own store".to_owned(), except: Vec::new() });
     out
 }
 

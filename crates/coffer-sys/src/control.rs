@@ -13,7 +13,7 @@ pub use modes::Modes;
 pub use wire::{Message, WireError};
 
 /// Said by init in its first message; the host goes on with no other version.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// A set of the three standard descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +123,8 @@ pub enum Step {
     Fork = 5,
     /// Waiting for events.
     Wait = 6,
+    /// Leaving the host's session keyring.
+    Keyring = 7,
 }
 
 /// From init to the host.
@@ -150,6 +152,13 @@ pub enum FromInit {
         /// Where it failed.
         step: Step,
         /// The cause.
+        errno: i32,
+    },
+    /// The sandbox does not show what it should: the agent was not started.
+    Exchanged {
+        /// Which of init's options `--verify`, `--verify-ro`, `--verify-mount` is not met, counted from 0 over all.
+        index: u32,
+        /// Why its path could not be looked at; 0 if something else is there.
         errno: i32,
     },
     /// The agent was stopped.

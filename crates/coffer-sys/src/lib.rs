@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod descriptors;
+pub mod keyring;
 pub mod landlock;
 pub mod process;
 pub mod signals;

@@ -21,6 +21,6 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
         Command::Version(command) => version::version(&command, printer),
-        Command::ExecLaunch(command) => exec_launch::exec_launch(&command),
+        Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }
 }

@@ -65,6 +65,14 @@ pub(crate) enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// The command inside is not there, or cannot be executed.
+    #[error("cannot run `{program}` in the sandbox")]
+    Command {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Init could not prepare the agent.
     #[error("the sandbox's init failed at {step}")]
     SetupFailed {
@@ -176,6 +184,7 @@ impl Error {
             Self::BackendFailed { .. } => "backend-failed",
             Self::SetupFailed { .. } => "init",
             Self::Lost { .. } => "lost",
+            Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
             Self::Json(_) | Self::Output(_) => "output",
             Self::NeedsPerson(_) => "needs-person",
@@ -197,6 +206,9 @@ impl Error {
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),
             Self::ToolMissing { install, .. } => Some(format!("`{install}`")),
+            Self::Command { program, .. } => {
+                Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
+            }
             Self::Policy(_)
             | Self::Plan(_)
             | Self::Launch(_)

@@ -56,6 +56,7 @@ fn of(error: &Error) -> u8 {
         Error::Run(_)
         | Error::SetupFailed { .. }
         | Error::Lost { .. }
+        | Error::Command { .. }
         | Error::Store { .. }
         | Error::StoreBroken { .. }
         | Error::Json(_)

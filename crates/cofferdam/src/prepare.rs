@@ -52,9 +52,12 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
         None => {}
     }
     let trust = store::trust(&facts)?;
-    if let Some(sha256) = &facts.project.config_sha256 {
+    if facts.project.config_sha256.is_some() {
         let path = facts.project.path.join(store::PROJECT_CONFIG);
-        if let Some(text) = read_project_config(&path)? {
+        // The hash of the very text that is used: an agent could exchange the file between two reads.
+        let text = read_project_config(&path)?;
+        facts.project.config_sha256 = text.as_ref().map(|text| coffer_plan::config::fingerprint(text));
+        if let (Some(text), Some(sha256)) = (text, &facts.project.config_sha256) {
             let trusted = trust.covers(&path, sha256);
             layers.project = Some((path.clone(), parse_project(path.as_str(), &text)?, trusted));
         }
@@ -66,7 +69,7 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
     let inputs =
         Inputs { agent, all_agents, system: built_in::system()?, secrets: built_in::secrets()?, trust };
     if !is_saved {
-        let questions = inputs.questions(&merged, &facts);
+        let questions = inputs.questions(&merged, flags, &facts);
         look_up(&mut facts, &questions);
     }
     Ok(Gathered { facts, merged, inputs })

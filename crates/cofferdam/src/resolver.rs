@@ -4,7 +4,6 @@
 use camino::Utf8Path;
 use coffer_launch::run::{Resolve, ResolveError, SecretBytes};
 use coffer_plan::agent::Agent;
-use coffer_plan::built_in;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
 use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
@@ -19,8 +18,8 @@ const MAX_CONFIGURATION_BYTES: usize = 32 * 1024 * 1024;
 
 /// Resolves over this process's environment and the user's files.
 pub(crate) struct Resolver<'a> {
-    /// Where the user's own agent files are; without it only built-in agents are known.
-    pub(crate) facts: Option<&'a HostFacts>,
+    /// Where the user's own agent files are.
+    pub(crate) facts: &'a HostFacts,
 }
 
 impl Resolve for Resolver<'_> {
@@ -60,11 +59,7 @@ impl Resolve for Resolver<'_> {
 
 impl Resolver<'_> {
     fn agent(&self, name: &str) -> Result<Agent, ResolveError> {
-        let found = match self.facts {
-            Some(facts) => prepare::agent(name, facts).map_err(|error| error.to_string()),
-            None => built_in::agent(name).map_err(|error| error.to_string()),
-        };
-        found.map_err(gone)
+        prepare::agent(name, self.facts).map_err(|error| gone(error.to_string()))
     }
 }
 

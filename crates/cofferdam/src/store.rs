@@ -46,16 +46,41 @@ pub(crate) fn add_trust(facts: &HostFacts, more: &[TrustedFile]) -> Result<(), E
     replace(&trust_file(facts), &serde_json::to_string_pretty(&files).map_err(Error::Json)?)
 }
 
-/// The plan of the agent's last run here, as JSON. One that does not read counts as none: it is only compared
-/// with.
-pub(crate) fn last_plan(facts: &HostFacts, agent: &str) -> Result<Option<serde_json::Value>, Error> {
-    let text = read_config(&last_plan_file(facts, agent))?;
+/// Which remembered plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remembered {
+    /// The last run's.
+    Last,
+    /// The last one that gave more than before and was agreed to.
+    Agreed,
+}
+
+fn plan_file(facts: &HostFacts, agent: &str, which: Remembered) -> Utf8PathBuf {
+    let last = last_plan_file(facts, agent);
+    match which {
+        Remembered::Last => last,
+        Remembered::Agreed => last.with_extension("agreed.json"),
+    }
+}
+
+/// A remembered plan, as JSON. One that does not read counts as none: it is only compared with.
+pub(crate) fn plan(
+    facts: &HostFacts,
+    agent: &str,
+    which: Remembered,
+) -> Result<Option<serde_json::Value>, Error> {
+    let text = read_config(&plan_file(facts, agent, which))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Remembers the plan of this run.
-pub(crate) fn save_plan(facts: &HostFacts, agent: &str, plan: &str) -> Result<(), Error> {
-    replace(&last_plan_file(facts, agent), plan)
+/// Remembers a plan.
+pub(crate) fn save_plan(
+    facts: &HostFacts,
+    agent: &str,
+    which: Remembered,
+    plan: &serde_json::Value,
+) -> Result<(), Error> {
+    replace(&plan_file(facts, agent, which), &plan.to_string())
 }
 
 /// Replaces a file at once: a temporary file beside it, synced, renamed, the folder synced.

@@ -74,7 +74,7 @@ fn facts(sandbox: &Sandbox) -> Result<HostFacts, String> {
     // The measured program is `coffer`, not the one that measures.
     facts.coffer = utf8(sandbox.coffer())?;
     let (merged, _) = said(&facts)?;
-    let questions = inputs()?.questions(&merged, &facts);
+    let questions = inputs()?.questions(&merged, &Flags::default(), &facts);
     coffer_host::look_up(&mut facts, &questions);
     Ok(facts)
 }

@@ -4,6 +4,7 @@ mod diagnosis;
 mod points;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
@@ -57,7 +58,9 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     }
     lowering.option(["--chdir", plan.command.workdir.as_str()]);
     let init = [coffer_plan::derive::INIT, "--control-fd"].map(Word::from);
-    let mut inside: Vec<Word> = init.into_iter().chain([Word::Control, Word::from("--")]).collect();
+    let mut inside: Vec<Word> = init.into_iter().chain([Word::Control]).collect();
+    inside.extend(verify::demands(plan));
+    inside.push(Word::from("--"));
     inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
     Ok(Launch {
         runtime: facts.folders.runtime.clone(),

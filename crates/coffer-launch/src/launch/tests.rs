@@ -1,1 +1,207 @@
+//! What a launch is written as reads back as the same launch, and a shell sees the same words.
 
+use coffer_plan::plan::{Reference, RunFolder};
+use proptest::prelude::*;
+
+use super::{HostPath, Launch, ParseError, Place, Preparation, SeedContent, Word, quote};
+
+/// Text that a command line may hold: everything but the zero byte.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("--".to_owned()),
+        Just("@".to_owned()),
+        Just("@control".to_owned()),
+        Just("@text:x".to_owned()),
+        Just(r"a\n\\b".to_owned()),
+        "[ '\"\\\\@$`!#~*?&;|<>(){}=:,%+\n\t\ra-zé☃-]{0,12}",
+        "[^\0]{0,8}",
+    ]
+}
+
+/// An absolute, clean path.
+fn path() -> impl Strategy<Value = String> {
+    "(/[ '\"\\\\@$=:a-zé☃-]{1,5}){1,3}"
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[A-Za-z_.-]{1,8}"
+}
+
+fn folder() -> impl Strategy<Value = RunFolder> {
+    prop_oneof![Just(RunFolder::Lease), Just(RunFolder::State)]
+}
+
+fn reference() -> impl Strategy<Value = Reference> {
+    prop_oneof![
+        name().prop_map(Reference::HostEnv),
+        (name(), path()).prop_map(|(name, file)| Reference::SettingsEnv { name, file: file.into() }),
+        (name(), path()).prop_map(|(agent, file)| Reference::Settings { agent, file: file.into() }),
+        (name(), path()).prop_map(|(agent, file)| Reference::McpServers { agent, file: file.into() }),
+        path().prop_map(|file| Reference::Lease { file: file.into() }),
+        folder().prop_map(Reference::Folder),
+    ]
+}
+
+fn host_path() -> impl Strategy<Value = HostPath> {
+    (path(), any::<u64>(), any::<u64>()).prop_map(|(path, dev, ino)| HostPath { path: path.into(), dev, ino })
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    prop_oneof![
+        text().prop_map(Word::Text),
+        reference().prop_map(Word::Ref),
+        text().prop_map(Word::Data),
+        reference().prop_map(Word::DataRef),
+        host_path().prop_map(Word::Open),
+        Just(Word::Control),
+    ]
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![path().prop_map(|path| Place::Path(path.into())), folder().prop_map(Place::Run)]
+}
+
+fn preparation() -> impl Strategy<Value = Preparation> {
+    let json = text().prop_map(|text| SeedContent::Text(format!("{{{text}}}")));
+    let content = prop_oneof![json, reference().prop_map(SeedContent::Ref)];
+    prop_oneof![
+        path().prop_map(|path| Preparation::Own(path.into())),
+        folder().prop_map(Preparation::Folder),
+        (name(), reference()).prop_map(|(name, content)| Preparation::Lease { name, content }),
+        (place(), name(), content).prop_map(|(place, file, content)| Preparation::Seed {
+            place,
+            file,
+            content
+        }),
+        (place(), name(), path()).prop_map(|(place, name, to)| Preparation::Link {
+            place,
+            name,
+            to: to.into()
+        }),
+        (place(), path(), any::<bool>()).prop_map(|(place, below, folder)| {
+            Preparation::Point { place, below: below.trim_start_matches('/').into(), folder }
+        }),
+        host_path().prop_map(Preparation::Expect),
+    ]
+}
+
+fn launch() -> impl Strategy<Value = Launch> {
+    let parts = (
+        path(),
+        prop::collection::vec(preparation(), 0..6),
+        path(),
+        prop::collection::vec(word(), 0..10),
+        prop::collection::vec(word(), 1..6),
+    );
+    parts.prop_map(|(runtime, preparations, program, options, inside)| Launch {
+        runtime: runtime.into(),
+        preparations,
+        program: program.into(),
+        options,
+        inside,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_launch_reads_back(launch in launch()) {
+        let words = launch.words();
+        prop_assert_eq!(words[0].as_str(), super::VERB);
+        prop_assert_eq!(Launch::parse(&words[1..]).unwrap(), launch);
+    }
+
+    #[test]
+    fn a_shell_sees_the_same_words(launch in launch()) {
+        let line = launch.line("/opt/my coffer");
+        let words = shlex::split(&line).unwrap();
+        prop_assert_eq!(words[0].as_str(), "/opt/my coffer");
+        prop_assert_eq!(&words[1..], &launch.words()[..]);
+    }
+
+    #[test]
+    fn a_quoted_word_is_one_word(word in text()) {
+        prop_assert_eq!(shlex::split(&quote(&word)).unwrap(), [word]);
+    }
+
+    #[test]
+    fn no_words_make_reading_panic(words in prop::collection::vec(text(), 0..8)) {
+        let _ = Launch::parse(&words);
+    }
+
+    /// Whatever begins with `@` and reads at all is written the same way again.
+    #[test]
+    fn marked_words_are_written_as_they_were_read(word in "@(text|ref|data|data-ref|open|control)?(:[a-z:/\\\\n0-9]{0,12})?") {
+        let words = ["--runtime", "/r", "--", "/b", "--"].map(str::to_owned).into_iter().chain([word.clone()]);
+        if let Ok(launch) = Launch::parse(&words.collect::<Vec<_>>()) {
+            let again = launch.words().pop().unwrap();
+            prop_assert_eq!(Launch::parse(&launch.words()[1..]).unwrap(), launch);
+            prop_assert!(again == word || word.starts_with("@text:") || word.starts_with("@open:"));
+        }
+    }
+}
+
+#[test]
+fn plain_words_stay_plain() {
+    for word in ["a", "--bind", "/usr/bin", "A=b", "1:2:/x", "a,b", "50%", "a+b", "a.b_c"] {
+        assert_eq!(quote(word), word);
+    }
+    for (word, quoted) in [
+        ("", "''"),
+        ("a b", "'a b'"),
+        ("it's", r"'it'\''s'"),
+        ("@ref:env:X", "'@ref:env:X'"),
+        ("~", "'~'"),
+        ("$HOME", "'$HOME'"),
+        ("a\nb", "'a\nb'"),
+        ("é", "'é'"),
+        ("!", "'!'"),
+    ] {
+        assert_eq!(quote(word), quoted);
+    }
+}
+
+#[test]
+fn the_shell_itself_agrees() {
+    for word in ["", "it's", "a b", "$HOME `x` \\ \"q\"", "*", "~", "-n", "é☃", "a\nb", "!x", "#"] {
+        let script = format!("printf '%s' {}", quote(word));
+        let out = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), word);
+    }
+}
+
+#[test]
+fn what_is_no_launch_is_named() {
+    let parse = |line: &str| Launch::parse(&shlex::split(line).unwrap()).unwrap_err();
+    for (line, error) in [
+        ("", ParseError::Missing("--")),
+        ("--runtime", ParseError::Missing("a value")),
+        ("--runtime /r", ParseError::Missing("--")),
+        ("--runtime /r --", ParseError::Missing("the backend's program")),
+        ("--runtime /r -- /bwrap", ParseError::Missing("the command inside")),
+        ("--runtime /r -- /bwrap --", ParseError::Missing("the command inside")),
+        ("-- /bwrap -- x", ParseError::Missing("--runtime")),
+        ("--runtime /r --bogus x -- /bwrap -- x", ParseError::UnknownOption("--bogus".to_owned())),
+        ("--runtime /r -- /bwrap @bogus -- x", ParseError::Word("@bogus".to_owned())),
+        ("--runtime /r -- /bwrap @ref:bogus:x -- x", ParseError::Word("@ref:bogus:x".to_owned())),
+        ("--runtime /r -- /bwrap @open:1:/x -- x", ParseError::Word("@open:1:/x".to_owned())),
+        (r"--runtime /r -- /bwrap '@data:\x' -- x", ParseError::Word(r"@data:\x".to_owned())),
+    ] {
+        assert_eq!(parse(line), error, "{line}");
+    }
+    for (option, value) in [
+        ("--folder", "other"),
+        ("--lease", "name"),
+        ("--lease", "name=env:X"),
+        ("--seed", "/s/file={}"),
+        ("--seed", "/s//file"),
+        ("--seed", "@ref:env:X//file={}"),
+        ("--link", "/s//name"),
+        ("--point-file", "/s/below"),
+        ("--expect", "1:/x"),
+        ("--expect", "a:b:/x"),
+    ] {
+        let words = ["--runtime", "/r", option, value, "--", "/bwrap", "--", "x"].map(str::to_owned);
+        let expected = ParseError::Value { option: option.to_owned(), value: value.to_owned() };
+        assert_eq!(Launch::parse(&words).unwrap_err(), expected);
+    }
+}

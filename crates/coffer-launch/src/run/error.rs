@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use coffer_plan::plan::{Reference, RunFolder};
 
 use super::ResolveError;
-use crate::supervise::{Ended, SuperviseError};
+use crate::supervise::SuperviseError;
 
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
@@ -121,15 +121,6 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
-    /// The agent ended, but something of the run was left behind.
-    #[error("the run ended ({ended:?}), but could not be cleaned up")]
-    CleanUp {
-        /// How the agent ended.
-        ended: Box<Ended>,
-        /// What failed afterwards.
-        #[source]
-        clean_up: Box<RunError>,
-    },
     /// The run failed, and something of it was left behind, too.
     #[error("{run}; and its clean-up failed, too")]
     Both {
@@ -159,7 +150,7 @@ impl RunError {
             Self::Resolve { .. } | Self::ZeroByte => "reference",
             Self::StartBackend { .. } => "backend-start",
             Self::Supervise(_) => "supervise",
-            Self::Remove { .. } | Self::CleanUp { .. } => "clean-up",
+            Self::Remove { .. } => "clean-up",
             Self::Both { run, .. } => run.code(),
         }
     }
@@ -196,6 +187,7 @@ impl RunError {
             Self::Resolve { source, .. } => source.hint.clone(),
             Self::StartBackend { .. } => Some("`sudo apt-get install --reinstall bubblewrap`".to_owned()),
             Self::Both { run, .. } => run.hint(),
+            Self::Remove { path, .. } => Some(format!("`rm -rf {path}`")),
             Self::ZeroByte => Some("look at the variables of your settings file".to_owned()),
             Self::State { .. }
             | Self::CloseDescriptors(_)
@@ -205,9 +197,7 @@ impl RunError {
             | Self::Data(_)
             | Self::Control(_)
             | Self::NoDiagnostics
-            | Self::Supervise(_)
-            | Self::Remove { .. }
-            | Self::CleanUp { .. } => None,
+            | Self::Supervise(_) => None,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Folders of a run: made 0700 under a random name, locked while the run lives, gone after it. What a
 //! killed `coffer` left is swept at the next start, when nobody holds its lock any more.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::plan::RunFolder;
@@ -74,11 +74,15 @@ pub(super) fn make_own(path: &Utf8Path) -> Result<(), RunError> {
     made.map_err(|source| RunError::MakeFolder { path: path.to_owned(), source })?;
     let found = std::fs::symlink_metadata(path);
     let found = found.map_err(|source| RunError::MakeFolder { path: path.to_owned(), source })?;
-    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
-        Ok(())
-    } else {
-        Err(RunError::ForeignFolder { path: path.to_owned() })
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(RunError::ForeignFolder { path: path.to_owned() });
     }
+    // An agent can close its own state to us; it is ours all the same.
+    if found.mode() & 0o7777 != 0o700 {
+        let opened = std::fs::set_permissions(path, Permissions::from_mode(0o700));
+        opened.map_err(|source| RunError::MakeFolder { path: path.to_owned(), source })?;
+    }
+    Ok(())
 }
 
 fn random_id() -> Result<String, RunError> {
@@ -100,7 +104,20 @@ fn sweep(runs: &Utf8Path) {
     }
 }
 
+/// Removes a folder with all that is in it. An agent may have closed folders in it to hinder that, so a
+/// second try opens them first.
 fn remove(path: &Utf8Path) -> Result<(), RunError> {
+    if gone(std::fs::remove_dir_all(path), path).is_ok() {
+        return Ok(());
+    }
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What cannot be opened is told by the removal.
+        let _ = std::fs::set_permissions(&folder, Permissions::from_mode(0o700));
+        let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.extend(below.map(|entry| entry.path().to_owned()));
+    }
     gone(std::fs::remove_dir_all(path), path)
 }
 

@@ -224,7 +224,8 @@ impl Session {
             last @ (FromInit::Exited { .. }
             | FromInit::Signaled { .. }
             | FromInit::ExecFailed { .. }
-            | FromInit::SetupFailed { .. }) => self.agent = Agent::Ended(last),
+            | FromInit::SetupFailed { .. }
+            | FromInit::Exchanged { .. }) => self.agent = Agent::Ended(last),
         }
         Ok(())
     }
@@ -375,6 +376,9 @@ impl Session {
             (Agent::Ended(FromInit::Signaled { signal }), _) => Ended::Signaled(signal),
             (Agent::Ended(FromInit::ExecFailed { errno }), _) => Ended::ExecFailed { errno },
             (Agent::Ended(FromInit::SetupFailed { step, errno }), _) => Ended::SetupFailed { step, errno },
+            (Agent::Ended(FromInit::Exchanged { index, errno }), _) => {
+                Ended::Exchanged { index, errno: Some(errno).filter(|errno| *errno != 0) }
+            }
             (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
             (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
             (_, None) => Ended::Lost { status, diagnostics },

@@ -2,7 +2,7 @@
 
 use crate::Test;
 use crate::harness::{Reader, Running};
-use crate::host::bubblewrap;
+use crate::host::{Options, bubblewrap};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Command, Stdio};
 
@@ -14,7 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 fn script(text: &str) -> Command {
-    let mut command = bubblewrap(&[], None, ["sh", "-c", text]);
+    let mut command = bubblewrap(&Options::default(), None, ["sh", "-c", text]);
     command.stdin(Stdio::null());
     command
 }
@@ -28,7 +28,7 @@ fn exit_codes_are_the_agents() {
 }
 
 fn a_missing_program_is_named() {
-    let output = bubblewrap(&[], None, ["no-such-program"]).output().unwrap();
+    let output = bubblewrap(&Options::default(), None, ["no-such-program"]).output().unwrap();
     assert_eq!(output.status.code(), Some(127));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("coffer-init: ") && said.contains("`no-such-program`"), "{said}");
@@ -50,7 +50,7 @@ fn a_signal_to_init_is_the_agents() {
 }
 
 fn the_terminal_outside_cannot_be_typed_into() {
-    let command = bubblewrap(&[], None, ["sh", "-c", "tty < /dev/tty; echo asked"]);
+    let command = bubblewrap(&Options::default(), None, ["sh", "-c", "tty < /dev/tty; echo asked"]);
     let mut user = crate::harness::User::start(command, &[]);
     let seen = user.sees("asked");
     assert!(seen.contains("/dev/tty") && !seen.contains("/dev/pts"), "{seen}");

@@ -18,14 +18,15 @@ const SUPERVISION_FAILED: u8 = 201;
 /// What init is called inside.
 const INIT: &str = "/tmp/coffer-init";
 
-/// Runs `COMMAND [ARG…]`; with `--bwrap OPTION` before it, bubblewrap gets that option as well. With
-/// `--backend PROGRAM ARG…` that runs in the backend's place.
+/// Runs `COMMAND [ARG…]`; with `--bwrap OPTION` before it, bubblewrap gets that option as well, with
+/// `--init OPTION` our init. With `--backend PROGRAM ARG…` that runs in the backend's place.
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
     let held = hold_signals().expect("signals can be blocked");
     let mut words = words.peekable();
-    let mut options = Vec::new();
-    while words.next_if(|word| word == "--bwrap").is_some() {
-        options.extend(words.next());
+    let mut options = Options::default();
+    while let Some(kind) = words.next_if(|word| word == "--bwrap" || word == "--init") {
+        let list = if kind == "--bwrap" { &mut options.backend } else { &mut options.init };
+        list.extend(words.next());
     }
     let stdio = Stdio::of_process();
     let (host, init) = control_pair().expect("a socket pair");
@@ -52,25 +53,35 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ended::ExecFailed { errno: 2 }) => 127,
         Ok(Ended::ExecFailed { .. }) => 126,
         Ok(Ended::SetupFailed { step, errno }) => failed(125, &format!("setup: {step:?}: {errno}")),
+        Ok(Ended::Exchanged { index, errno }) => failed(125, &format!("exchanged: {index}: {errno:?}")),
         Ok(Ended::BackendFailed { status, diagnostics }) => failed(125, &format!("{status}: {diagnostics}")),
         Ok(Ended::Lost { status, diagnostics }) => failed(LOST, &format!("{status}: {diagnostics}")),
         Err(error) => failed(SUPERVISION_FAILED, &format!("{error:?}")),
     }
 }
 
+/// More options than every sandbox here has.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// Bubblewrap's.
+    pub(crate) backend: Vec<OsString>,
+    /// Our init's.
+    pub(crate) init: Vec<OsString>,
+}
+
 /// Bubblewrap with init and an agent in it; without a control descriptor as somebody types it by hand.
 pub(crate) fn bubblewrap(
-    options: &[OsString],
+    options: &Options,
     control: Option<RawFd>,
     agent: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
     let own = std::env::current_exe().expect("our own path");
     let mut bwrap = Command::new("bwrap");
-    bwrap.args(sandbox(&own)).args(options).args(["--", INIT]);
+    bwrap.args(sandbox(&own)).args(&options.backend).args(["--", INIT]);
     if let Some(control) = control {
         bwrap.args(["--control-fd", &control.to_string()]);
     }
-    bwrap.arg("--").args(agent);
+    bwrap.args(&options.init).arg("--").args(agent);
     bwrap
 }
 

@@ -83,6 +83,26 @@ pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     errors
 }
 
+/// What decides about the next run (the config file, the user's agent files) is not writable inside.
+pub(super) fn configuration(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
+    let Some(folder) = facts.folders.config.parent() else { return Vec::new() };
+    let file = &facts.folders.config;
+    let behind = |path: &Utf8Path| facts.path(path).map(|fact| fact.resolved.clone());
+    let mut places = vec![folder.to_owned(), file.clone()];
+    places.extend([behind(folder), behind(file)].into_iter().flatten());
+    let mut errors = Vec::new();
+    for mount in &plan.mounts {
+        let Some((source, Access::Rw)) = shown(mount) else { continue };
+        let touched = places.iter().find(|place| is_within(place, source) || is_within(source, place));
+        errors.extend(touched.map(|place| PlanError::HostConfig {
+            config: place.clone(),
+            mount: source.to_owned(),
+            origin: mount.origin.clone(),
+        }));
+    }
+    errors
+}
+
 /// As root, a source that others cannot read needs a person's word. The project, its repository and our
 /// own program are what the command is about.
 pub(super) fn root_only_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {

@@ -1,1 +1,274 @@
+//! Each law alone, over handmade lists of mounts.
 
+use super::check;
+use crate::facts::{PathKind, SettingsFact, SettingsScope};
+use crate::fixture::Machine;
+use crate::origin::{Origin, OriginLayer};
+use crate::plan::{Access, FileContent, Mount, MountOp, Plan, PlanError, RunFolder, Source};
+
+fn bind(source: &str, target: &str, access: Access) -> Mount {
+    let source = Source::Host { path: source.into(), dev: 1, ino: 1, folder: true };
+    mount(MountOp::Bind { source, access }, target)
+}
+
+fn ro(source: &str, target: &str) -> Mount {
+    bind(source, target, Access::Ro)
+}
+
+fn rw(source: &str, target: &str) -> Mount {
+    bind(source, target, Access::Rw)
+}
+
+fn mask(target: &str) -> Mount {
+    mount(MountOp::Mask { folder: true }, target)
+}
+
+fn tmpfs(target: &str) -> Mount {
+    mount(MountOp::Tmpfs { mode: 0o755 }, target)
+}
+
+fn file(target: &str) -> Mount {
+    mount(MountOp::File { content: FileContent::Text { text: String::new() } }, target)
+}
+
+fn mount(op: MountOp, target: &str) -> Mount {
+    Mount { op, target: target.into(), origin: Origin::flag("--mount") }
+}
+
+/// The codes of what the laws say to these mounts alone.
+fn codes(machine: &Machine, mounts: Vec<Mount>) -> Vec<&'static str> {
+    errors(machine, mounts).iter().map(PlanError::code).collect()
+}
+
+fn errors(machine: &Machine, mounts: Vec<Mount>) -> Vec<PlanError> {
+    let plan = Plan { mounts, ..machine.derived().unwrap() };
+    check(plan, &machine.policy(), &machine.facts).err().unwrap_or_default()
+}
+
+#[test]
+fn the_order_of_two_operations() {
+    let ada = Machine::ada();
+    let link = |target: &str| mount(MountOp::Symlink { source: "x".to_owned() }, target);
+    for (earlier, later, code) in [
+        // The same target: only taking away.
+        (rw("/s", "/a"), ro("/s", "/a"), None),
+        (ro("/s", "/a"), rw("/s", "/a"), Some("duplicate-target")),
+        (rw("/s", "/a"), ro("/t", "/a"), Some("duplicate-target")),
+        (rw("/s", "/a"), rw("/s", "/a"), Some("duplicate-target")),
+        (ro("/s", "/a"), mask("/a"), None),
+        (file("/a"), mask("/a"), None),
+        (mask("/a"), ro("/s", "/a"), Some("duplicate-target")),
+        (mask("/a"), mask("/a"), Some("duplicate-target")),
+        (tmpfs("/a"), ro("/s", "/a"), Some("duplicate-target")),
+        (link("/a"), tmpfs("/a"), Some("duplicate-target")),
+        // Around an earlier one: only hiding.
+        (ro("/s", "/a/b"), ro("/t", "/a"), Some("shadowed-mount")),
+        (mask("/a/b"), rw("/t", "/a"), Some("shadowed-mount")),
+        (tmpfs("/a/b"), tmpfs("/a"), Some("shadowed-mount")),
+        (ro("/s", "/a/b"), mask("/a"), None),
+        (mask("/a/b"), mask("/a"), None),
+        // Inside of an earlier one: unless it is hidden.
+        (ro("/s", "/a"), rw("/t", "/a/b"), None),
+        (tmpfs("/a"), ro("/t", "/a/b"), None),
+        (mask("/a"), ro("/t", "/a/b"), Some("opens-hidden")),
+        (mask("/a"), tmpfs("/a/b"), Some("opens-hidden")),
+        (mask("/a"), link("/a/b/c"), Some("opens-hidden")),
+        // Side by side.
+        (ro("/s", "/a"), ro("/s", "/ab"), None),
+        (mask("/a"), ro("/s", "/ab"), None),
+    ] {
+        let expected: Vec<&str> = code.into_iter().collect();
+        let text = format!("{:?} then {:?}", earlier, later);
+        assert_eq!(codes(&ada, vec![earlier, later]), expected, "{text}");
+    }
+}
+
+#[test]
+fn both_of_a_pair_are_named() {
+    let mut earlier = ro("/s", "/a");
+    earlier.origin = Origin::new(OriginLayer::ProjectFile, "first");
+    let mut later = ro("/t", "/a");
+    later.origin = Origin::new(OriginLayer::UserFile, "second");
+    let text = errors(&Machine::ada(), vec![earlier.clone(), later.clone()])[0].to_string();
+    assert!(text.contains("project file first") && text.contains("user file second"), "{text}");
+    earlier.target = "/a/b".into();
+    let text = errors(&Machine::ada(), vec![earlier, later])[0].to_string();
+    assert!(text.contains("project file first") && text.contains("user file second"), "{text}");
+}
+
+#[test]
+fn the_sandboxs_own_places_are_nobodys() {
+    let ada = Machine::ada();
+    for target in [
+        "/proc",
+        "/proc/sys",
+        "/dev",
+        "/dev/null",
+        "/run/coffer",
+        "/run/coffer/lease",
+        "/run/coffer/coffer-init",
+    ] {
+        assert_eq!(codes(&ada, vec![ro("/s", target)]), ["reserved-target"], "{target}");
+    }
+    assert!(codes(&ada, vec![ro("/s", "/run/other"), ro("/s", "/process")]).is_empty());
+    // Hiding what is around the init hides the init.
+    for target in ["/", "/run", "/run/coffer"] {
+        assert_eq!(codes(&ada, vec![mask(target)]), ["reserved-target"], "{target}");
+    }
+    let source = Source::Run { folder: RunFolder::Lease };
+    let lease = mount(MountOp::Bind { source, access: Access::Rw }, "/run/coffer/lease");
+    assert!(codes(&ada, vec![lease]).is_empty());
+    let built_in = Mount { origin: Origin::built_in("init"), ..ro("/s", "/run/coffer/coffer-init") };
+    assert!(codes(&ada, vec![built_in]).is_empty());
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let ada = Machine::ada();
+    for source in [
+        "/home/ada/.ssh",
+        "/home/ada/.ssh/id_ed25519",
+        "/home/ada",
+        "/home",
+        "/",
+        "/home/ada/.claude",
+        "/home/ada/.claude/.credentials.json",
+        "/home/ada/.local/share/cofferdam",
+        "/home/ada/.config",
+        "/etc",
+        "/etc/shadow",
+        "/run/user/1000",
+        "/run/docker.sock",
+        "/run/systemd/resolve",
+        "/proc/1",
+    ] {
+        for bind in [ro(source, "/m"), rw(source, "/m")] {
+            assert!(codes(&ada, vec![bind]).contains(&"secret-path"), "{source}");
+        }
+    }
+    for source in [
+        "/home/ada/.ssh/known_hosts",
+        "/home/ada/.claude/CLAUDE.md",
+        "/home/ada/.claude/skills/x",
+        "/home/ada/src",
+        "/run/systemd/resolve/stub-resolv.conf",
+        "/etc/ssl/certs",
+        "/usr",
+    ] {
+        assert!(codes(&ada, vec![ro(source, "/m")]).is_empty(), "{source}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_hidden_again_is_not_shown() {
+    let ada = Machine::ada();
+    let shows = |mounts| codes(&ada, mounts).contains(&"secret-path");
+    assert!(!shows(vec![ro("/home/ada/.config/gh", "/m"), mask("/m")]));
+    assert!(!shows(vec![ro("/etc/ssl", "/m"), mask("/m/private")]));
+    assert!(!shows(vec![ro("/etc/ssl", "/m"), mask("/m")]));
+    // Elsewhere, a part of it, or before it: still shown.
+    assert!(shows(vec![ro("/etc/ssl", "/m"), mask("/etc/ssl/private")]));
+    assert!(shows(vec![ro("/etc/ssl", "/m"), mask("/m/private/key")]));
+    assert!(shows(vec![mask("/m"), ro("/etc/ssl", "/m")]));
+    assert!(shows(vec![ro("/etc/ssl", "/m"), tmpfs("/m/private")]));
+    // At one of two places.
+    assert!(shows(vec![ro("/etc/ssl", "/m"), ro("/etc/ssl", "/n"), mask("/m/private")]));
+}
+
+#[test]
+fn only_the_users_own_file_exposes_a_secret() {
+    let exposed = Machine::ada().config("expose = ['~/.ssh']");
+    assert!(codes(&exposed, vec![ro("/home/ada/.ssh", "/home/ada/.ssh")]).is_empty());
+    assert_eq!(codes(&exposed, vec![ro("/home/ada/.aws", "/m")]), ["secret-path"]);
+    // More than the exposed one.
+    assert!(!codes(&exposed, vec![ro("/home/ada", "/m")]).is_empty());
+    // A part of a secret does not expose the whole.
+    let part = Machine::ada().config("expose = ['~/.ssh/id']");
+    assert_eq!(codes(&part, vec![ro("/home/ada/.ssh", "/m")]), ["secret-path"]);
+}
+
+#[test]
+fn what_the_host_runs_cannot_be_written() {
+    let ada = Machine::ada();
+    for source in
+        ["/usr/local/bin", "/usr/local", "/usr/bin", "/home/ada/.local/bin", "/home/ada/.local/share/claude"]
+    {
+        let found = errors(&ada, vec![rw(source, "/m")]);
+        let hits = found.iter().filter(|error| error.code() == "host-executable").count();
+        assert_eq!(hits, 1, "{source}: {found:?}");
+        assert!(codes(&ada, vec![ro(source, "/m")]).is_empty(), "{source}");
+    }
+    // A part of what the agent is made of.
+    let npm = Machine::ada().has("/opt/node_modules", PathKind::Folder).with(|facts| {
+        let agent = facts.agent.as_mut().unwrap();
+        agent.install_root = "/opt/node_modules".into();
+        agent.resolved = "/opt/node_modules/claude/cli.js".into();
+    });
+    assert_eq!(codes(&npm, vec![rw("/opt/node_modules/dep", "/m")]), ["host-executable"]);
+    assert!(codes(&npm, vec![rw("/opt/node_modules_other", "/m")]).is_empty());
+}
+
+#[test]
+fn root_shows_nothing_of_its_own_unasked() {
+    let private = |machine: Machine| machine.has_at("/opt/mine", "/opt/mine", PathKind::Folder, 0o700);
+    let by = |layer, mut mount: Mount| {
+        mount.origin = Origin::new(layer, "x");
+        vec![mount]
+    };
+    use OriginLayer::{Agent, BuiltIn, Flag, PerProject, Profile, ProjectFile, UserFile};
+    for (layer, refused) in [
+        (Profile, true),
+        (Agent, true),
+        (ProjectFile, true),
+        (UserFile, false),
+        (PerProject, false),
+        (Flag, false),
+        (BuiltIn, false),
+    ] {
+        let found = codes(&private(Machine::root()), by(layer, ro("/opt/mine", "/m")));
+        assert_eq!(found == ["root-only-source"], refused, "{layer:?}: {found:?}");
+        assert!(codes(&private(Machine::ada()), by(layer, ro("/opt/mine", "/m"))).is_empty());
+    }
+}
+
+fn settings(scope: SettingsScope, broken: Option<&str>, redirects: &[&str]) -> SettingsFact {
+    SettingsFact {
+        file: "/home/ada/src/app/.claude/settings.json".into(),
+        scope,
+        sha256: "ab".to_owned(),
+        broken: broken.map(str::to_owned),
+        env: std::collections::BTreeMap::new(),
+        redirects: redirects.iter().map(|key| (*key).to_owned()).collect(),
+    }
+}
+
+#[test]
+fn a_projects_settings_redirect_nothing_until_trusted() {
+    use SettingsScope::{Project, User};
+    for (fact, refused) in [
+        (settings(Project, None, &["env.ANTHROPIC_BASE_URL"]), true),
+        (settings(Project, Some("no JSON"), &[]), true),
+        (settings(Project, None, &[]), false),
+        (settings(User, None, &["env.ANTHROPIC_BASE_URL", "apiKeyHelper"]), false),
+        (settings(User, Some("no JSON"), &[]), false),
+    ] {
+        let machine = Machine::ada().with(|facts| facts.settings.push(fact.clone()));
+        assert_eq!(machine.codes() == ["project-settings"], refused, "{fact:?}");
+        // Trusted is exactly this file with this content.
+        let mut trusted = machine.clone();
+        trusted.trust.0.insert((fact.file.clone(), fact.sha256.clone()));
+        assert!(trusted.codes().is_empty(), "{fact:?}");
+        let mut other = machine;
+        other.trust.0.insert((fact.file.clone(), "cd".to_owned()));
+        assert_eq!(!other.codes().is_empty(), refused);
+    }
+}
+
+#[test]
+fn every_broken_law_is_told() {
+    let ada = Machine::ada();
+    let found = codes(&ada, vec![ro("/home/ada/.ssh", "/proc/x"), rw("/usr/local/bin", "/a"), tmpfs("/a")]);
+    for code in ["secret-path", "reserved-target", "host-executable", "duplicate-target"] {
+        assert!(found.contains(&code), "{code} in {found:?}");
+    }
+}

@@ -221,6 +221,12 @@ pub(super) const KEYS: &[&str] = &[
 pub(super) const ENV_KEYS: &[&str] = &["pass", "set"];
 pub(super) const MOUNT_KEYS: &[&str] = &["access", "optional", "source", "target"];
 
+/// SHA-256 of a config file's text, in hexadecimal, by which `coffer trust` remembers it.
+pub fn fingerprint(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Reads the user's config file.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::PathTemplate;
 use crate::plan::{AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::sign_in::withhold::looks_secret;
 
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
 use super::layer::Layers;
@@ -153,7 +154,9 @@ impl Merged {
             }
         }
         for mount in &settings.mounts {
-            propose("mount", format!("mount of `{}` ({})", mount.source.0, mount.access));
+            let target =
+                mount.target.as_ref().map(|target| format!(" on `{}`", target.0)).unwrap_or_default();
+            propose("mount", format!("mount of `{}`{target} ({})", mount.source.0, mount.access));
         }
         for folder in &settings.path {
             propose("path", format!("`{}` on the PATH", folder.0));
@@ -161,8 +164,9 @@ impl Merged {
         for name in &settings.env.pass {
             propose("env.pass", format!("variable `{name}` from the host"));
         }
-        for name in settings.env.set.keys() {
-            propose("env.set", format!("variable `{name}` set"));
+        for (name, value) in &settings.env.set {
+            let value = if looks_secret(name, value) { "****" } else { value };
+            propose("env.set", format!("variable `{name}` set to `{value}`"));
         }
     }
 }

@@ -108,6 +108,7 @@ pub(super) fn derive(
     }
     withhold_credentials(&mut builder, policy, signed_in);
     sandbox(&mut builder, policy, identity, signed_in, list);
+    errors.extend(reserved(&builder, policy));
     let entries: Vec<EnvEntry> = builder.by_name.into_values().collect();
     errors.extend(
         entries.iter().filter(|entry| !is_variable(entry)).map(|entry| PlanError::VariableUnusable {
@@ -139,6 +140,18 @@ fn withhold_credentials(builder: &mut Builder<'_>, policy: &Policy, signed_in: &
             builder.by_name.remove(&rule.source);
         }
     }
+}
+
+/// What a person asked for by name and the sandbox makes itself.
+fn reserved(builder: &Builder<'_>, policy: &Policy) -> Vec<PlanError> {
+    let set = policy.env_set.iter().map(|entry| (&entry.value.0, &entry.origin));
+    let passed = policy.env_pass.iter().map(|entry| (&entry.value, &entry.origin));
+    let made =
+        |name: &String| builder.by_name.get(name).is_some_and(|entry| entry.class == EnvClass::Sandbox);
+    set.chain(passed)
+        .filter(|(name, _)| made(name))
+        .map(|(name, origin)| PlanError::VariableReserved { name: name.clone(), origin: origin.clone() })
+        .collect()
 }
 
 /// What the sandbox makes itself; nobody can replace it.

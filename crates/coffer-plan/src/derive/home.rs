@@ -187,6 +187,9 @@ fn mount(list: &mut MountList<'_>, request: &MountRequest) {
 
 /// What is taken away again, after everything else: wherever it is shown, and showing nothing more.
 pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
+    for path in policy.readonly.iter().chain(&policy.hide) {
+        list.pin_parents(&path.value, &path.origin);
+    }
     // Parents first: what lies in a read-only folder is read-only already.
     let mut readonly: Vec<_> = policy.readonly.iter().collect();
     readonly.sort_by(|one, other| one.value.cmp(&other.value));

@@ -119,6 +119,26 @@ impl<'a> MountList<'a> {
         self.mounts.retain(|mount| !(is_within(&mount.target, target) && may_go(&mount.origin)));
     }
 
+    /// Binds every folder between a writable bind and the path onto itself: a folder that is a mount point
+    /// cannot be moved away, and what is taken away at its place stays taken away.
+    pub(super) fn pin_parents(&mut self, path: &Utf8Path, origin: &Origin) {
+        let unpinned = |list: &Self| {
+            list.places(path).into_iter().filter(|place| place.access == Access::Rw).find_map(|place| {
+                let around = &list.mounts[place.at].target;
+                let (_, host, _, _) = host_bind(&list.mounts[place.at])?;
+                let parents = place.target.parent()?.strip_prefix(around).ok()?.ancestors();
+                let outermost = parents.filter(|below| *below != "").last()?;
+                let fact = list.facts.path(&host.join(outermost))?;
+                let op = MountOp::Bind { source: host_source(fact), access: Access::Rw };
+                let target = around.join(outermost);
+                (fact.kind == PathKind::Folder && !list.has_target(&target)).then_some((place.at, op, target))
+            })
+        };
+        while let Some((at, op, target)) = unpinned(self) {
+            self.mounts.insert(at + 1, Mount { op, target, origin: origin.about("kept in place") });
+        }
+    }
+
     /// Keeps a host path read-only at every place where it could be written.
     pub(super) fn keep_read_only(&mut self, path: &Utf8Path, origin: &Origin) {
         for place in self.places(path) {

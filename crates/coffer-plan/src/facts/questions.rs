@@ -14,4 +14,6 @@ pub struct Questions {
     pub templates: Vec<PathTemplate>,
     /// Paths from layers and flags, absolute and clean.
     pub paths: Vec<Utf8PathBuf>,
+    /// The working folder inside: agents read project settings there, too, and in the folders above it.
+    pub workdir: Option<Utf8PathBuf>,
 }

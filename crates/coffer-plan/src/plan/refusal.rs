@@ -206,6 +206,26 @@ pub enum PlanError {
         /// The agent's command, for the hint.
         agent: String,
     },
+    /// A variable that the sandbox makes itself was to be set.
+    #[error("`{name}` is made by the sandbox and cannot be set ({origin})")]
+    VariableReserved {
+        /// The variable.
+        name: String,
+        /// Who set it.
+        origin: Origin,
+    },
+    /// Cofferdam's own configuration could be changed from inside.
+    #[error(
+        "`{config}` decides what the next run may, and lies in `{mount}`, which the agent could write ({origin})"
+    )]
+    HostConfig {
+        /// Its folder.
+        config: Utf8PathBuf,
+        /// The writable source.
+        mount: Utf8PathBuf,
+        /// Who asked for the mount.
+        origin: Origin,
+    },
     /// The working folder is not shown inside.
     #[error("the working folder `{workdir}` is not shown inside")]
     WorkdirHidden {
@@ -256,6 +276,8 @@ impl PlanError {
             Self::ProjectSettings { .. } | Self::ProjectSettingsUnreadable { .. } => "project-settings",
             Self::LoginUnusable { .. } => "login-unusable",
             Self::LoginEnding { .. } => "login-ending",
+            Self::VariableReserved { .. } => "variable-reserved",
+            Self::HostConfig { .. } => "host-config",
             Self::WorkdirHidden { .. } => "workdir",
             Self::SecretValue { .. } => "secret-value",
             Self::VariableUnusable { .. } => "variable-unusable",
@@ -302,6 +324,11 @@ impl PlanError {
             Self::LoginEnding { agent, .. } => {
                 format!("renew it on the host with `{agent} auth status`, or go on without: `--auth none`")
             }
+            Self::VariableReserved { name, .. } if name == "PATH" => {
+                "name folders with `path = [\"…\"]` in your config file".to_owned()
+            }
+            Self::VariableReserved { .. } => "take it out".to_owned(),
+            Self::HostConfig { .. } => "mount it read-only, or keep the configuration elsewhere".to_owned(),
             Self::WorkdirHidden { workdir } => format!("mount it: `--mount {workdir}`"),
             Self::SecretValue { name, .. } => format!("pass it from your environment: `--env {name}`"),
             Self::VariableUnusable { .. } => "give it another name or value, or take it out".to_owned(),

@@ -100,7 +100,7 @@ fn the_machine_is_asked_about_every_path_of_the_layers() {
         .project("hide = ['p']", false)
         .mount(&["e"])
         .has("/home/ada/src/app/e", Folder);
-    let questions = machine.inputs().questions(&machine.merged(), &machine.facts);
+    let questions = machine.inputs().questions(&machine.merged(), &machine.flags, &machine.facts);
     for path in [
         "/home/ada/src/app/a",
         "/home/ada/b",

@@ -1,5 +1,6 @@
 //! What changed since another plan, in terms of what the agent gets. Times, inode numbers and the
-//! command's own arguments are no difference.
+//! command's own arguments are no difference. What a flag asks for is the word of the person who runs it
+//! now, so it is a difference but no growth that they would have to be asked about.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +39,8 @@ struct Grant {
     from: String,
     /// In words.
     shown: String,
-    /// Mounts cover each other, so they are not compared one by one.
-    is_mount: bool,
+    /// Whether it is compared here; mounts cover each other, so they are compared place by place.
+    counts: bool,
 }
 
 /// Compares the plan of an earlier run with this one.
@@ -50,12 +51,12 @@ pub fn difference(earlier: &Value, now: &Value) -> Difference {
         match before.get(key) {
             None => {
                 out.added.push(format!("{key} {}", grant.shown));
-                out.grown |= !grant.is_mount;
+                out.grown |= grant.counts;
             }
             Some(old) if old != grant => {
                 out.changed.push(format!("{key} {} -> {}", old.shown, grant.shown));
                 let from_elsewhere = !grant.from.is_empty() && grant.from != old.from;
-                out.grown |= !grant.is_mount && (grant.rank > old.rank || from_elsewhere);
+                out.grown |= grant.counts && (grant.rank > old.rank || from_elsewhere);
             }
             Some(_) => {}
         }
@@ -76,9 +77,9 @@ fn list<'a>(plan: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 
 fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let mut out = BTreeMap::new();
-    let mut grant = |key: String, rank: u8, from: &str, shown: &str| {
-        let is_mount = key.starts_with("mount ");
-        out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned(), is_mount });
+    let mut grant = |key: String, rank: u8, from: &str, shown: &str, decided: &Value| {
+        let counts = !key.starts_with("mount ") && !is_flag(decided);
+        out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned(), counts });
     };
     for entry in list(plan, "environment") {
         let (reference, class) = (text(entry, "ref"), text(entry, "class"));
@@ -86,32 +87,64 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
         if class == "host" && reference.is_empty() {
             continue;
         }
+        // The label says what may be said of the value: an endpoint's host, for one.
+        let labelled = format!("{reference} {}", text(entry, "label"));
         let from = match class {
-            _ if !reference.is_empty() => reference,
+            _ if !reference.is_empty() => labelled.as_str(),
             "extra" => text(entry, "value"),
             _ => "",
         };
         let rank = if class == "sandbox" { 1 } else { 2 };
-        grant(format!("env {}", text(entry, "name")), rank, from, from);
+        grant(format!("env {}", text(entry, "name")), rank, from, from, entry);
     }
     for mount in list(plan, "mounts") {
         let (rank, from, shown) = mount_grant(mount);
-        grant(format!("mount {}", text(mount, "target")), rank, from, &shown);
+        grant(format!("mount {}", text(mount, "target")), rank, from, &shown, mount);
     }
     let network = plan.get("network").unwrap_or(&Value::Null);
     let tier = text(network, "tier");
     let rank =
         ["", "none", "agent", "dev", "learn", "full"].iter().position(|word| *word == tier).unwrap_or(0);
-    grant("network".to_owned(), u8::try_from(rank).unwrap_or(0), "", tier);
+    grant("network".to_owned(), u8::try_from(rank).unwrap_or(0), "", tier, network);
     for allowed in list(network, "allow") {
         let port = allowed.get("port").map(Value::to_string).unwrap_or_default();
-        grant(format!("host {}:{port}", text(allowed, "host")), 1, "", "");
+        grant(format!("host {}:{port}", text(allowed, "host")), 1, "", "", allowed);
     }
-    let login = text(plan.get("credential").unwrap_or(&Value::Null), "ref");
-    grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login);
+    let credential = plan.get("credential").unwrap_or(&Value::Null);
+    let login = text(credential, "ref");
+    grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login, credential);
+    let command = plan.get("command").unwrap_or(&Value::Null);
+    if command.get("unattended") == Some(&Value::Bool(true)) {
+        grant("unattended".to_owned(), 1, "", "the agent skips its own questions", command);
+    }
+    for seed in list(plan.get("state").unwrap_or(&Value::Null), "seeds") {
+        let content = format!("{}{}", text(seed, "text"), text(seed, "ref"));
+        grant(format!("seed {} {content}", text(seed, "file")), 1, "", "", seed);
+    }
+    let backend = plan.get("backend").unwrap_or(&Value::Null);
+    grant("backend".to_owned(), 1, text(backend, "kind"), text(backend, "kind"), backend);
+    let hardening = plan.get("hardening").unwrap_or(&Value::Null);
+    for weaker in weakenings(hardening) {
+        grant(weaker, 1, "", "", hardening);
+    }
     let identity = plan.get("identity").unwrap_or(&Value::Null);
     let uid = identity.get("uid").map(Value::to_string).unwrap_or_default();
-    grant("uid".to_owned(), 1 + u8::from(uid == "0"), "", &uid);
+    grant("uid".to_owned(), 1 + u8::from(uid == "0"), "", &uid, identity);
+    out
+}
+
+/// What the hardening leaves open; the network's namespace is told by its tier.
+fn weakenings(hardening: &Value) -> Vec<String> {
+    let names = |key| list(hardening, key).filter_map(Value::as_str).collect::<Vec<_>>();
+    let (own, mut out) = (names("namespaces"), Vec::new());
+    let all = ["user", "mount", "pid", "ipc", "uts", "cgroup"];
+    out.extend(
+        all.iter().filter(|name| !own.contains(name)).map(|name| format!("the host's {name} namespace")),
+    );
+    out.extend(names("capabilities").iter().map(|name| format!("capability {name}")));
+    let switches = ["no_new_privileges", "read_only_root", "die_with_parent"];
+    let off = switches.iter().filter(|key| hardening.get(**key) != Some(&Value::Bool(true)));
+    out.extend(off.map(|key| format!("without {key}")));
     out
 }
 
@@ -120,18 +153,35 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
 fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
     let targets = list(earlier, "mounts").chain(list(now, "mounts")).map(|mount| text(mount, "target"));
     let mut grew = targets.map(|target| (at(earlier, target), at(now, target)));
-    grew.any(|((old_rank, old_from), (rank, from))| rank > old_rank || (from != "" && from != old_from))
+    grew.any(|(old, new)| !new.by_flag && (new.rank > old.rank || (new.from != "" && new.from != old.from)))
 }
 
-/// What a place shows: how much, and which path of the host.
-fn at(plan: &Value, place: &str) -> (u8, Utf8PathBuf) {
+/// Whether a flag decided it.
+fn is_flag(decided: &Value) -> bool {
+    decided.get("origin").is_some_and(|origin| text(origin, "layer") == "flag")
+}
+
+/// What a place shows.
+#[derive(Default)]
+struct Place {
+    /// How much.
+    rank: u8,
+    /// Which path of the host.
+    from: Utf8PathBuf,
+    /// Whether a flag asked for it.
+    by_flag: bool,
+}
+
+/// What a place shows: the last operation on or around it.
+fn at(plan: &Value, place: &str) -> Place {
     let covers = |mount: &&Value| Utf8Path::new(place).starts_with(text(mount, "target"));
-    let Some(mount) = list(plan, "mounts").filter(covers).last() else { return (0, Utf8PathBuf::new()) };
+    let Some(mount) = list(plan, "mounts").filter(covers).last() else { return Place::default() };
     let (rank, from, _) = mount_grant(mount);
-    match Utf8Path::new(place).strip_prefix(text(mount, "target")) {
-        Ok(below) if !from.is_empty() && below != "" => (rank, Utf8Path::new(from).join(below)),
-        Ok(_) | Err(_) => (rank, from.into()),
-    }
+    let from = match Utf8Path::new(place).strip_prefix(text(mount, "target")) {
+        Ok(below) if !from.is_empty() && below != "" => Utf8Path::new(from).join(below),
+        Ok(_) | Err(_) => from.into(),
+    };
+    Place { rank, from, by_flag: is_flag(mount) }
 }
 
 /// How much a mount gives (nothing: hidden; reading; writing), from where, and that in words.

@@ -103,20 +103,21 @@ fn variable_name(word: &str) -> String {
     word.trim_start_matches('-').replace('-', "_")
 }
 
-/// Parts of names that tell of a secret, and beginnings of values that do.
-const NAME_PARTS: &[&str] = &[
-    "KEY",
+/// Whole parts of names (between underscores) that tell of a secret, and beginnings of parts.
+const NAME_PARTS: &[&str] = &["KEY", "PASS", "PWD", "PAT", "AUTH", "COOKIE", "JWT"];
+const NAME_FRAGMENTS: &[&str] = &[
     "TOKEN",
     "SECRET",
     "PASSWORD",
     "PASSWD",
     "PASSPHRASE",
     "CREDENTIAL",
-    "CREDENTIALS",
-    "COOKIE",
-    "AUTH",
+    "APIKEY",
+    "PRIVATEKEY",
     "AUTHORIZATION",
 ];
+/// Parts that only sound like it.
+const HARMLESS_FRAGMENTS: &[&str] = &["TOKENIZ"];
 const VALUE_STARTS: &[&str] = &[
     "sk-",
     "ghp_",
@@ -129,12 +130,18 @@ const VALUE_STARTS: &[&str] = &[
     "xoxp-",
     "-----BEGIN",
     "Bearer ",
+    "eyJ",
 ];
+
+fn part_tells(part: &str) -> bool {
+    let harmless = HARMLESS_FRAGMENTS.iter().any(|fragment| part.contains(fragment));
+    NAME_PARTS.contains(&part) || (!harmless && NAME_FRAGMENTS.iter().any(|fragment| part.contains(fragment)))
+}
 
 /// Whether a value should not stand in the open: by its name, its beginning, or a password in its URL.
 pub fn looks_secret(name: &str, value: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let by_name = upper.split('_').any(|part| NAME_PARTS.contains(&part)) || upper.ends_with("APIKEY");
+    let by_name = upper.split('_').any(part_tells);
     let by_value = VALUE_STARTS.iter().any(|start| value.starts_with(start));
     let authority = value.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
     let by_url = authority.is_some_and(|authority| authority.contains('@'));

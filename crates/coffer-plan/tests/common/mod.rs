@@ -4,6 +4,8 @@
 //! (`.coffer.toml`) and `flags.json`; coffer-launch's tests read the same folders.
 #![allow(
     clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
     dead_code,
     reason = "tests read their cases from files; not every test binary needs every part"
 )]

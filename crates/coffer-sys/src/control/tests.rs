@@ -37,6 +37,7 @@ fn from_init() -> impl Strategy<Value = FromInit> {
         Just(Step::Session),
         Just(Step::Fork),
         Just(Step::Wait),
+        Just(Step::Keyring),
     ];
     prop_oneof![
         any::<u16>().prop_map(|version| FromInit::Hello { version }),
@@ -48,6 +49,7 @@ fn from_init() -> impl Strategy<Value = FromInit> {
         Just(FromInit::Continued),
         any::<i32>().prop_map(|code| FromInit::Exited { code }),
         any::<i32>().prop_map(|signal| FromInit::Signaled { signal }),
+        any::<(u32, i32)>().prop_map(|(index, errno)| FromInit::Exchanged { index, errno }),
     ]
 }
 

@@ -120,6 +120,9 @@ impl Message for FromInit {
             Self::Continued => tagged(7, &[]),
             Self::Exited { code } => tagged(8, &code.to_le_bytes()),
             Self::Signaled { signal } => tagged(9, &signal.to_le_bytes()),
+            Self::Exchanged { index, errno } => {
+                tagged(10, &[index.to_le_bytes(), errno.to_le_bytes()].concat())
+            }
         }
     }
 
@@ -135,6 +138,7 @@ impl Message for FromInit {
             7 => Self::Continued,
             8 => Self::Exited { code: fields.i32()? },
             9 => Self::Signaled { signal: fields.i32()? },
+            10 => Self::Exchanged { index: fields.u32()?, errno: fields.i32()? },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         fields.end()?;
@@ -189,7 +193,14 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
 }
 
 fn decode_step(byte: u8) -> Result<Step, WireError> {
-    const STEPS: [Step; 6] =
-        [Step::NullDevice, Step::OpenTerminal, Step::PrepareTerminal, Step::Session, Step::Fork, Step::Wait];
+    const STEPS: [Step; 7] = [
+        Step::NullDevice,
+        Step::OpenTerminal,
+        Step::PrepareTerminal,
+        Step::Session,
+        Step::Fork,
+        Step::Wait,
+        Step::Keyring,
+    ];
     STEPS.into_iter().find(|step| *step as u8 == byte).ok_or(WireError::BadField("step"))
 }

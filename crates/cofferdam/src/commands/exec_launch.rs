@@ -2,13 +2,14 @@
 
 use coffer_launch::backend::bwrap::diagnose;
 use coffer_launch::launch::Launch;
-use coffer_launch::run::{Resolve, run};
+use coffer_launch::run::{Ran, RunError, run};
 use coffer_launch::supervise::Ended;
 use coffer_plan::facts::HostFacts;
 
 use crate::cli::ExecLaunchCommand;
 use crate::error::Error;
 use crate::exit::Failure;
+use crate::printer::Printer;
 use crate::resolver::Resolver;
 
 /// The shells' code for a program that cannot be executed, and for one that is not there.
@@ -17,31 +18,38 @@ const NOT_FOUND: u8 = 127;
 /// What a signal's number is added to.
 const SIGNALED: i32 = 128;
 
-pub(crate) fn exec_launch(command: &ExecLaunchCommand) -> Result<u8, Failure> {
+pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Result<u8, Failure> {
     let of_run = |error: Error| Failure { error, of_run: true };
     let launch = Launch::parse(&command.words).map_err(|error| of_run(error.into()))?;
     let facts = coffer_host::base().map_err(|error| of_run(error.into()))?;
-    perform(&launch, &Resolver { facts: Some(&facts) }, Some(&facts)).map_err(of_run)
+    perform(&launch, &facts, printer).map_err(of_run)
 }
 
 /// Runs the launch; the exit code is the agent's own.
-pub(crate) fn perform(
-    launch: &Launch,
-    resolver: &dyn Resolve,
-    facts: Option<&HostFacts>,
-) -> Result<u8, Error> {
-    let ended = run(launch, resolver)?;
+pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
+    let Ran { ended, left } = run(launch, &Resolver { facts })?;
+    if let Some(left) = left {
+        printer.failure(&left.into());
+    }
     match ended {
         Ended::Exited(code) => Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
         Ended::Signaled(signal) => Ok(u8::try_from(SIGNALED + signal).unwrap_or(u8::MAX)),
-        Ended::ExecFailed { errno } if errno == rustix::io::Errno::NOENT.raw_os_error() => Ok(NOT_FOUND),
-        Ended::ExecFailed { .. } => Ok(NOT_EXECUTABLE),
+        Ended::ExecFailed { errno } => {
+            let source = std::io::Error::from_raw_os_error(errno);
+            let is_missing = source.kind() == std::io::ErrorKind::NotFound;
+            printer.failure(&Error::Command { program: launch.command().unwrap_or_default(), source });
+            Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE })
+        }
         Ended::SetupFailed { step, errno } => Err(Error::SetupFailed {
             step: format!("{step:?}"),
             source: std::io::Error::from_raw_os_error(errno),
         }),
+        Ended::Exchanged { index, errno } => Err(Error::Run(RunError::Changed {
+            path: launch.verified(index).unwrap_or("a mount of the sandbox").into(),
+            source: errno.map(std::io::Error::from_raw_os_error),
+        })),
         Ended::BackendFailed { status, diagnostics } => {
-            let hint = facts.and_then(|facts| diagnose(&diagnostics, facts));
+            let hint = diagnose(&diagnostics, facts);
             let program = launch.program().to_owned();
             Err(Error::BackendFailed { program, status: status.to_string(), said: diagnostics, hint })
         }

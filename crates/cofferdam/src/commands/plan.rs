@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit::{Failure, NO};
 use crate::prepare::{gather, prepare};
 use crate::printer::Printer;
-use crate::store;
+use crate::store::{self, Remembered};
 
 pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failure> {
     let flags = command.flags.layer(None);
@@ -43,8 +43,8 @@ pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failu
         }
         return Ok(0);
     }
-    let now = serde_json::from_str(&document).map_err(Error::Json)?;
-    let Some(earlier) = store::last_plan(&prepared.facts, &prepared.plan.command.agent)? else {
+    let now = json::remembered(&prepared.plan).map_err(Error::Json)?;
+    let Some(earlier) = store::plan(&prepared.facts, &prepared.plan.command.agent, Remembered::Last)? else {
         printer.tell("nothing was run here yet, so there is nothing to compare with\n");
         return Ok(if command.check { NO } else { 0 });
     };

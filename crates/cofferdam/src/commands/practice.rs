@@ -32,11 +32,22 @@ pub(crate) fn practice(command: &TryCommand, printer: &Printer) -> Result<u8, Fa
     let mut run = practice.run(&["--yes", "--audit", audit, "--", "-p", &command.prompt]);
     run.stdin(Stdio::null());
     let status = run.status().map_err(practice_error)?;
-    let probe = practice.run(&["--audit", "never", "--auth", "none", "--", "sh", "-c", probe::SCRIPT]);
+    let probe =
+        practice.run(&["--audit", "never", "--yes", "--auth", "none", "--", "sh", "-c", probe::SCRIPT]);
     let refresh_token = practice.login.refresh_token.as_deref().unwrap_or_default();
     let (access, refresh) = (end_of(&practice.login.access_token), end_of(refresh_token));
-    let leased =
-        practice.run(&["--audit", "never", "--", "sh", "-c", probe::LEASE_SCRIPT, "sh", access, refresh]);
+    let leased = practice.run(&[
+        "--audit",
+        "never",
+        "--yes",
+        "--",
+        "sh",
+        "-c",
+        probe::LEASE_SCRIPT,
+        "sh",
+        access,
+        refresh,
+    ]);
     let findings = probe::findings(probe, leased, practice.seen())?;
     printer.tell(&probe::summary(&findings));
     if command.keep {

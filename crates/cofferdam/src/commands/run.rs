@@ -10,8 +10,7 @@ use crate::error::Error;
 use crate::exit::Failure;
 use crate::prepare::{Prepared, lower, prepare};
 use crate::printer::Printer;
-use crate::resolver::Resolver;
-use crate::store;
+use crate::store::{self, Remembered};
 
 pub(crate) fn run(flags: &RunFlags, printer: &Printer) -> Result<u8, Failure> {
     let of_run = |error: Error| Failure { error, of_run: true };
@@ -20,11 +19,9 @@ pub(crate) fn run(flags: &RunFlags, printer: &Printer) -> Result<u8, Failure> {
         return dry_run(&prepared, form, printer).map_err(of_run);
     }
     let launch = lower(&prepared).map_err(of_run)?;
-    let document = json::plan(&prepared.plan).map_err(|error| of_run(Error::Json(error)))?;
-    consent(&prepared, &document, flags.yes, printer).map_err(of_run)?;
+    consent(&prepared, flags.yes, printer).map_err(of_run)?;
     printer.detail(&format!("Command\n  {}\n", launch.line(prepared.facts.coffer.as_str())));
-    let resolver = Resolver { facts: Some(&prepared.facts) };
-    exec_launch::perform(&launch, &resolver, Some(&prepared.facts)).map_err(of_run)
+    exec_launch::perform(&launch, &prepared.facts, printer).map_err(of_run)
 }
 
 /// Prints what would run, and nothing else.
@@ -41,12 +38,13 @@ fn dry_run(prepared: &Prepared, form: DryRun, printer: &Printer) -> Result<u8, E
     Ok(0)
 }
 
-/// Shows the audit as the user wants it, and asks when the plan gives more than the last one here.
-fn consent(prepared: &Prepared, document: &str, yes: bool, printer: &Printer) -> Result<(), Error> {
-    let now = serde_json::from_str(document).map_err(Error::Json)?;
-    let change = store::last_plan(&prepared.facts, &prepared.plan.command.agent)?
-        .map(|earlier| difference(&earlier, &now));
-    let changed = change.as_ref().is_none_or(|change| !change.is_empty());
+/// Shows the audit as the user wants it, and asks when the plan gives more than was agreed to here. Where
+/// nobody can be asked it stops.
+fn consent(prepared: &Prepared, yes: bool, printer: &Printer) -> Result<(), Error> {
+    let (facts, agent) = (&prepared.facts, prepared.plan.command.agent.as_str());
+    let now = json::remembered(&prepared.plan).map_err(Error::Json)?;
+    let last = store::plan(facts, agent, Remembered::Last)?.map(|last| difference(&last, &now));
+    let changed = last.as_ref().is_none_or(|change| !change.is_empty());
     let shown = match prepared.audit {
         AuditMode::Always => true,
         AuditMode::Changed => changed,
@@ -55,22 +53,35 @@ fn consent(prepared: &Prepared, document: &str, yes: bool, printer: &Printer) ->
     if shown {
         printer.tell(&audit::audit(&prepared.plan, printer.style()));
     }
-    if let Some(change) = change.filter(|change| change.grown) {
-        if prepared.audit != AuditMode::Never {
+    let agreed = store::plan(facts, agent, Remembered::Agreed)?.map(|agreed| difference(&agreed, &now));
+    let more = agreed.as_ref().is_none_or(|change| change.grown);
+    if let Some(change) = agreed.filter(|change| change.grown) {
+        if shown || !yes {
             printer.tell(&grown(&change));
         }
-        if !yes && printer.ask("go on?") == Some(false) {
-            return Err(Error::NeedsPerson("the plan was not agreed to"));
+        if !yes {
+            match printer.ask("go on?") {
+                Some(true) => {}
+                Some(false) => return Err(Error::NeedsPerson("the plan was not agreed to")),
+                None => {
+                    return Err(Error::NeedsPerson(
+                        "the plan gives more than before, and nobody is here to be asked",
+                    ));
+                }
+            }
         }
     }
+    if more {
+        store::save_plan(facts, agent, Remembered::Agreed, &now)?;
+    }
     if changed {
-        store::save_plan(&prepared.facts, &prepared.plan.command.agent, document)?;
+        store::save_plan(facts, agent, Remembered::Last, &now)?;
     }
     Ok(())
 }
 
 fn grown(change: &Difference) -> String {
-    let mut text = "The plan gives more than the last run here:\n".to_owned();
+    let mut text = "The plan gives more than was agreed to here:\n".to_owned();
     let added = change.added.iter().map(|line| format!("  + {line}\n"));
     let changed = change.changed.iter().map(|line| format!("  ~ {line}\n"));
     let removed = change.removed.iter().map(|line| format!("  - {line}\n"));

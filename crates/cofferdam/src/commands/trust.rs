@@ -1,7 +1,7 @@
 //! `coffer trust`: what the project asks for, shown; trusted as long as its content stays the same.
 
 use coffer_plan::config::Flags;
-use coffer_plan::facts::SettingsScope;
+use coffer_plan::facts::{EnvFact, SettingsScope};
 use coffer_plan::show::audit::printable;
 
 use crate::cli::TrustCommand;
@@ -37,7 +37,14 @@ pub(crate) fn trust(command: &TrustCommand, printer: &Printer) -> Result<u8, Fai
         if !known.covers(&settings.file, &settings.sha256) {
             text.push_str(&format!("{} sets:\n", printable(settings.file.as_str())));
             for key in &settings.redirects {
-                text.push_str(&format!("  {}\n", printable(key)));
+                let value = key.strip_prefix("env.").and_then(|name| settings.env.get(name));
+                let shown = match value {
+                    Some(EnvFact::Value(value)) => format!(" = {value}"),
+                    Some(EnvFact::Redacted(label)) => format!(" ({label})"),
+                    Some(EnvFact::Empty) => " (empty)".to_owned(),
+                    None => String::new(),
+                };
+                text.push_str(&format!("  {}\n", printable(&format!("{key}{shown}"))));
             }
             new.push(TrustedFile { file: settings.file.clone(), sha256: settings.sha256.clone() });
         }

@@ -206,3 +206,30 @@ fn a_login_that_vanishes_between_plan_and_run_stops_it() {
     std::fs::remove_file(&file).unwrap();
     pasted(&stage, &line).refuses(125, "reference", "is not there any more", "run it again");
 }
+
+#[test]
+fn a_link_in_the_project_leads_no_mount_astray() {
+    if !sandboxes() {
+        return;
+    }
+    let stage = Stage::new();
+    let (shown, victim) = (stage.scratch.root().join("shown"), stage.home().join("victim"));
+    std::fs::create_dir(&shown).unwrap();
+    std::fs::write(shown.join("file"), "shown").unwrap();
+    std::fs::create_dir(&victim).unwrap();
+    let mount = |below: &str| format!("{}:{}/{below}", shown.display(), stage.project().display());
+    // As it should be: the mount point is made below the project.
+    run(stage.run(["--mount", &mount("made/here"), "--", "cat", "made/here/file"])).prints("shown");
+    std::os::unix::fs::symlink(&victim, stage.project().join("vendor")).unwrap();
+    for below in ["vendor", "vendor/deep/er"] {
+        run(stage.run(["--mount", &mount(below), "--", "true"]))
+            .refuses(125, "tampered", "vendor", "look at");
+    }
+    assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+    // What is hidden is hidden by whatever name.
+    stage.project_file("secret", "CANARY");
+    std::os::unix::fs::symlink("secret", stage.project().join("link")).unwrap();
+    std::fs::hard_link(stage.project().join("secret"), stage.project().join("other")).unwrap();
+    stage.config(&format!("[project.\"{}\"]\nhide = [\"link\"]\n", stage.project().display()));
+    stage.inside(&[], "cat secret link").ends_with(1).keeps_secret(&["CANARY"]);
+}

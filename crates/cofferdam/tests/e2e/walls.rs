@@ -158,6 +158,30 @@ fn there_are_no_capabilities_and_none_can_be_had() {
 }
 
 #[test]
+fn a_nested_namespace_opens_nothing() {
+    if !sandboxes() {
+        return;
+    }
+    let stage = Stage::new();
+    let nested = |deed: &str| stage.inside(&[], &format!("unshare -Urm sh -c '{deed}'"));
+    // It can be made; its root has rights over what is its own.
+    nested("mount -t tmpfs none /tmp && touch /tmp/mine").ends_with(0);
+    for deed in [
+        "mount -o remount,bind,rw /proc/sys",
+        "mount -o remount,bind,rw /usr",
+        "umount /proc/sys",
+        "umount -l /usr",
+        "mount -t proc proc /tmp",
+        "mount --bind / /var/tmp",
+        ": >> /proc/sys/kernel/core_pattern",
+    ] {
+        let ran = nested(deed);
+        assert_ne!(ran.code, Some(0), "{deed}: {ran}");
+        assert!(!ran.stderr.is_empty(), "{deed}: {ran}");
+    }
+}
+
+#[test]
 fn init_is_closed_to_the_agent() {
     if !sandboxes() {
         return;

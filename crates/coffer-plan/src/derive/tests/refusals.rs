@@ -59,147 +59,99 @@ fn project_settings(broken: Option<&str>, redirects: &[&str]) -> Machine {
 }
 
 /// The machine on which it happens, its variant and code, and what its message has to say.
-fn cases() -> Vec<(Machine, &'static str, &'static str, &'static str)> {
+type Case = (Machine, &'static str, &'static str, &'static str);
+
+fn cases() -> Vec<Case> {
+    [places(), asked(), mounts(), sign_in()].concat()
+}
+
+fn places() -> Vec<Case> {
     let home = |home: Option<&str>| Machine::ada().with(|facts| facts.user.home = home.map(Into::into));
     let project = |path: &str| Machine::ada().with(|facts| facts.project.path = path.into());
-    let mut cases = vec![
+    let of_another = Machine::root().with(|facts| facts.project.uid = 1000);
+    let workdir = says(|f| f.workdir = Some("/home/ada/Documents".into()));
+    vec![
         (home(None), "NoHome", "home", "no home folder"),
         (home(Some("/")), "HomeIsRoot", "home", "`/`"),
         (project("/"), "ProjectTooWide", "project-too-wide", "whole system"),
         (project("/home/ada"), "ProjectTooWide", "project-too-wide", "your home"),
         (project("/home"), "ProjectTooWide", "project-too-wide", "contains your home"),
         (project("/usr"), "ProjectTooWide", "project-too-wide", "folder of the system"),
-        (
-            Machine::root().with(|facts| facts.project.uid = 1000),
-            "ProjectOfAnother",
-            "project-owner",
-            "belongs to uid 1000",
-        ),
-        (
-            says(|f| f.settings.account = Some("work".to_owned())),
-            "UnknownAccount",
-            "unknown-account",
-            "flag --account",
-        ),
-        (
-            says(|f| f.settings.state = Some(StateMode::Copy)),
-            "StateUnavailable",
-            "state-unavailable",
-            "flag --state",
-        ),
-        (
-            Machine::ada().with(|f| f.agent = None),
-            "AgentMissing",
-            "agent-missing",
-            "`claude` is not on the PATH",
-        ),
-        (Machine::ada().mount(&["/absent"]), "SourceMissing", "source-missing", "flag --mount"),
-        (
-            Machine::root().config("profiles = ['x']\n[[profile.x.mount]]\nsource = '/opt/private'\n"),
-            "RootOnlySource",
-            "root-only-source",
-            "profile x",
-        ),
-        (
-            Machine::ada()
-                .has("/srv/a", PathKind::Folder)
-                .has("/srv/b", PathKind::Folder)
-                .mount(&["/srv/a:/m", "/srv/b:/m"]),
-            "DuplicateTarget",
-            "duplicate-target",
-            "flag --mount",
-        ),
-        (
-            Machine::ada().has("/srv/a", PathKind::Folder).mount(&["/srv/a:/home/ada/src"]),
-            "Shadow",
-            "shadowed-mount",
-            "`/home/ada/src/app` (built-in project)",
-        ),
-        (
-            Machine::ada().has("/srv/a", PathKind::Folder).mount(&["/srv/a:/proc/self"]),
-            "ReservedTarget",
-            "reserved-target",
-            "flag --mount",
-        ),
-        (Machine::ada().mount(&["~/.ssh"]), "Secret", "secret-path", "ssh keys (flag --mount)"),
-        (
-            Machine::ada().mount(&["/usr/local/bin:/b:rw"]),
-            "HostExecutable",
-            "host-executable",
-            "`/usr/local/bin/coffer`",
-        ),
-        (
-            project_settings(None, &["apiKeyHelper", "env.ANTHROPIC_BASE_URL"]),
-            "ProjectSettings",
-            "project-settings",
-            "`apiKeyHelper`, `env.ANTHROPIC_BASE_URL`",
-        ),
-        (
-            project_settings(Some("it is no JSON"), &[]),
-            "ProjectSettingsUnreadable",
-            "project-settings",
-            "it is no JSON",
-        ),
-        (
-            Machine::ada().with(|facts| {
-                let reason = "the file is empty".to_owned();
-                facts.login.as_mut().unwrap().shape = LoginShape::Unusable { reason };
-            }),
-            "LoginUnusable",
-            "login-unusable",
-            "/home/ada/.claude/.credentials.json",
-        ),
-        (
-            Machine::ada().with(|facts| facts.now_ms += 6 * 3_600_000),
-            "LoginEnding",
-            "login-ending",
-            "/home/ada/.claude/.credentials.json",
-        ),
-        (
-            Machine::ada().config("env.set = { MY_TOKEN = 'x' }"),
-            "SecretValue",
-            "secret-value",
-            "config.toml: env.set",
-        ),
-        (
-            Machine::ada().config("env.set = { 'A=B' = 'x' }"),
-            "VariableUnusable",
-            "variable-unusable",
-            "config.toml: env.set",
-        ),
+        (of_another, "ProjectOfAnother", "project-owner", "belongs to uid 1000"),
+        (workdir, "WorkdirHidden", "workdir", "`/home/ada/Documents` is not shown"),
+    ]
+}
+
+fn asked() -> Vec<Case> {
+    let account = says(|f| f.settings.account = Some("work".to_owned()));
+    let state = says(|f| f.settings.state = Some(StateMode::Copy));
+    let mut cases = vec![
+        (account, "UnknownAccount", "unknown-account", "flag --account"),
+        (state, "StateUnavailable", "state-unavailable", "flag --state"),
     ];
-    let workdir = says(|f| f.workdir = Some("/home/ada/Documents".into()));
-    cases.push((workdir, "WorkdirHidden", "workdir", "`/home/ada/Documents` is not shown"));
     for tier in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
-        cases.push((
-            says(|f| f.settings.network = Some(tier)),
-            "TierUnavailable",
-            "tier-unavailable",
-            "flag --network",
-        ));
+        let machine = says(|f| f.settings.network = Some(tier));
+        cases.push((machine, "TierUnavailable", "tier-unavailable", "flag --network"));
     }
     for mode in [AuthMode::Gateway, AuthMode::Shared] {
-        cases.push((
-            says(|f| f.settings.auth = Some(mode)),
-            "AuthUnavailable",
-            "auth-unavailable",
-            "flag --auth",
-        ));
+        let machine = says(|f| f.settings.auth = Some(mode));
+        cases.push((machine, "AuthUnavailable", "auth-unavailable", "flag --auth"));
     }
     for kind in [BackendKind::Podman, BackendKind::Docker, BackendKind::Kubernetes] {
-        cases.push((
-            says(|f| f.settings.backend = Some(kind)),
-            "BackendUnavailable",
-            "backend-unavailable",
-            "flag --backend",
-        ));
+        let machine = says(|f| f.settings.backend = Some(kind));
+        cases.push((machine, "BackendUnavailable", "backend-unavailable", "flag --backend"));
     }
+    for (set, variant, code) in [
+        ("MY_TOKEN = 'x'", "SecretValue", "secret-value"),
+        ("'A=B' = 'x'", "VariableUnusable", "variable-unusable"),
+    ] {
+        let machine = Machine::ada().config(&format!("env.set = {{ {set} }}"));
+        cases.push((machine, variant, code, "config.toml: env.set"));
+    }
+    cases
+}
+
+fn mounts() -> Vec<Case> {
+    let srv = || Machine::ada().has("/srv/a", PathKind::Folder).has("/srv/b", PathKind::Folder);
+    let root = Machine::root().config("profiles = ['x']\n[[profile.x.mount]]\nsource = '/opt/private'\n");
+    let twice = srv().mount(&["/srv/a:/m", "/srv/b:/m"]);
+    let around = srv().mount(&["/srv/a:/home/ada/src"]);
+    let reserved = srv().mount(&["/srv/a:/proc/self"]);
+    let program = Machine::ada().mount(&["/usr/local/bin:/b:rw"]);
+    let mut cases = vec![
+        (Machine::ada().mount(&["/absent"]), "SourceMissing", "source-missing", "flag --mount"),
+        (root, "RootOnlySource", "root-only-source", "profile x"),
+        (twice, "DuplicateTarget", "duplicate-target", "flag --mount"),
+        (around, "Shadow", "shadowed-mount", "`/home/ada/src/app` (built-in project)"),
+        (reserved, "ReservedTarget", "reserved-target", "flag --mount"),
+        (Machine::ada().mount(&["~/.ssh"]), "Secret", "secret-path", "ssh keys (flag --mount)"),
+        (program, "HostExecutable", "host-executable", "`/usr/local/bin/coffer`"),
+    ];
     for kind in [PathKind::Socket, PathKind::Device, PathKind::Fifo, PathKind::LinkLoop, PathKind::Unreadable]
     {
         let machine = Machine::ada().has("/srv/odd", kind).mount(&["/srv/odd"]);
         cases.push((machine, "SourceKind", "source-kind", "flag --mount"));
     }
     cases
+}
+
+fn sign_in() -> Vec<Case> {
+    let redirects = project_settings(None, &["apiKeyHelper", "env.ANTHROPIC_BASE_URL"]);
+    let broken = project_settings(Some("it is no JSON"), &[]);
+    let ending = Machine::ada().with(|facts| facts.now_ms += 6 * 3_600_000);
+    let unusable = Machine::ada().with(|facts| {
+        let reason = "the file is empty".to_owned();
+        facts.login.as_mut().unwrap().shape = LoginShape::Unusable { reason };
+    });
+    let missing = Machine::ada().with(|facts| facts.agent = None);
+    let file = "/home/ada/.claude/.credentials.json";
+    vec![
+        (missing, "AgentMissing", "agent-missing", "`claude` is not on the PATH"),
+        (redirects, "ProjectSettings", "project-settings", "`apiKeyHelper`, `env.ANTHROPIC_BASE_URL`"),
+        (broken, "ProjectSettingsUnreadable", "project-settings", "it is no JSON"),
+        (unusable, "LoginUnusable", "login-unusable", file),
+        (ending, "LoginEnding", "login-ending", file),
+    ]
 }
 
 #[test]

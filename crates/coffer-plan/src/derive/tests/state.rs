@@ -54,7 +54,7 @@ fn seeds_come_when_they_apply() {
     let signed_out = |facts: &mut crate::facts::HostFacts| {
         facts.login.as_mut().unwrap().shape = crate::sign_in::shape::LoginShape::Missing;
     };
-    assert_eq!(seeds(&Machine::ada().plan()), [onboarding.clone()]);
+    assert_eq!(seeds(&Machine::ada().plan()), std::slice::from_ref(&onboarding));
     assert!(seeds(&Machine::ada().with(signed_out).plan()).is_empty());
     assert_eq!(seeds(&Machine::ada().config("trust_folder = true").plan()), [onboarding.clone(), trust]);
     let unattended = Machine::ada().flags(|flags| flags.settings.unattended = Some(true)).plan();

@@ -1,0 +1,45 @@
+//! What init looks at again before it starts the agent: bubblewrap binds by path, and an agent of another
+//! run can exchange a path for a link between our look at it and the bind.
+
+use coffer_plan::origin::{Origin, OriginLayer};
+use coffer_plan::path::is_within;
+use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
+
+use crate::launch::Word;
+
+/// Init's options, for every mount that an agent could have had a hand in: all but the system's own.
+pub(super) fn demands(plan: &CheckedPlan) -> Vec<Word> {
+    let mut out = Vec::new();
+    for (at, mount) in plan.mounts.iter().enumerate() {
+        let is_covered = plan.mounts[at + 1..].iter().any(|later| is_within(&mount.target, &later.target));
+        if !is_covered && !is_systems(&mount.origin) {
+            out.extend(demand(mount));
+        }
+    }
+    out
+}
+
+/// What lies in folders that only the system's administrator writes, or in no folder of the host.
+fn is_systems(origin: &Origin) -> bool {
+    let names = ["system", "etc allowlist", "private", "made for the sandbox"];
+    origin.layer == OriginLayer::BuiltIn && names.contains(&origin.name.as_str())
+}
+
+fn demand(mount: &Mount) -> Vec<Word> {
+    let words = |option: &str, value: String| vec![Word::from(option), Word::Text(value)];
+    match &mount.op {
+        MountOp::Bind { source: Source::Host { dev, ino, .. }, access } => {
+            let option = match access {
+                Access::Ro => "--verify-ro",
+                Access::Rw => "--verify",
+            };
+            words(option, format!("{dev}:{ino}:{}", mount.target))
+        }
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Mask { .. }
+        | MountOp::File { .. } => words("--verify-mount", mount.target.to_string()),
+        // A link is no mount; the other two are made by the kernel.
+        MountOp::Symlink { .. } | MountOp::Proc | MountOp::Dev => Vec::new(),
+    }
+}

@@ -1,0 +1,381 @@
+//! Laws of plans, over generated settings: a project widens nothing, plans are made in one way only, and
+//! nothing that was said makes anything panic.
+
+#![expect(clippy::unwrap_used, reason = "what is unwrapped here is what the tests assume")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use coffer_plan::config::{
+    AuditMode, EnvSettings, MountSpec, ProjectFile, Settings, UserFile, merge, parse_project, parse_user,
+};
+use coffer_plan::facts::{PathFact, PathKind};
+use coffer_plan::path::PathTemplate;
+use coffer_plan::plan::{
+    Access, AuthMode, BackendKind, CheckedPlan, Mount, MountOp, NetworkTier, Source, StateMode,
+};
+use coffer_plan::show::{diff, json};
+use common::{Case, Made};
+use proptest::option::of;
+use proptest::prelude::*;
+
+/// What stands in the home and in the project of the machine below.
+const THERE: &[&str] = &[
+    "/home/ada/data",
+    "/home/ada/data/raw",
+    "/home/ada/data/raw/deep",
+    "/home/ada/Documents",
+    "/home/ada/src/app/src",
+    "/home/ada/src/app/src/gen",
+    "/home/ada/src/app/vendor",
+    "/home/ada/src/app/.coffer.toml",
+    "/srv",
+    "/srv/a",
+    "/srv/a/b",
+    "/home/ada/.aws",
+    "/etc/ssl/private",
+    "/home/ada/src",
+    "/",
+    "/home",
+];
+
+/// The golden machine with a few more folders, a link, and variables.
+static MACHINE: LazyLock<Case> = LazyLock::new(|| {
+    let mut case = common::case("key-and-login");
+    for (at, path) in THERE.iter().enumerate() {
+        let fact = PathFact {
+            kind: PathKind::Folder,
+            resolved: (*path).into(),
+            link: None,
+            dev: 2049,
+            ino: 7000 + at as u64,
+            uid: 1000,
+            mode: 0o755,
+        };
+        case.facts.paths.insert((*path).into(), fact);
+    }
+    let mut link = case.facts.paths[Utf8Path::new("/home/ada/data/raw")].clone();
+    link.link = Some("../../../data/raw".to_owned());
+    case.facts.paths.insert("/home/ada/src/app/link".into(), link);
+    case
+});
+
+/// Paths as they are written, of things that are there and of things that are not.
+const WRITTEN: &[&str] = &[
+    "~/data",
+    "~/data/raw",
+    "~/data/raw/deep",
+    "~/Documents",
+    "src",
+    "src/gen",
+    "vendor",
+    "link",
+    ".",
+    "..",
+    ".coffer.toml",
+    ".git",
+    "absent",
+    "/srv",
+    "/srv/a",
+    "/srv/a/b",
+    "~/.ssh",
+    "~/.aws",
+    "~/.claude",
+    "/etc/ssl",
+    "/usr/local/bin",
+    "/usr",
+    "/etc/hosts",
+    "/tmp",
+    "/proc",
+    "/run",
+    "~",
+    "/home",
+    "/",
+    "${CLAUDE_CONFIG_DIR:-~/.claude}/CLAUDE.md",
+    "~/.local/bin",
+];
+
+fn path() -> impl Strategy<Value = PathTemplate> {
+    prop::sample::select(WRITTEN).prop_map(|path| PathTemplate(path.to_owned()))
+}
+
+prop_compose! {
+    fn mount()(source in path(), target in of(path()), rw in any::<bool>(), optional in any::<bool>()) -> MountSpec {
+        MountSpec { source, target, access: if rw { Access::Rw } else { Access::Ro }, optional }
+    }
+}
+
+fn env() -> impl Strategy<Value = EnvSettings> {
+    let name = prop::sample::select(
+        &[
+            "A",
+            "GITHUB_TOKEN",
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_*",
+            "HOME",
+            "PATH",
+            "SSH_*",
+            "TERM",
+            "*",
+            "A=B",
+        ][..],
+    );
+    let value = prop::sample::select(&["x", "", "sk-FAKE", "http://u:p@h/", "a\0b"][..]);
+    let pass = prop::collection::vec(name.clone().prop_map(str::to_owned), 0..3);
+    let set = prop::collection::btree_map(name.prop_map(str::to_owned), value.prop_map(str::to_owned), 0..3);
+    (pass, set).prop_map(|(pass, set)| EnvSettings { pass, set })
+}
+
+fn paths(most: usize) -> impl Strategy<Value = Vec<PathTemplate>> {
+    prop::collection::vec(path(), 0..most)
+}
+
+fn word<T: Clone + std::fmt::Debug + 'static>(words: &'static [T]) -> impl Strategy<Value = Option<T>> {
+    of(prop::sample::select(words))
+}
+
+/// Whatever a layer may say. `wild` adds what no plan can be made of yet.
+fn settings(wild: bool) -> impl Strategy<Value = Settings> {
+    use AuthMode as A;
+    use NetworkTier as N;
+    use StateMode as S;
+    let network: &[N] =
+        if wild { &[N::None, N::Agent, N::Dev, N::Learn, N::Full] } else { &[N::None, N::Full] };
+    let auth: &[A] = if wild { &[A::None, A::Lease, A::Gateway, A::Shared] } else { &[A::None, A::Lease] };
+    let state: &[S] =
+        if wild { &[S::Project, S::Shared, S::Copy, S::Fresh] } else { &[S::Project, S::Shared, S::Fresh] };
+    let backend: &[BackendKind] =
+        if wild { &[BackendKind::Bwrap, BackendKind::Docker] } else { &[BackendKind::Bwrap] };
+    let words = (word(network), word(auth), word(state), word(backend), of(any::<bool>()));
+    let lists = (prop::collection::vec(mount(), 0..3), paths(2), env(), paths(4), paths(4), paths(2));
+    let more =
+        (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
+    (words, lists, more).prop_map(|(words, lists, more)| {
+        let (network, auth, state, backend, unattended) = words;
+        let (mounts, path, env, hide, readonly, expose) = lists;
+        let (trust_folder, as_root_inside, audit, profiles) = more;
+        Settings {
+            agent: None,
+            account: None,
+            auth,
+            state,
+            network,
+            backend,
+            audit,
+            profiles: profiles.then(|| vec!["toolchains".to_owned()]),
+            unattended,
+            trust_folder,
+            as_root_inside,
+            mounts,
+            path,
+            env,
+            hide,
+            readonly,
+            expose,
+        }
+    })
+}
+
+/// What a project's file may say: without what only the user's own may.
+fn project() -> impl Strategy<Value = ProjectFile> {
+    settings(true).prop_map(|settings| ProjectFile {
+        settings: Settings {
+            expose: Vec::new(),
+            trust_folder: None,
+            as_root_inside: None,
+            audit: None,
+            ..settings
+        },
+    })
+}
+
+fn user() -> impl Strategy<Value = UserFile> {
+    (settings(false), of(settings(false))).prop_map(|(settings, chosen)| UserFile {
+        path: "/home/ada/.config/cofferdam/config.toml".to_owned(),
+        settings,
+        profiles: BTreeMap::new(),
+        projects: chosen.map(|chosen| ("/home/ada/src/app".to_owned(), chosen)).into_iter().collect(),
+    })
+}
+
+/// A user's file that asks for little, so that a plan comes of it more often than not.
+fn modest_user() -> impl Strategy<Value = UserFile> {
+    let spec = |source: &str, target: Option<&str>, access| MountSpec {
+        source: PathTemplate(source.to_owned()),
+        target: target.map(|target| PathTemplate(target.to_owned())),
+        access,
+        optional: false,
+    };
+    let mounts = vec![
+        spec("~/data", None, Access::Rw),
+        spec("~/data", Some("/mnt/data"), Access::Ro),
+        spec("~/data/raw", Some("/mnt/raw"), Access::Rw),
+        spec("/srv", None, Access::Rw),
+        spec("/srv/a", Some("/home/ada/src/app/src"), Access::Ro),
+    ];
+    let some = prop::sample::subsequence(mounts, 0..=5);
+    (some, paths(2), paths(2)).prop_map(|(mounts, hide, readonly)| UserFile {
+        path: "config.toml".to_owned(),
+        settings: Settings { mounts, hide, readonly, ..Settings::default() },
+        ..UserFile::default()
+    })
+}
+
+fn made(user: &UserFile, project: Option<&ProjectFile>, flags: Option<&Settings>) -> Result<Made, String> {
+    let mut case = MACHINE.clone();
+    case.user = user.clone();
+    case.project = project.cloned();
+    case.said.settings = flags.cloned().unwrap_or_default();
+    case.make()
+}
+
+fn value(plan: &CheckedPlan) -> serde_json::Value {
+    serde_json::from_str(&json::plan(plan).unwrap()).unwrap()
+}
+
+/// What a place inside shows: nothing, or something with or without the right to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Private,
+    Host { path: Utf8PathBuf, writable: bool },
+}
+
+/// The model: operations in their order, the last one that covers a place decides.
+fn seen(mounts: &[Mount], place: &Utf8Path) -> Seen {
+    let Some(mount) = mounts.iter().rev().find(|mount| place.starts_with(&mount.target)) else {
+        return Seen::Nothing;
+    };
+    let below = place.strip_prefix(&mount.target).unwrap();
+    match &mount.op {
+        MountOp::Bind { source: Source::Host { path, .. }, access } => {
+            let path = if below == "" { path.clone() } else { path.join(below) };
+            Seen::Host { path, writable: *access == Access::Rw }
+        }
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } => Seen::Private,
+        MountOp::Mask { .. } => Seen::Nothing,
+        MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::File { .. } => Seen::Private,
+    }
+}
+
+/// Every place that either list names, and every known path at every place that shows it.
+fn places(plans: &[&CheckedPlan]) -> Vec<Utf8PathBuf> {
+    let mut places: Vec<Utf8PathBuf> = THERE.iter().map(Utf8PathBuf::from).collect();
+    for mount in plans.iter().flat_map(|plan| &plan.mounts) {
+        places.push(mount.target.clone());
+        places.push(mount.target.join("x"));
+        if let MountOp::Bind { source: Source::Host { path, .. }, .. } = &mount.op {
+            let below = THERE.iter().filter_map(|known| Utf8Path::new(known).strip_prefix(path).ok());
+            places.extend(below.map(|below| mount.target.join(below)));
+        }
+    }
+    places
+}
+
+/// Whether `after` shows no more than `before` at a place.
+fn no_more(before: &Seen, after: &Seen) -> bool {
+    match (before, after) {
+        (_, Seen::Nothing) => true,
+        (Seen::Host { path, writable }, Seen::Host { path: shown, writable: now }) => {
+            path == shown && (*writable || !*now)
+        }
+        (Seen::Nothing, _) => false,
+        // A private place of another kind holds nothing of the host either.
+        (_, Seen::Private) => true,
+        (Seen::Private, Seen::Host { .. }) => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, max_global_rejects: 40_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_project_widens_anything(user in modest_user(), project in project()) {
+        let alone = made(&user, None, None);
+        prop_assume!(alone.is_ok());
+        let alone = alone.unwrap().plan;
+        // It may make the plan impossible: that widens nothing either.
+        if let Ok(Made { plan: together, .. }) = made(&user, Some(&project), None) {
+            let difference = diff::difference(&value(&alone), &value(&together));
+            prop_assert!(!difference.grown, "{:?}", difference);
+            for place in places(&[&alone, &together]) {
+                let (before, after) = (seen(&alone.mounts, &place), seen(&together.mounts, &place));
+                prop_assert!(no_more(&before, &after), "{}: {:?} -> {:?}", place, before, after);
+            }
+            let was_there = |name: &str| alone.environment.iter().any(|before| before.name == name);
+            let brought = together.environment.iter().any(|entry| !was_there(&entry.name));
+            prop_assert!(!brought);
+            prop_assert!(together.network.tier <= alone.network.tier);
+            prop_assert_eq!(&together.identity, &alone.identity);
+            prop_assert_eq!(&together.command, &alone.command);
+        }
+    }
+
+    #[test]
+    fn what_is_denied_stays_denied(user in modest_user(), mounts in prop::collection::vec(mount(), 0..3), deny in path()) {
+        let mut user = user;
+        user.settings.mounts.extend(mounts);
+        user.settings.hide.push(deny.clone());
+        if let Ok(Made { policy, plan }) = made(&user, None, None) {
+            let hidden = &policy.hide.last().unwrap().value;
+            let Some(fact) = MACHINE.facts.path(hidden) else { return Ok(()) };
+            for place in places(&[&plan]) {
+                if place == coffer_plan::derive::INIT || place.starts_with("/run/coffer") { continue; }
+                if let Seen::Host { path, .. } = seen(&plan.mounts, &place) {
+                    prop_assert!(!path.starts_with(&fact.resolved), "{} shows {}, hidden by {:?}", place, path, deny);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plans_are_made_in_one_way(user in user(), project in of(project()), flags in settings(false)) {
+        let one = made(&user, project.as_ref(), Some(&flags));
+        let other = made(&user, project.as_ref(), Some(&flags));
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                prop_assert_eq!(&one.plan, &other.plan);
+                prop_assert_eq!(json::plan(&one.plan).unwrap(), json::plan(&other.plan).unwrap());
+                let nothing = diff::difference(&value(&one.plan), &value(&other.plan));
+                prop_assert!(nothing.is_empty() && !nothing.grown);
+            }
+            (one, other) => prop_assert_eq!(one.map(|_| ()), other.map(|_| ())),
+        }
+    }
+
+    #[test]
+    fn no_settings_make_merge_or_derive_panic(
+        user in user(), file in project(), trusted in any::<bool>(), flags in settings(true),
+    ) {
+        let mut case = MACHINE.clone();
+        case.user = user;
+        case.project = Some(file);
+        case.said.trusted = trusted;
+        case.said.settings = flags;
+        let merged = merge(&case.layers());
+        prop_assert!(merged.is_ok());
+        let _ = case.make();
+    }
+
+    #[test]
+    fn no_text_makes_a_config_file_panic(text in "[a-z_.'\"\\[\\]{}=, \n~/]{0,120}") {
+        let _ = parse_user("config.toml", &text);
+        let _ = parse_project(".coffer.toml", &text);
+    }
+}
+
+/// The properties above look at plans, not at refusals only.
+#[test]
+fn the_machine_gives_plans() {
+    assert!(made(&UserFile::default(), None, None).is_ok());
+    let project =
+        parse_project("p", "hide = ['src', '~/data']\nreadonly = ['vendor']\nnetwork = 'none'").unwrap();
+    assert!(made(&UserFile::default(), Some(&project), None).is_ok());
+}
