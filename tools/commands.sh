@@ -115,24 +115,20 @@ x_fuzz() {
     have_nightly || fail 4 "fuzzing needs a nightly toolchain: \`rustup toolchain install nightly\`"
     need_for_fuzz
     provide
-    local target seconds=${2:-60} found
+    local target
     for target in ${1:-$(fuzz_targets)}; do
-        say "fuzzing \`$target\` for $seconds s"
-        found=$(mktemp -d "${TMPDIR:-/tmp}/coffer-fuzz.XXXXXX")
-        fuzz run "${FUZZ_OPTIONS[@]}" "$target" "$found" "fuzz/seeds/$target" -- \
-            -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -print_final_stats=1 || {
-            fail 1 "\`$target\` found something: see fuzz/artifacts/$target and $found"
-        }
-        rm -rf -- "$found"
+        gate "$target" fuzz_one "$target" "${2:-60}"
     done
+    [ ${#FAILED[@]} -eq 0 ] || fail 1 "fuzzing found something: see fuzz/artifacts of ${FAILED[*]}"
 }
 
-x_bench() {
-    need_linker
-    need_command bwrap bubblewrap
-    provide
-    cargo build --quiet --locked --release -p cofferdam
-    cargo run --quiet --locked --release -p xtask -- bench --coffer "$(built coffer release)" "$@"
+fuzz_one() {
+    local target=$1 seconds=$2 found outcome=0
+    found=$(mktemp -d "${TMPDIR:-/tmp}/coffer-fuzz.XXXXXX")
+    RUST_BACKTRACE=0 fuzz run "${FUZZ_OPTIONS[@]}" "$target" "$found" "fuzz/seeds/$target" -- \
+        -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || outcome=$?
+    rm -rf -- "$found"
+    return "$outcome"
 }
 
 FAILED=()
@@ -141,8 +137,16 @@ FAILED=()
 gate() {
     local name=$1
     shift
-    say "lint: $name"
+    say "$COMMAND: $name"
     "$@" || FAILED+=("$name")
+}
+
+x_bench() {
+    need_linker
+    need_command bwrap bubblewrap
+    provide
+    cargo build --quiet --locked --release -p cofferdam
+    cargo run --quiet --locked --release -p xtask -- bench --coffer "$(built coffer release)" "$@"
 }
 
 # As the alias `cargo xtask`, and sure not to touch Cargo.lock.

