@@ -5,7 +5,7 @@ use crate::lookup::tests::agent;
 use crate::scratch::{Scratch, mode, set, without_privileges};
 
 fn all(scratch: &Scratch) -> Vec<SettingsFact> {
-    settings(&scratch.facts(), &agent())
+    settings(&scratch.facts(), &agent(), None)
 }
 
 fn user(scratch: &Scratch, content: &str) -> SettingsFact {
@@ -123,6 +123,22 @@ fn the_users_file_may_be_a_link_and_follows_the_variable() {
     let mut machine = scratch.machine();
     set(&mut machine, "XDG_AGENT", scratch.folder("other"));
     scratch.file("other/settings.json", "{}");
-    let facts = settings(&machine.base().unwrap(), &agent());
+    let facts = settings(&machine.base().unwrap(), &agent(), None);
     assert_eq!(facts[0].file, scratch.path("other/settings.json"));
+}
+
+#[test]
+fn every_folder_from_the_working_folder_to_the_top_counts() {
+    let scratch = Scratch::new();
+    for folder in ["", "a/", "a/b/", "other/"] {
+        scratch.file(&format!("project/{folder}.agent/settings.json"), r#"{"helper": "x"}"#);
+    }
+    let workdir = scratch.facts().project.path.join("a/b");
+    let files = |workdir| -> Vec<_> {
+        settings(&scratch.facts(), &agent(), workdir).into_iter().map(|settings| settings.file).collect()
+    };
+    let expected = ["project", "project/a", "project/a/b"]
+        .map(|folder| scratch.path(folder).join(".agent/settings.json"));
+    assert_eq!(files(Some(&workdir)), expected);
+    assert_eq!(files(None), expected[..1]);
 }
