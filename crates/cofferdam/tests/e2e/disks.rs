@@ -27,7 +27,7 @@ fn a_read_only_home_is_named_and_left_as_it_is() {
     stage.scratch.write_home(".claude/settings.json", "{}").unwrap();
     let before = tree(&home, &[]);
     let script = "mount --bind \"$1\" \"$1\"; mount -o remount,ro,bind \"$1\"; \
-                  \"$COFFER\" run --audit never -- true";
+                  \"$COFFER\" run --audit never --yes -- true";
     let ran = with_mounts(&stage, &home, script);
     let data = stage.data().display().to_string();
     assert_eq!(ran.code, Some(125), "{ran}");
@@ -39,7 +39,7 @@ fn a_read_only_home_is_named_and_left_as_it_is() {
     let elsewhere = stage.scratch.root().join("elsewhere");
     let script = format!(
         "mount --bind \"$1\" \"$1\"; mount -o remount,ro,bind \"$1\"; export COFFER_HOME={}; \
-         \"$COFFER\" run --audit never -- echo well",
+         \"$COFFER\" run --audit never --yes -- echo well",
         elsewhere.display()
     );
     with_mounts(&stage, &home, &script).prints("well\n");
@@ -58,17 +58,17 @@ fn a_full_disk_is_named_and_the_state_stays_as_it_was() {
     let script = r#"
         mount -t tmpfs -o size=256k,nr_inodes=200 none "$1"
         export COFFER_HOME="$1/home" COFFER_RUNTIME_DIR="$1/run"
-        "$COFFER" run --audit never -- sh -c 'echo "{\"mine\": 1}" > ~/.claude/.claude.json'
+        "$COFFER" run --audit never --yes -- sh -c 'echo "{\"mine\": 1}" > ~/.claude/.claude.json'
         state() { cd "$1/home" && find . -type f ! -path './plans/*' -exec sha256sum {} + | sort; }
         before=$(state "$1")
         dd if=/dev/zero of="$1/fill" bs=1k 2>/dev/null || true
         n=0; while touch "$1/inode.$n" 2>/dev/null; do n=$((n+1)); done
         code=0
-        "$COFFER" run --audit never --unattended -- true 2> /tmp/said.$$ || code=$?
+        "$COFFER" run --audit never --yes --unattended -- true 2> /tmp/said.$$ || code=$?
         cat /tmp/said.$$ >&2; rm /tmp/said.$$
         [ "$before" = "$(state "$1")" ] || { echo "the state changed"; exit 99; }
         rm -f "$1/fill" "$1"/inode.*
-        "$COFFER" run --audit never -- true
+        "$COFFER" run --audit never --yes -- true
         exit $code"#;
     let ran = with_mounts(&stage, &disk, script);
     assert_eq!(ran.code, Some(125), "{ran}");

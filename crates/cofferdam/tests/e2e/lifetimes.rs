@@ -55,6 +55,8 @@ fn signals_are_the_agents() {
         // A descriptor of cat's is all that is waited for, so that no shell delays the signal.
         let mut up = Up::starts(waiting(&stage, "exec cat"));
         up.gets(signal);
+        // Before its stdin ends, its stdout does.
+        assert_eq!(up.says(), "");
         assert_eq!(up.ends().code(), Some(code), "{signal:?}");
     }
     let mut up = Up::starts(waiting(&stage, "trap 'echo got it; exit 5' TERM; while read line; do :; done"));

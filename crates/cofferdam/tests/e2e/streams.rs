@@ -142,33 +142,39 @@ fn a_plan_that_has_grown_is_asked_about_on_a_terminal() {
     let stage = Stage::new();
     let shown = stage.scratch.root().join("shown");
     std::fs::create_dir(&shown).unwrap();
-    let mount = format!("{}:/shown", shown.display());
-    run(stage.run(["--", "true"])).ends_with(0);
-    let grown = |flags: &[&str]| {
-        let mut command = stage.coffer(["run", "--mount", &mount]);
+    let mount =
+        |target: &str| format!("[[mount]]\nsource = \"{}\"\ntarget = \"{target}\"\n", shown.display());
+    let coffer = |flags: &[&str]| {
+        let mut command = stage.coffer(["run"]);
         command.args(flags).args(["--", "sh", "-c", "echo it-$((1+1))-ran"]);
         command
     };
-    let mut person = Person::starts(grown(&[]));
+    let unasked = |flags: &[&str]| {
+        let (status, seen) = Person::starts(coffer(flags)).waits();
+        assert!(status.success() && !seen.contains("[y/N]") && seen.contains("it-2-ran"), "{seen}");
+    };
+    unasked(&[]);
+    stage.config(&mount("/shown"));
+    // Where nobody can be asked it stops.
+    run(coffer(&["--audit", "never"])).refuses(125, "needs-person", "nobody is here to be asked", "--yes");
+    let mut person = Person::starts(coffer(&[]));
     person.sees(&["[y/N]"]);
     person.types("n\n");
     let (status, seen) = person.waits();
     assert_eq!(status.code(), Some(125), "{seen}");
     assert!(seen.contains("error[needs-person]") && !seen.contains("it-2-ran"), "{seen}");
-    let mut person = Person::starts(grown(&[]));
+    let mut person = Person::starts(coffer(&[]));
     person.sees(&["[y/N]"]);
     person.types("y\n");
     person.sees(&["it-2-ran"]);
     assert!(person.waits().0.success());
-    // Agreed to: not asked again.
-    let (status, seen) = Person::starts(grown(&[])).waits();
-    assert!(status.success() && !seen.contains("[y/N]"), "{seen}");
-    // `--yes` is not asked at all.
-    let more = format!("{}:/more", shown.display());
-    let mut command = stage.coffer(["run", "--yes", "--mount", &mount, "--mount", &more]);
-    command.args(["--", "echo", "well"]);
-    let (status, seen) = Person::starts(command).waits();
-    assert!(status.success() && !seen.contains("[y/N]") && seen.contains("well"), "{seen}");
+    // Agreed to: not asked again, by nobody.
+    unasked(&[]);
+    run(coffer(&["--audit", "never"])).prints("it-2-ran\n");
+    // `--yes` is not asked at all, nor is what is typed.
+    stage.config(&format!("{}{}", mount("/shown"), mount("/more")));
+    unasked(&["--yes"]);
+    unasked(&["--mount", &format!("{}:/typed", shown.display())]);
 }
 
 #[test]

@@ -91,9 +91,9 @@ impl Stage {
         command
     }
 
-    /// `coffer run --audit never` with these words.
+    /// `coffer run --audit never --yes` with these words: nobody is asked when one run gets more than the last.
     pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        let mut command = self.coffer(["run", "--audit", "never"]);
+        let mut command = self.coffer(["run", "--audit", "never", "--yes"]);
         command.args(words);
         command
     }

@@ -44,14 +44,14 @@ impl Practice {
         command.env("PATH", &self.path).env("ANTHROPIC_BASE_URL", self.api.base_url());
     }
 
-    /// `coffer run --audit never` with these words.
+    /// `coffer run --audit never --yes` with these words.
     pub(crate) fn run(&self, words: &[&str]) -> Command {
         let mut command = self.stage.run(words);
         self.equip(&mut command);
         command
     }
 
-    /// `coffer run --audit never FLAGS -- -p hi`.
+    /// `coffer run --audit never --yes FLAGS -- -p hi`.
     pub(crate) fn says_hi(&self, flags: &[&str]) -> Ran {
         run(self.run(flags).args(["--", "-p", "hi"]))
     }
