@@ -17,6 +17,7 @@ mod isolation;
 mod jobs;
 mod pipes;
 mod terminal;
+mod verify;
 
 use libtest_mimic::{Arguments, Trial};
 use std::path::Path;
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "host") {
         return ExitCode::from(host::run(words.skip(1)));
     }
-    let tests = [pipes::TESTS, terminal::TESTS, jobs::TESTS, isolation::TESTS, by_hand::TESTS].concat();
+    let tests = [pipes::TESTS, terminal::TESTS, jobs::TESTS, isolation::TESTS, verify::TESTS, by_hand::TESTS]
+        .concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             if coffer_testkit::require::bwrap().is_some() {
