@@ -110,16 +110,27 @@ pub(super) fn root_only_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError
         return Vec::new();
     }
     let mut errors = Vec::new();
-    for mount in &plan.mounts {
+    for (at, mount) in plan.mounts.iter().enumerate() {
         let Some((source, _)) = shown(mount) else { continue };
         let readable = facts.path(source).is_none_or(crate::facts::PathFact::others_can_read);
         let ours = mount.origin.layer == OriginLayer::BuiltIn;
-        if !readable && !ours && !mount.origin.is_persons_word() {
+        // What keeps a part of a mount read-only, or in its place, shows nothing more of it.
+        let is_part = plan.mounts[..at].iter().any(|earlier| is_part_of(mount, earlier));
+        if !readable && !ours && !is_part && !mount.origin.is_persons_word() {
             let origin = mount.origin.clone();
             errors.push(PlanError::RootOnlySource { source_path: source.to_owned(), origin });
         }
     }
     errors
+}
+
+/// Whether a mount shows what another, writable one shows at the same place.
+fn is_part_of(mount: &Mount, whole: &Mount) -> bool {
+    let (Some((part, _)), Some((around, Access::Rw))) = (shown(mount), shown(whole)) else { return false };
+    match (part.strip_prefix(around), mount.target.strip_prefix(&whole.target)) {
+        (Ok(source), Ok(target)) => source == target,
+        (Ok(_) | Err(_), _) => false,
+    }
 }
 
 /// The agent's settings in the project redirect nothing until trusted.

@@ -231,6 +231,31 @@ fn root_shows_nothing_of_its_own_unasked() {
     }
 }
 
+/// A part of the project that only root reads is the project's: keeping it read-only grants nothing.
+#[test]
+fn a_part_of_what_is_shown_needs_no_grant() {
+    let text = "readonly = ['private']\nhide = ['private/keys/deep']";
+    let machine = Machine::root()
+        .has_at("/root/src/app/private", "/root/src/app/private", PathKind::Folder, 0o700)
+        .has_at("/root/src/app/private/keys", "/root/src/app/private/keys", PathKind::Folder, 0o700)
+        .has_at(
+            "/root/src/app/private/keys/deep",
+            "/root/src/app/private/keys/deep",
+            PathKind::Folder,
+            0o700,
+        );
+    assert!(machine.clone().project(text, false).codes().is_empty());
+    assert!(machine.project("hide = ['private/keys/deep']", false).codes().is_empty());
+    // At another place, or another path at that place, it is something else.
+    let private = || Machine::root().has_at("/opt/mine", "/opt/mine", PathKind::Folder, 0o700);
+    let mut other = ro("/opt/mine", "/opt/other");
+    other.origin = Origin::new(OriginLayer::Profile, "x");
+    let around = Mount { origin: Origin::built_in("x"), ..rw("/opt", "/opt") };
+    assert_eq!(codes(&private(), vec![around.clone(), other.clone()]), ["root-only-source"]);
+    other.target = "/opt/mine".into();
+    assert!(codes(&private(), vec![around, other]).is_empty());
+}
+
 fn settings(scope: SettingsScope, broken: Option<&str>, redirects: &[&str]) -> SettingsFact {
     SettingsFact {
         file: "/home/ada/src/app/.claude/settings.json".into(),

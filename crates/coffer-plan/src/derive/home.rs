@@ -187,14 +187,12 @@ fn mount(list: &mut MountList<'_>, request: &MountRequest) {
 
 /// What is taken away again, after everything else: wherever it is shown, and showing nothing more.
 pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
-    for path in policy.readonly.iter().chain(&policy.hide) {
-        list.pin_parents(&path.value, &path.origin);
-    }
     // Parents first: what lies in a read-only folder is read-only already.
     let mut readonly: Vec<_> = policy.readonly.iter().collect();
     readonly.sort_by(|one, other| one.value.cmp(&other.value));
     for path in readonly {
         if list.facts.exists(&path.value) {
+            list.pin_parents(&path.value, &path.origin);
             list.keep_read_only(&path.value, &path.origin);
         } else {
             let text = format!("`{}` cannot be kept read-only: it does not exist", path.value);
@@ -203,6 +201,7 @@ pub(super) fn denials(list: &mut MountList<'_>, policy: &Policy) {
     }
     for path in &policy.hide {
         if list.facts.exists(&path.value) {
+            list.pin_parents(&path.value, &path.origin);
             list.hide(&path.value, &path.origin);
         } else {
             let text = format!("nothing to hide at `{}`: it does not exist", path.value);

@@ -123,7 +123,8 @@ impl<'a> MountList<'a> {
     /// cannot be moved away, and what is taken away at its place stays taken away.
     pub(super) fn pin_parents(&mut self, path: &Utf8Path, origin: &Origin) {
         let unpinned = |list: &Self| {
-            list.places(path).into_iter().filter(|place| place.access == Access::Rw).find_map(|place| {
+            let writable = |place: &Place| place.access == Access::Rw && list.is_on_top(place);
+            list.places(path).into_iter().filter(writable).find_map(|place| {
                 let around = &list.mounts[place.at].target;
                 let (_, host, _, _) = host_bind(&list.mounts[place.at])?;
                 let parents = place.target.parent()?.strip_prefix(around).ok()?.ancestors();

@@ -42,7 +42,9 @@ fn a_project_tightens_or_proposes() {
         ("mount = [{ source = '~/x', access = 'rw' }]", Some(("mount", "mount of `~/x` (rw)"))),
         ("path = ['bin']", Some(("path", "`bin` on the PATH"))),
         ("env = { pass = ['X'] }", Some(("env.pass", "variable `X` from the host"))),
-        ("env = { set = { X = 'sk-FAKE' } }", Some(("env.set", "variable `X` set"))),
+        ("env = { set = { X = 'sk-FAKE' } }", Some(("env.set", "variable `X` set to `****`"))),
+        ("env = { set = { X = 'y' } }", Some(("env.set", "variable `X` set to `y`"))),
+        ("mount = [{ source = '/x', target = '/y' }]", Some(("mount", "mount of `/x` on `/y` (ro)"))),
         ("hide = ['x']", None),
         ("readonly = ['x']", None),
     ] {

@@ -96,6 +96,25 @@ fn denials_may_overlap_and_be_said_twice() {
     }
 }
 
+/// A folder that is a mount point cannot be moved away with what is hidden in it.
+#[test]
+fn the_folders_around_what_is_denied_are_kept_in_place() {
+    let plan = ada().config("hide = ['keys/deep']").plan();
+    let targets: Vec<&str> = plan.mounts.iter().map(|mount| mount.target.as_str()).collect();
+    assert!(targets.ends_with(&[
+        "/home/ada/src/app",
+        "/home/ada/src/app/keys",
+        "/home/ada/src/app/keys/deep"
+    ]));
+    assert_eq!(on_top(&plan, "/home/ada/src/app/keys"), "rw");
+    assert!(plan.mounts[plan.mounts.len() - 2].origin.name.ends_with("hide: kept in place"));
+    // Nothing is kept in what cannot be written, and a mount of a person's stays what it was.
+    let plan = ada().config("readonly = ['.']\nhide = ['keys/deep']").plan();
+    assert!(!plan.mounts.iter().any(|mount| mount.target == "/home/ada/src/app/keys"));
+    let plan = ada().mount(&["~/data:/home/ada/src/app/keys"]).config("hide = ['keys/deep']").plan();
+    assert_eq!(on_top(&plan, "/home/ada/src/app/keys"), "ro");
+}
+
 #[test]
 fn a_link_is_denied_where_it_leads_to() {
     let plan = ada()

@@ -102,18 +102,18 @@ fn what_the_system_takes_for_no_variable_is_refused() {
 
 #[test]
 fn nobody_replaces_what_the_sandbox_makes() {
-    let machine = Machine::ada().flags(|flags| {
-        for name in ["HOME", "PATH", "TMPDIR", "USER", "CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR"]
-        {
-            flags.settings.env.set.insert(name.to_owned(), "/elsewhere".to_owned());
-        }
-    });
-    let plan = machine.plan();
-    assert!(
-        plan.environment
-            .iter()
-            .all(|entry| { entry.value != EnvValue::Value { value: "/elsewhere".to_owned() } })
-    );
+    for name in ["HOME", "PATH", "TMPDIR", "USER", "CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR"] {
+        let set = Machine::ada().config(&format!("env.set = {{ {name} = '/elsewhere' }}"));
+        let passed = Machine::ada().config(&format!("env.pass = ['{name}']"));
+        assert_eq!(
+            (set.codes(), passed.codes()),
+            (vec!["variable-reserved"], vec!["variable-reserved"]),
+            "{name}"
+        );
+        assert!(set.refusals()[0].to_string().contains("env.set"));
+    }
+    // A pattern asks for nothing by name.
+    let plan = Machine::ada().config("env.pass = ['HOM*', 'PA*']").plan();
     for (name, expected) in [
         ("HOME", "/home/ada"),
         ("TMPDIR", "/tmp"),

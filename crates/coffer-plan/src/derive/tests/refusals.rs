@@ -38,6 +38,8 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::SecretValue { .. } => "SecretValue",
         PlanError::VariableUnusable { .. } => "VariableUnusable",
         PlanError::WorkdirHidden { .. } => "WorkdirHidden",
+        PlanError::VariableReserved { .. } => "VariableReserved",
+        PlanError::HostConfig { .. } => "HostConfig",
     }
 }
 
@@ -104,6 +106,7 @@ fn asked() -> Vec<Case> {
     for (set, variant, code) in [
         ("MY_TOKEN = 'x'", "SecretValue", "secret-value"),
         ("'A=B' = 'x'", "VariableUnusable", "variable-unusable"),
+        ("PATH = '/x'", "VariableReserved", "variable-reserved"),
     ] {
         let machine = Machine::ada().config(&format!("env.set = {{ {set} }}"));
         cases.push((machine, variant, code, "config.toml: env.set"));
@@ -117,6 +120,8 @@ fn mounts() -> Vec<Case> {
     let twice = srv().mount(&["/srv/a:/m", "/srv/b:/m"]);
     let around = srv().mount(&["/srv/a:/home/ada/src"]);
     let reserved = srv().mount(&["/srv/a:/proc/self"]);
+    let config = Machine::ada().has("/home/ada/.config/cofferdam", PathKind::Folder);
+    let config = config.mount(&["~/.config/cofferdam:/c:rw"]);
     let program = Machine::ada().mount(&["/usr/local/bin:/b:rw"]);
     let mut cases = vec![
         (Machine::ada().mount(&["/absent"]), "SourceMissing", "source-missing", "flag --mount"),
@@ -125,6 +130,7 @@ fn mounts() -> Vec<Case> {
         (around, "Shadow", "shadowed-mount", "`/home/ada/src/app` (built-in project)"),
         (reserved, "ReservedTarget", "reserved-target", "flag --mount"),
         (Machine::ada().mount(&["~/.ssh"]), "Secret", "secret-path", "ssh keys (flag --mount)"),
+        (config, "HostConfig", "host-config", "flag --mount"),
         (program, "HostExecutable", "host-executable", "`/usr/local/bin/coffer`"),
     ];
     for kind in [PathKind::Socket, PathKind::Device, PathKind::Fifo, PathKind::LinkLoop, PathKind::Unreadable]
@@ -178,7 +184,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 26, "{seen:?}");
+    assert_eq!(seen.len(), 28, "{seen:?}");
 }
 
 #[test]

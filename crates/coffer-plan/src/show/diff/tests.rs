@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{Difference, difference};
 use crate::facts::PathKind::Folder;
 use crate::fixture::Machine;
-use crate::plan::{AuthMode, NetworkTier, StateMode};
+use crate::plan::NetworkTier;
 
 fn plan(machine: &Machine) -> Value {
     serde_json::from_str(&crate::show::json::plan(&machine.plan()).unwrap()).unwrap()
@@ -20,24 +20,32 @@ fn ada() -> Machine {
         .has("/home/ada/src/app/vendor", Folder)
 }
 
+/// With this in the user's file.
+fn says(text: &str) -> Machine {
+    ada().config(text)
+}
+
+fn mounts(source: &str, target: &str, access: &str) -> Machine {
+    says(&format!("[[mount]]\nsource = '{source}'\ntarget = '{target}'\naccess = '{access}'\n"))
+}
+
 /// A step and its way back: which of them gives the agent more.
 #[test]
 fn what_grows_is_told_from_what_shrinks() {
-    let hide = |machine: Machine| machine.config("hide = ['vendor']");
-    let readonly = |machine: Machine| machine.config("readonly = ['vendor']");
-    let tier = |tier| ada().flags(|flags| flags.settings.network = Some(tier));
     let steps = [
-        ("a new mount", ada(), ada().mount(&["~/data"])),
-        ("ro to rw", ada().mount(&["~/data"]), ada().mount(&["~/data:rw"])),
-        ("no longer hidden", hide(ada()), ada()),
-        ("no longer read-only", readonly(ada()), ada()),
-        ("read-only instead of hidden", hide(ada()), readonly(ada())),
-        ("the network", tier(NetworkTier::None), tier(NetworkTier::Full)),
-        ("a new variable", ada(), ada().config("env.set = { A = 'b' }")),
+        ("a new mount", ada(), mounts("~/data", "/d", "ro")),
+        ("ro to rw", mounts("~/data", "/d", "ro"), mounts("~/data", "/d", "rw")),
+        ("no longer hidden", says("hide = ['vendor']"), ada()),
+        ("no longer read-only", says("readonly = ['vendor']"), ada()),
+        ("read-only instead of hidden", says("hide = ['vendor']"), says("readonly = ['vendor']")),
+        ("the network", says("network = 'none'"), says("network = 'full'")),
+        ("a new variable", ada(), says("env.set = { A = 'b' }")),
         ("a key", ada(), ada().secret_env("ANTHROPIC_API_KEY")),
-        ("the login", ada().flags(|flags| flags.settings.auth = Some(AuthMode::None)), ada()),
-        ("root inside", ada(), ada().flags(|flags| flags.settings.as_root_inside = Some(true))),
-        ("a state with content", ada().flags(|flags| flags.settings.state = Some(StateMode::Fresh)), ada()),
+        ("the login", says("auth = 'none'"), ada()),
+        ("root inside", ada(), says("as_root_inside = true")),
+        ("a state with content", says("state = 'fresh'"), ada()),
+        ("unattended", ada(), says("unattended = true")),
+        ("a folder that is trusted", ada(), says("trust_folder = true")),
     ];
     for (what, less, more) in steps {
         let there = between(&less, &more);
@@ -50,20 +58,69 @@ fn what_grows_is_told_from_what_shrinks() {
 /// Steps that give the agent something else, whichever way they go.
 #[test]
 fn something_else_counts_as_more() {
-    let state = |mode| ada().flags(|flags| flags.settings.state = Some(mode));
     let steps = [
-        ("another source", ada().mount(&["~/data:/d"]), ada().mount(&["~/other:/d"])),
-        ("another state", state(StateMode::Project), state(StateMode::Shared)),
-        ("another value", ada().config("env.set = { A = 'b' }"), ada().config("env.set = { A = 'c' }")),
+        ("another source", mounts("~/data", "/d", "ro"), mounts("~/other", "/d", "ro")),
+        ("another state", says("state = 'project'"), says("state = 'shared'")),
+        ("another value", says("env.set = { A = 'b' }"), says("env.set = { A = 'c' }")),
         (
             "another login",
             ada(),
             ada().with(|facts| facts.login.as_mut().unwrap().file = "/home/ada/x/.credentials.json".into()),
         ),
+        ("another endpoint", endpoint("https://one:443"), endpoint("https://other:443")),
     ];
     for (what, one, other) in steps {
         assert!(between(&one, &other).grown, "{what}");
         assert!(between(&other, &one).grown, "{what}, back");
+    }
+}
+
+fn endpoint(label: &str) -> Machine {
+    ada().with(|facts| {
+        let fact = crate::facts::EnvFact::Redacted(label.to_owned());
+        facts.environment.insert("ANTHROPIC_BASE_URL".to_owned(), fact);
+    })
+}
+
+/// Whoever types a flag needs not be asked; what a flag takes away elsewhere is theirs, too.
+#[test]
+fn a_flag_is_a_difference_and_no_growth() {
+    let flagged = [
+        ada().mount(&["~/data:rw"]),
+        ada().flags(|flags| {
+            flags.settings.env.set.insert("A".to_owned(), "b".to_owned());
+        }),
+        ada().flags(|flags| flags.settings.as_root_inside = Some(true)),
+    ];
+    for machine in flagged {
+        let found = between(&ada(), &machine);
+        assert!(!found.grown && !found.is_empty(), "{found:?}");
+    }
+    let none = ada().flags(|flags| flags.settings.network = Some(NetworkTier::None));
+    assert!(between(&none, &ada()).grown);
+    // The next run without the flag loses something, and that is no growth.
+    assert!(!between(&ada().mount(&["~/data:rw"]), &ada()).grown);
+    // A flag's `hide` that is gone uncovers what a file decided about.
+    let hidden =
+        ada().flags(|flags| flags.settings.hide.push(crate::path::PathTemplate("vendor".to_owned())));
+    assert!(between(&hidden, &ada()).grown);
+}
+
+#[test]
+fn a_weaker_sandbox_has_grown() {
+    let strong = plan(&ada());
+    for (place, value) in [
+        ("/hardening/namespaces", json!(["user", "mount", "pid", "ipc", "uts"])),
+        ("/hardening/capabilities", json!(["CAP_NET_ADMIN"])),
+        ("/hardening/read_only_root", json!(false)),
+        ("/hardening/no_new_privileges", json!(false)),
+        ("/hardening/die_with_parent", Value::Null),
+        ("/backend/kind", json!("docker")),
+    ] {
+        let mut weak = strong.clone();
+        *weak.pointer_mut(place).unwrap() = value;
+        assert!(difference(&strong, &weak).grown, "{place}");
+        assert_eq!(difference(&weak, &strong).grown, place == "/backend/kind", "{place}, back");
     }
 }
 
@@ -107,7 +164,7 @@ fn an_earlier_plan_that_is_none_differs_in_everything() {
     let now = plan(&ada());
     for earlier in [json!(null), json!([]), json!({}), json!({"mounts": 5, "environment": "x"})] {
         assert!(difference(&earlier, &now).grown, "{earlier}");
-        assert!(!difference(&now, &earlier).grown, "{earlier}");
+        assert!(!difference(&now, &earlier).removed.is_empty(), "{earlier}");
     }
     let odd = json!({"mounts": [1, {"op": 2, "target": []}], "environment": [null, [], {}]});
     assert!(difference(&odd, &now).grown);
