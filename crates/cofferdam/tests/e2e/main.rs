@@ -6,6 +6,7 @@
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
+//! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -14,6 +15,7 @@ mod configs;
 mod disks;
 mod lifetimes;
 mod ordinary_user;
+mod other_agents;
 mod refusals;
 mod reports;
 mod repositories;
