@@ -182,7 +182,7 @@ x_lint() {
     gate 'file sizes' xtask check-size
     gate 'promises' xtask check-promises
     gate 'generated pages' xtask generate --check
-    gate 'documentation' env RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps --document-private-items
+    gate 'documentation' env RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps
     gate 'licences, bans, sources' cargo-deny --locked check bans licenses sources
     gate 'advisories' check_advisories
     [ ${#FAILED[@]} -eq 0 ] || fail 1 "lint: ${#FAILED[@]} of the gates failed: $(printf '%s; ' "${FAILED[@]}")"
