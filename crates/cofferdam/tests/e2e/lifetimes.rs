@@ -52,14 +52,14 @@ fn signals_are_the_agents() {
     }
     let stage = Stage::new();
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129), (Signal::QUIT, 131)] {
-        // A descriptor of cat's is all that is waited for, so that no shell delays the signal.
         let mut up = Up::starts(waiting(&stage, "exec cat"));
         up.gets(signal);
         // Before its stdin ends, its stdout does.
         assert_eq!(up.says(), "");
         assert_eq!(up.ends().code(), Some(code), "{signal:?}");
     }
-    let mut up = Up::starts(waiting(&stage, "trap 'echo got it; exit 5' TERM; while read line; do :; done"));
+    let script = "trap 'echo got it; exit 5' TERM; echo up; while read line; do :; done";
+    let mut up = Up::starts(stage.run(["--", "sh", "-c", script]));
     up.gets(Signal::TERM);
     assert_eq!(up.says(), "got it\n");
     assert_eq!(up.ends().code(), Some(5));
