@@ -187,6 +187,7 @@ impl RunError {
             Self::Resolve { source, .. } => source.hint.clone(),
             Self::StartBackend { .. } => Some("`sudo apt-get install --reinstall bubblewrap`".to_owned()),
             Self::Both { run, .. } => run.hint(),
+            Self::Supervise(error) => error.hint(),
             Self::Remove { path, .. } => Some(format!("`rm -rf {path}`")),
             Self::ZeroByte => Some("look at the variables of your settings file".to_owned()),
             Self::State { .. }
@@ -196,8 +197,7 @@ impl RunError {
             | Self::NoFolder(_)
             | Self::Data(_)
             | Self::Control(_)
-            | Self::NoDiagnostics
-            | Self::Supervise(_) => None,
+            | Self::NoDiagnostics => None,
         }
     }
 }
