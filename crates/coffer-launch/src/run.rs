@@ -72,6 +72,7 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ran, RunError> {
 }
 
 fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> Result<Ended, RunError> {
+    let stdio = Stdio::of_process().map_err(RunError::Supervise)?;
     for preparation in &launch.preparations {
         prepare::prepare(preparation, folders, resolve)?;
     }
@@ -99,7 +100,7 @@ fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> 
         .map_err(|source| RunError::StartBackend { program: launch.program.clone(), source })?;
     drop(backend);
     let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
-    supervise(child, host, diagnostics.into(), &Stdio::of_process()).map_err(RunError::Supervise)
+    supervise(child, host, diagnostics.into(), &stdio).map_err(RunError::Supervise)
 }
 
 fn word_bytes(

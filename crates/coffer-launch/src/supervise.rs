@@ -1,17 +1,19 @@
 //! From a started backend to the agent's end: terminal, signals, job control, exit.
 //!
 //! The host holds the master side of the private terminal that `coffer-init` made inside, and relays between it
-//! and the user's own terminal; pipes and files among 0–2 were handed to init and need no relay. Everything
+//! and the user's own terminal, and between files among 0–2 and the agent's pipes; pipes and sockets were handed to
+//! init and need no relay. Everything
 //! happens in one thread around one `poll`. No buffer grows: whoever is slow slows the other side down.
 
 mod backend;
+mod files;
 mod relay;
 mod session;
 mod stdio;
 mod terminal;
 mod verified;
 
-pub use stdio::Stdio;
+pub use stdio::{Stdio, Unfit};
 
 use coffer_sys::control::{Channel, Step};
 use coffer_sys::signals::{Held, heed_children};
@@ -93,6 +95,41 @@ pub enum Ended {
 /// Why a run could not be supervised. The backend has been killed and everything inside with it.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
+    /// One of 0–2 must not get into a sandbox.
+    #[error("descriptor {number} is {why}")]
+    Unfit {
+        /// Which of 0–2.
+        number: u8,
+        /// What is wrong with it.
+        why: Unfit,
+    },
+    /// One of 0–2 cannot be looked at.
+    #[error("cannot look at descriptor {number}")]
+    Look {
+        /// Which of 0–2.
+        number: u8,
+        /// Why.
+        source: io::Error,
+    },
+    /// The pipes between the agent and files among 0–2 cannot be made.
+    #[error("cannot make a pipe to a file among the standard descriptors")]
+    Pipe(#[source] io::Error),
+    /// A file among 0–2 could not be read to the agent; the agent has ended by itself since.
+    #[error("cannot read descriptor {number} for the agent, which saw an early end")]
+    Input {
+        /// 0.
+        number: u8,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file among 0–2 could not take what the agent wrote; the agent has ended by itself since.
+    #[error("cannot write to descriptor {number} what the agent wrote")]
+    Output {
+        /// Which of 0–2.
+        number: u8,
+        /// Why.
+        source: io::Error,
+    },
     /// Signals cannot be taken as events.
     #[error("cannot take signals as events")]
     Signals(#[source] io::Error),
@@ -124,7 +161,39 @@ pub enum SuperviseError {
     Backend(#[source] io::Error),
 }
 
-/// Relays terminal and signals until the agent has ended and the backend with it. The user's terminal is as before
+impl SuperviseError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfit { number: 0, .. } => Some(
+                "give it a file or a pipe as standard input, or nothing: `coffer run … < /dev/null`"
+                    .to_owned(),
+            ),
+            Self::Unfit { .. } => {
+                Some("send the output to a file or a pipe: `coffer run … | cat`".to_owned())
+            }
+            Self::Output { source, .. }
+                if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                Some("make room on the disk".to_owned())
+            }
+            Self::Look { .. }
+            | Self::Pipe(_)
+            | Self::Input { .. }
+            | Self::Output { .. }
+            | Self::Signals(_)
+            | Self::Start(_)
+            | Self::Hear(_)
+            | Self::Version { .. }
+            | Self::PrivateTerminal(_)
+            | Self::UserTerminal(_)
+            | Self::Wait(_)
+            | Self::Backend(_) => None,
+        }
+    }
+}
+
+/// Relays terminal, files and signals until the agent has ended and the backend with it. The user's terminal is as before
 /// on every way out.
 ///
 /// `child` is the backend, just started from this thread in a process group of its own; `diagnostics` is the

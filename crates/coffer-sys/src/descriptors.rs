@@ -3,7 +3,7 @@
 use crate::signals::to_defaults;
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -41,6 +41,23 @@ pub fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: nobody in this process owns it: everything opened here (std, rustix, this crate) closes on exec
     // from birth, this one did not, so it was inherited; and now that it does, it cannot be taken twice.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Whether the two are one open file, with one offset.
+///
+/// # Errors
+/// As `kcmp(2)`: `ENOSYS` for a kernel without it.
+pub fn share_open_file(one: impl AsFd, other: impl AsFd) -> io::Result<bool> {
+    /// `KCMP_FILE` of `linux/kcmp.h`.
+    const FILE: libc::c_int = 0;
+    let own = rustix::process::getpid().as_raw_pid();
+    let (one, other) = (one.as_fd().as_raw_fd(), other.as_fd().as_raw_fd());
+    // SAFETY: only numbers are passed: our own process and two descriptors of it that are borrowed and so open.
+    match unsafe { libc::syscall(libc::SYS_kcmp, own, own, FILE, one, other) } {
+        0 => Ok(true),
+        1.. => Ok(false),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Lets every descriptor above 2 close on exec, inherited ones included.

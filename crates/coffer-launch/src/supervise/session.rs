@@ -1,11 +1,12 @@
 //! The loop of a supervised run.
 
 use super::backend::{Backend, is_readable};
+use super::files::{Ends, Files};
 use super::relay::{Health, INTERESTS, Relay};
-use super::stdio::Stdio;
+use super::stdio::{Stdio, Way};
 use super::terminal::UserTerminal;
 use super::{Ended, SuperviseError};
-use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Received, Start, ToInit, Window};
+use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Received, Start, StdioSet, ToInit, Window};
 use coffer_sys::signals::{SignalEvents, StopScope, stop_self};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -49,8 +50,9 @@ struct PendingStop {
 }
 
 pub(crate) struct Session {
-    // Fields are dropped in this order: first the backend dies, then the terminal is given back.
+    // Fields are dropped in this order: first the backend dies, then files and terminal are given back.
     backend: Backend,
+    files: Files,
     relay: Option<Relay>,
     terminal: Option<UserTerminal>,
     /// `None` once init has closed its end.
@@ -85,10 +87,12 @@ impl Session {
         let others = [Signal::WINCH, Signal::CONT];
         let signals = SignalEvents::block(&[FORWARDED.as_slice(), others.as_slice()].concat())
             .map_err(SuperviseError::Signals)?;
+        let (files, ends) = Files::of(stdio).map_err(SuperviseError::Pipe)?;
         let terminal = UserTerminal::of(stdio).map_err(SuperviseError::UserTerminal)?;
         control.identify_senders().map_err(SuperviseError::Hear)?;
         let session = Self {
             backend,
+            files,
             relay: None,
             terminal,
             control: Some(control),
@@ -99,12 +103,12 @@ impl Session {
             ended_by: None,
             hangup: None,
         };
-        session.send_start(stdio)?;
+        session.send_start(stdio, &ends)?;
         Ok(session)
     }
 
     /// Said before init is there to hear it: it waits in the socket.
-    fn send_start(&self, stdio: &Stdio) -> Result<(), SuperviseError> {
+    fn send_start(&self, stdio: &Stdio, ends: &Ends) -> Result<(), SuperviseError> {
         let (window, modes) = match &self.terminal {
             Some(terminal) => (
                 terminal.window().map_err(SuperviseError::UserTerminal)?,
@@ -112,15 +116,19 @@ impl Session {
             ),
             None => (Window::default(), None),
         };
+        let as_they_are = stdio.those(Way::Passed);
+        let passed = (0..).zip(ends).filter_map(|(number, end)| {
+            let own = as_they_are.contains(number).then(|| stdio.descriptor(number));
+            end.as_ref().map(AsFd::as_fd).or(own).map(|descriptor| (number, descriptor))
+        });
+        let (numbers, passed): (Vec<u8>, Vec<BorrowedFd<'_>>) = passed.unzip();
         let start = Start {
-            passed: stdio.passed(),
+            passed: StdioSet::of(numbers),
             terminal: stdio.terminals(),
             window,
             modes,
             foreground: self.is_foreground(),
         };
-        let passed: Vec<BorrowedFd<'_>> =
-            stdio.passed().iter().map(|number| stdio.descriptor(number)).collect();
         self.send(&ToInit::Start(start), &passed).map_err(SuperviseError::Start)
     }
 
@@ -139,6 +147,7 @@ impl Session {
             if let Some(flags) = ready.relay {
                 self.transfer(flags)?;
             }
+            self.files.carry();
             if ready.diagnostics {
                 self.backend.read_diagnostics().map_err(SuperviseError::Backend)?;
             }
@@ -153,7 +162,7 @@ impl Session {
             if let Some(status) = self.backend.status()
                 && (shown || self.ended_by.is_some())
             {
-                return Ok(self.conclude(status));
+                return self.conclude(status);
             }
         }
     }
@@ -170,6 +179,7 @@ impl Session {
             }
             _ => None,
         };
+        fds.extend(self.files.interests());
         let timeout = self.hangup.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -306,6 +316,7 @@ impl Session {
         }
         self.pending_stop = None;
         self.control = None;
+        self.files.finish();
         if let Some(relay) = &mut self.relay {
             relay.expect_end();
         }
@@ -369,9 +380,12 @@ impl Session {
         self.resume()
     }
 
-    fn conclude(mut self, status: ExitStatus) -> Ended {
+    fn conclude(mut self, status: ExitStatus) -> Result<Ended, SuperviseError> {
+        if let Some(failure) = self.files.take_failure() {
+            return Err(failure);
+        }
         let diagnostics = self.backend.take_diagnostics();
-        match (self.agent, self.ended_by) {
+        Ok(match (self.agent, self.ended_by) {
             (Agent::Ended(FromInit::Exited { code }), _) => Ended::Exited(code),
             (Agent::Ended(FromInit::Signaled { signal }), _) => Ended::Signaled(signal),
             (Agent::Ended(FromInit::ExecFailed { errno }), _) => Ended::ExecFailed { errno },
@@ -382,7 +396,7 @@ impl Session {
             (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
             (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
             (_, None) => Ended::Lost { status, diagnostics },
-        }
+        })
     }
 }
 

@@ -15,6 +15,9 @@ pub(crate) const LOST: u8 = 200;
 /// The exit code when supervising itself failed.
 const SUPERVISION_FAILED: u8 = 201;
 
+/// The exit code when a standard descriptor was refused before anything started.
+pub(crate) const UNFIT: u8 = 202;
+
 /// What init is called inside.
 const INIT: &str = "/tmp/coffer-init";
 
@@ -28,7 +31,10 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
         let list = if kind == "--bwrap" { &mut options.backend } else { &mut options.init };
         list.extend(words.next());
     }
-    let stdio = Stdio::of_process();
+    let stdio = match Stdio::of_process() {
+        Ok(stdio) => stdio,
+        Err(error) => return failed(UNFIT, &error.to_string()),
+    };
     let (host, init) = control_pair().expect("a socket pair");
     let mut child = {
         let mut backend = if words.next_if(|word| word == "--backend").is_some() {
@@ -56,7 +62,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ended::Exchanged { index, errno }) => failed(125, &format!("exchanged: {index}: {errno:?}")),
         Ok(Ended::BackendFailed { status, diagnostics }) => failed(125, &format!("{status}: {diagnostics}")),
         Ok(Ended::Lost { status, diagnostics }) => failed(LOST, &format!("{status}: {diagnostics}")),
-        Err(error) => failed(SUPERVISION_FAILED, &format!("{error:?}")),
+        Err(error) => failed(SUPERVISION_FAILED, &format!("{error}")),
     }
 }
 

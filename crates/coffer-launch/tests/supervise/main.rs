@@ -11,6 +11,7 @@
 )]
 
 mod by_hand;
+mod files;
 mod harness;
 mod host;
 mod isolation;
@@ -34,8 +35,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "host") {
         return ExitCode::from(host::run(words.skip(1)));
     }
-    let tests = [pipes::TESTS, terminal::TESTS, jobs::TESTS, isolation::TESTS, verify::TESTS, by_hand::TESTS]
-        .concat();
+    let groups = [pipes::TESTS, files::TESTS, terminal::TESTS, jobs::TESTS];
+    let tests = [groups.concat(), [isolation::TESTS, verify::TESTS, by_hand::TESTS].concat()].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             if coffer_testkit::require::bwrap().is_some() {
