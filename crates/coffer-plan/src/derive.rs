@@ -64,7 +64,10 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     home::project(&mut list);
     home::requests(&mut list, policy);
     home::denials(&mut list, policy);
-    if !list.has_folder_for(&policy.workdir) {
+    if policy.workdir != facts.project.start && !facts.exists(&policy.workdir) {
+        let (source_path, origin) = (policy.workdir.clone(), Origin::flag("--workdir"));
+        errors.push(PlanError::SourceMissing { source_path, origin });
+    } else if !list.has_folder_for(&policy.workdir) {
         errors.push(PlanError::WorkdirHidden { workdir: policy.workdir.clone() });
     }
     let environment = environment::derive(policy, facts, &identity, &signed_in, &list);

@@ -147,6 +147,9 @@ impl Inputs {
             .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
         templates.extend(self.system.path.iter().cloned());
         templates.extend(self.system.tool_config.iter().cloned());
+        if base.user.uid == 0 {
+            templates.extend(self.system.proc_hidden.iter().cloned());
+        }
         templates.extend(self.secrets.iter().map(|secret| secret.path.clone()));
         let mut paths = Vec::new();
         if let Some(state) = &self.agent.state
@@ -171,7 +174,7 @@ impl Inputs {
         if let Some(git) = &base.project.git {
             paths.extend([git.git_dir.clone(), git.common_dir.clone()]);
         }
-        paths.extend([base.project.path.clone(), base.coffer.clone()]);
+        paths.extend([base.project.path.clone(), base.coffer.clone(), workdir(flags, base)]);
         let own = &base.folders;
         paths.extend([&own.data, &own.runtime, &own.config].map(Clone::clone));
         paths.extend(own.config.parent().map(Utf8Path::to_owned));

@@ -27,17 +27,22 @@ pub(super) fn secrets(plan: &Plan, policy: &Policy) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
         let Some((source, _)) = shown(mount) else { continue };
-        for secret in policy.secrets.iter().filter(|secret| secret.is_exposed_by(source)) {
-            let granted = policy.expose.iter().any(|granted| is_within(&secret.path, &granted.value));
-            if !granted && !hidden_later(plan, at, mount, source, secret) {
-                errors.push(PlanError::Secret {
-                    source_path: source.to_owned(),
-                    secret: secret.path.clone(),
-                    reason: secret.reason.clone(),
-                    origin: mount.origin.clone(),
-                });
-            }
-        }
+        let granted =
+            |secret: &&Secret| policy.expose.iter().any(|granted| is_within(&secret.path, &granted.value));
+        let exposed = policy.secrets.iter().filter(|secret| secret.is_exposed_by(source));
+        let mut exposed =
+            exposed.filter(|secret| !granted(secret) && !hidden_later(plan, at, mount, source, secret));
+        let Some(first) = exposed.next() else { continue };
+        let reason = match exposed.count() {
+            0 => first.reason.clone(),
+            more => format!("{}, and {more} more secret paths", first.reason),
+        };
+        errors.push(PlanError::Secret {
+            source_path: source.to_owned(),
+            secret: first.path.clone(),
+            reason,
+            origin: mount.origin.clone(),
+        });
     }
     errors
 }

@@ -23,6 +23,13 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
     etc(list, policy, identity, &folders);
     let private = Origin::built_in("private");
     list.push(MountOp::Proc, "/proc", private.clone());
+    if list.facts.user.uid == 0 {
+        for path in policy.system.proc_hidden.iter().filter_map(|path| path.expand(list.facts)) {
+            if list.facts.exists(&path) {
+                list.push(MountOp::Mask { folder: false }, path, private.clone());
+            }
+        }
+    }
     list.push(MountOp::Dev, "/dev", private.clone());
     for (folder, mode) in [("/dev/shm", 0o1777), ("/tmp", 0o1777), ("/var/tmp", 0o1777), ("/run", 0o755)] {
         list.push(MountOp::Tmpfs { mode }, folder, private.clone());

@@ -66,7 +66,9 @@ fn warning(winner: &Present<'_>, others: &[Present<'_>]) -> Option<String> {
         (_, Some(second)) => {
             Some(format!("two credential headers will be sent: `{source}` and `{}`", second.rule.source))
         }
-        (Some(_), None) => Some(format!("`{source}` overrides the signed-in login; usage is billed to it")),
+        (Some(_), None) => {
+            Some(format!("`{source}` overrides the subscription login; usage is billed to it"))
+        }
         (None, None) => None,
     }
 }

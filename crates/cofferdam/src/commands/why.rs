@@ -10,7 +10,10 @@ use crate::prepare::prepare;
 use crate::printer::Printer;
 
 pub(crate) fn why(command: &WhyCommand, printer: &Printer) -> Result<u8, Failure> {
-    let prepared = prepare(&command.flags.layer(None), None)?;
+    let mut flags = command.flags.layer(None);
+    // What is asked about does not depend on the agent's program, so that need not be there.
+    flags.command = flags.command.or_else(|| Some(vec!["true".to_owned()]));
+    let prepared = prepare(&flags, None)?;
     let (plan, subject) = (&prepared.plan, command.subject.as_str());
     let answer = match command.kind {
         Subject::Path => {
