@@ -13,7 +13,7 @@ x_try() {
     need_command bwrap bubblewrap
     need_tool claude-native
     provide
-    say "building (about two minutes the first time)"
+    [ -x "$(built coffer debug)" ] || say "building; this takes some minutes the first time"
     cargo build --quiet --locked -p cofferdam
     PATH=$(tool_bin claude-native):$PATH "$(built coffer debug)" try "$@"
 }
