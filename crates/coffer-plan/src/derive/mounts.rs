@@ -157,6 +157,14 @@ impl<'a> MountList<'a> {
                 self.push(MountOp::Mask { folder: place.folder }, place.target, origin.clone());
             }
         }
+        // A file made for the run may stand where the host's would: `/etc/hosts`, for one.
+        let made =
+            |mount: &&Mount| matches!(mount.op, MountOp::File { .. }) && is_within(&mount.target, path);
+        let made: Vec<Utf8PathBuf> =
+            self.mounts.iter().filter(made).map(|mount| mount.target.clone()).collect();
+        for target in made {
+            self.push(MountOp::Mask { folder: false }, target, origin.clone());
+        }
     }
 
     /// Every place inside at which a bind shows the host path or something below it. Our own init is

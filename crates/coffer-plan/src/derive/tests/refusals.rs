@@ -71,7 +71,8 @@ fn places() -> Vec<Case> {
     let home = |home: Option<&str>| Machine::ada().with(|facts| facts.user.home = home.map(Into::into));
     let project = |path: &str| Machine::ada().with(|facts| facts.project.path = path.into());
     let of_another = Machine::root().with(|facts| facts.project.uid = 1000);
-    let workdir = says(|f| f.workdir = Some("/home/ada/Documents".into()));
+    let workdir =
+        says(|f| f.workdir = Some("/home/ada/Documents".into())).has("/home/ada/Documents", PathKind::Folder);
     vec![
         (home(None), "NoHome", "home", "no home folder"),
         (home(Some("/")), "HomeIsRoot", "home", "`/`"),

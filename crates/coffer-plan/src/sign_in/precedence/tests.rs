@@ -54,7 +54,7 @@ fn of_every_pair_the_earlier_wins() {
 fn pairs_that_surprise_have_a_warning() {
     let agent = claude();
     let overrides =
-        |name: &str| Some(format!("`{name}` overrides the signed-in login; usage is billed to it"));
+        |name: &str| Some(format!("`{name}` overrides the subscription login; usage is billed to it"));
     let two =
         |one: &str, other: &str| Some(format!("two credential headers will be sent: `{one}` and `{other}`"));
     let (token, key, helper, setup) =
