@@ -149,6 +149,7 @@ impl RunError {
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
             Self::Resolve { .. } | Self::ZeroByte => "reference",
             Self::StartBackend { .. } => "backend-start",
+            Self::Supervise(SuperviseError::Unfit { .. }) => "stdio",
             Self::Supervise(_) => "supervise",
             Self::Remove { .. } => "clean-up",
             Self::Both { run, .. } => run.code(),
