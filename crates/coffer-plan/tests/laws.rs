@@ -282,14 +282,12 @@ fn places(plans: &[&CheckedPlan]) -> Vec<Utf8PathBuf> {
 /// Whether `after` shows no more than `before` at a place.
 fn no_more(before: &Seen, after: &Seen) -> bool {
     match (before, after) {
-        (_, Seen::Nothing) => true,
+        // What is private holds nothing of the host.
+        (_, Seen::Nothing | Seen::Private) => true,
         (Seen::Host { path, writable }, Seen::Host { path: shown, writable: now }) => {
             path == shown && (*writable || !*now)
         }
-        (Seen::Nothing, _) => false,
-        // A private place of another kind holds nothing of the host either.
-        (_, Seen::Private) => true,
-        (Seen::Private, Seen::Host { .. }) => false,
+        (Seen::Nothing | Seen::Private, Seen::Host { .. }) => false,
     }
 }
 

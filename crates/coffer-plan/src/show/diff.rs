@@ -184,9 +184,9 @@ fn at(plan: &Value, place: &str) -> Place {
     Place { rank, from, by_flag: is_flag(mount) }
 }
 
-/// How much a mount gives (nothing: hidden; reading; writing), from where, and that in words.
+/// How much a mount gives of the host (nothing, reading, writing), from where, and what it is in words.
 fn mount_grant(mount: &Value) -> (u8, &str, String) {
-    let op = text(mount, "op");
+    let (op, reference) = (text(mount, "op"), text(mount, "ref"));
     match op {
         "mask" => (0, "", "hidden".to_owned()),
         "bind" => {
@@ -199,6 +199,8 @@ fn mount_grant(mount: &Value) -> (u8, &str, String) {
                 path => (rank, path, format!("{access} {path}")),
             }
         }
-        _ => (1, "", op.to_owned()),
+        // Made of public text, or empty: there is nothing of the host in it.
+        _ if reference.is_empty() => (0, "", op.to_owned()),
+        _ => (1, reference, format!("{op} {reference}")),
     }
 }

@@ -71,8 +71,8 @@ fn places() -> Vec<Case> {
     let home = |home: Option<&str>| Machine::ada().with(|facts| facts.user.home = home.map(Into::into));
     let project = |path: &str| Machine::ada().with(|facts| facts.project.path = path.into());
     let of_another = Machine::root().with(|facts| facts.project.uid = 1000);
-    let workdir =
-        says(|f| f.workdir = Some("/home/ada/Documents".into())).has("/home/ada/Documents", PathKind::Folder);
+    let absent = says(|f| f.workdir = Some("/home/ada/Documents".into()));
+    let workdir = absent.clone().has("/home/ada/Documents", PathKind::Folder);
     vec![
         (home(None), "NoHome", "home", "no home folder"),
         (home(Some("/")), "HomeIsRoot", "home", "`/`"),
@@ -81,6 +81,7 @@ fn places() -> Vec<Case> {
         (project("/home"), "ProjectTooWide", "project-too-wide", "contains your home"),
         (project("/usr"), "ProjectTooWide", "project-too-wide", "folder of the system"),
         (of_another, "ProjectOfAnother", "project-owner", "belongs to uid 1000"),
+        (absent, "SourceMissing", "source-missing", "flag --workdir"),
         (workdir, "WorkdirHidden", "workdir", "`/home/ada/Documents` is not shown"),
     ]
 }

@@ -115,3 +115,12 @@ fn a_given_command_needs_no_agent() {
     assert_eq!(plan.command.argv, ["make", "test"]);
     assert_eq!(plan.command.origin.name, "--");
 }
+
+/// Root's own files of `/proc` are root's inside, too: the agent's uid is the host's root there.
+#[test]
+fn roots_files_of_proc_are_hidden_from_roots_agent() {
+    let with_kcore = |machine: Machine| machine.has("/proc/kcore", PathKind::File).plan();
+    let plan = with_kcore(Machine::root());
+    assert!(matches!(mounts_on(&plan, "/proc/kcore")[0].op, MountOp::Mask { folder: false }));
+    assert!(mounts_on(&with_kcore(Machine::ada()), "/proc/kcore").is_empty());
+}

@@ -124,6 +124,26 @@ fn a_weaker_sandbox_has_grown() {
     }
 }
 
+/// What the sandbox makes of public text gives nothing of the host.
+#[test]
+fn what_is_made_is_no_growth() {
+    let hidden = says("hide = ['/etc/hosts']");
+    let offline = hidden.clone().project("network = 'none'", false);
+    assert!(!between(&hidden, &offline).grown);
+    // The user's own settings do.
+    let settings = ada().with(|facts| {
+        facts.settings.push(crate::facts::SettingsFact {
+            file: "/home/ada/.claude/settings.json".into(),
+            scope: crate::facts::SettingsScope::User,
+            sha256: "00".to_owned(),
+            broken: None,
+            env: std::collections::BTreeMap::new(),
+            redirects: Vec::new(),
+        });
+    });
+    assert!(between(&ada(), &settings).grown);
+}
+
 #[test]
 fn times_inodes_and_arguments_are_no_difference() {
     let others = [
