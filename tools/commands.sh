@@ -38,6 +38,7 @@ isolate() {
 need_for_tests() {
     need_linker
     need_command bwrap bubblewrap
+    need_command curl curl
     need_command tmux tmux
     need_command ip iproute2
     need_command setpriv util-linux
