@@ -68,12 +68,12 @@ x_test() {
     need_for_tests
     provide
     node_is_new_enough || PATH=$(tool_bin agent2):$PATH
-    export COFFER_TEST_CLAUDE_NATIVE COFFER_TEST_CLAUDE_JS COFFER_TEST_AGENT2 COFFER_TEST_NODE COFFER_TEST_USER
+    export COFFER_TEST_CLAUDE_NATIVE COFFER_TEST_CLAUDE_JS COFFER_TEST_AGENT2 COFFER_TEST_NODE
     COFFER_TEST_CLAUDE_NATIVE=$(tool_path claude-native)
     COFFER_TEST_CLAUDE_JS=$(tool_path claude-js)
     COFFER_TEST_AGENT2=$(tool_path agent2)
     COFFER_TEST_NODE=$(command -v node)
-    COFFER_TEST_USER=$TEST_USER
+    if [ "$(id -u)" -eq 0 ]; then export COFFER_TEST_USER=$TEST_USER; fi
     PATH=$PATH:$(tool_bin nextest)
     isolate
     local profile=default outcome=0
