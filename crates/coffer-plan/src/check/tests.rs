@@ -1,5 +1,8 @@
 //! Each law alone, over handmade lists of mounts.
 
+use camino::Utf8Path;
+use proptest::prelude::*;
+
 use super::check;
 use crate::facts::{PathKind, SettingsFact, SettingsScope};
 use crate::fixture::Machine;
@@ -295,5 +298,57 @@ fn every_broken_law_is_told() {
     let found = codes(&ada, vec![ro("/home/ada/.ssh", "/proc/x"), rw("/usr/local/bin", "/a"), tmpfs("/a")]);
     for code in ["secret-path", "reserved-target", "host-executable", "duplicate-target"] {
         assert!(found.contains(&code), "{code} in {found:?}");
+    }
+}
+
+/// Operations on a few places that lie in and around each other.
+fn operations() -> impl Strategy<Value = Vec<Mount>> {
+    let place = "(/[ab]){1,3}";
+    let operation = (place, place, 0..6_usize).prop_map(|(source, target, kind)| match kind {
+        0 => ro(&source, &target),
+        1 => rw(&source, &target),
+        2 => mask(&target),
+        3 => tmpfs(&target),
+        4 => file(&target),
+        _ => mount(MountOp::Symlink { source }, &target),
+    });
+    prop::collection::vec(operation, 1..12)
+}
+
+/// Some plan around the operations.
+static PLAN: std::sync::LazyLock<Plan> = std::sync::LazyLock::new(|| Machine::ada().derived().unwrap());
+
+/// What decides at a place: the last operation on or around it.
+fn deciding<'a>(mounts: &'a [Mount], place: &Utf8Path) -> Option<&'a Mount> {
+    mounts.iter().rev().find(|mount| place.starts_with(&mount.target))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// A list that the check lets pass shows at every place what its last operation there says, and no
+    /// later operation opens, covers or widens an earlier one: it only adds below, or takes away.
+    #[test]
+    fn a_later_operation_never_widens_an_earlier_denial(mounts in operations()) {
+        let mut plan = Plan { mounts: Vec::new(), ..PLAN.clone() };
+        for operation in mounts {
+            plan.mounts.push(operation);
+            if !super::order::check(&plan).is_empty() {
+                plan.mounts.pop();
+            }
+        }
+        for (at, denied) in plan.mounts.iter().enumerate() {
+            for other in &plan.mounts[at + 1..] {
+                let place = &other.target;
+                if matches!(denied.op, MountOp::Mask { .. }) && place.starts_with(&denied.target) {
+                    let shown = deciding(&plan.mounts, place).map(|mount| &mount.op);
+                    prop_assert!(matches!(shown, Some(MountOp::Mask { .. })), "{} is opened", place);
+                }
+                let read_only = matches!(denied.op, MountOp::Bind { access: Access::Ro, .. });
+                if read_only && denied.target.starts_with(place) {
+                    prop_assert!(matches!(other.op, MountOp::Mask { .. }), "{} is covered", denied.target);
+                }
+            }
+        }
     }
 }
