@@ -21,14 +21,14 @@ pub enum OriginLayer {
     BuiltIn,
     /// The agent's data file.
     Agent,
-    /// A profile, built-in or the user's.
-    Profile,
     /// The user's config file.
     UserFile,
-    /// The user's choice for this project.
-    PerProject,
+    /// A profile, built-in or the user's.
+    Profile,
     /// The project's own file; it can only tighten.
     ProjectFile,
+    /// The user's choice for this project.
+    PerProject,
     /// The command line.
     Flag,
 }

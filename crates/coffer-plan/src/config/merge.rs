@@ -175,8 +175,9 @@ fn extend<T: Clone>(list: &mut Vec<Decided<T>>, more: &[T], origin: &Origin) {
     list.extend(more.iter().map(|value| Decided::new(value.clone(), origin.clone())));
 }
 
-/// Merges the layers in the order built-in, user's file, project's file, per-project choices, profiles,
-/// flags.
+/// Merges the layers in the order built-in, user's file, configured profiles, project's file, per-project
+/// choices, profiles named by flags, flags. So a project's tightening is undone by nothing but the user's
+/// choice for that project or a flag.
 ///
 /// # Errors
 /// When a layer names a profile that does not exist.
@@ -184,46 +185,65 @@ pub fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
     let mut merged = Merged::built_in();
     let user = &layers.user;
     merged.apply(&user.settings, |key| Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path)));
-    let mut profiles = Decided::new(vec!["toolchains".to_owned()], Origin::built_in("default"));
-    if let Some(names) = &user.settings.profiles {
-        profiles = Decided::new(
-            names.clone(),
-            Origin::new(OriginLayer::UserFile, format!("{}: profiles", user.path)),
-        );
+    let configured = configured_profiles(layers);
+    for name in &configured.value {
+        apply_profile(&mut merged, layers, name, &configured.origin)?;
     }
     if let Some((path, file, trusted)) = &layers.project {
         let origin = |key: &str| Origin::new(OriginLayer::ProjectFile, format!("{path}: {key}"));
         if *trusted {
             merged.apply(&file.settings, origin);
-            if let Some(names) = &file.settings.profiles {
-                profiles = Decided::new(names.clone(), origin("profiles"));
-            }
         } else {
             merged.tighten(&file.settings, origin);
         }
     }
     if let Some(chosen) = user.projects.get(layers.project_path.as_str()) {
-        let origin = |key: &str| Origin::new(OriginLayer::PerProject, key);
-        merged.apply(chosen, origin);
-        if let Some(names) = &chosen.profiles {
-            profiles = Decided::new(names.clone(), origin("profiles"));
-        }
+        merged.apply(chosen, |key| Origin::new(OriginLayer::PerProject, key));
     }
-    let added = layers.flags.profiles.iter().map(|name| (name, Origin::flag("--profile")));
-    for (name, asked_by) in profiles.value.iter().map(|name| (name, profiles.origin.clone())).chain(added) {
-        let settings =
-            user.profiles.get(name).or_else(|| layers.built_in_profiles.get(name)).ok_or_else(|| {
-                let known = user.profiles.keys().chain(layers.built_in_profiles.keys()).map(String::as_str);
-                ConfigError::UnknownProfile {
-                    name: name.clone(),
-                    origin: asked_by,
-                    nearest: nearest(name, known),
-                }
-            })?;
-        merged.apply(settings, |_| Origin::new(OriginLayer::Profile, name));
+    for name in &layers.flags.profiles {
+        apply_profile(&mut merged, layers, name, &Origin::flag("--profile"))?;
     }
     merged.apply(&layers.flags.settings, |key| Origin::flag(flag_name(key)));
     Ok(merged)
+}
+
+/// The profiles that files name; the strongest file's list counts.
+fn configured_profiles(layers: &Layers) -> Decided<Vec<String>> {
+    let user = &layers.user;
+    let chosen = user.projects.get(layers.project_path.as_str()).and_then(|chosen| {
+        Some((chosen.profiles.clone()?, Origin::new(OriginLayer::PerProject, "profiles")))
+    });
+    let project = layers.project.as_ref().filter(|(_, _, trusted)| *trusted).and_then(|(path, file, _)| {
+        let origin = Origin::new(OriginLayer::ProjectFile, format!("{path}: profiles"));
+        Some((file.settings.profiles.clone()?, origin))
+    });
+    let own = user
+        .settings
+        .profiles
+        .clone()
+        .map(|names| (names, Origin::new(OriginLayer::UserFile, format!("{}: profiles", user.path))));
+    let default = || (vec!["toolchains".to_owned()], Origin::built_in("default"));
+    let (names, origin) = chosen.or(project).or(own).unwrap_or_else(default);
+    Decided::new(names, origin)
+}
+
+fn apply_profile(
+    merged: &mut Merged,
+    layers: &Layers,
+    name: &str,
+    asked_by: &Origin,
+) -> Result<(), ConfigError> {
+    let own = &layers.user.profiles;
+    let Some(settings) = own.get(name).or_else(|| layers.built_in_profiles.get(name)) else {
+        let known = own.keys().chain(layers.built_in_profiles.keys()).map(String::as_str);
+        return Err(ConfigError::UnknownProfile {
+            name: name.to_owned(),
+            origin: asked_by.clone(),
+            nearest: nearest(name, known),
+        });
+    };
+    merged.apply(settings, |_| Origin::new(OriginLayer::Profile, name));
+    Ok(())
 }
 
 /// The flag that says what a config key says.

@@ -78,7 +78,7 @@ fn list<'a>(plan: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let mut out = BTreeMap::new();
     let mut grant = |key: String, rank: u8, from: &str, shown: &str, decided: &Value| {
-        let counts = !key.starts_with("mount ") && !is_flag(decided);
+        let counts = !key.starts_with("mount ") && !is_no_news(decided);
         out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned(), counts });
     };
     for entry in list(plan, "environment") {
@@ -156,9 +156,10 @@ fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
     grew.any(|(old, new)| !new.by_flag && (new.rank > old.rank || (new.from != "" && new.from != old.from)))
 }
 
-/// Whether a flag decided it.
-fn is_flag(decided: &Value) -> bool {
-    decided.get("origin").is_some_and(|origin| text(origin, "layer") == "flag")
+/// Whether a flag decided it, or it is a file of the system that every sandbox may show.
+fn is_no_news(decided: &Value) -> bool {
+    let origin = decided.get("origin").unwrap_or(&Value::Null);
+    text(origin, "layer") == "flag" || text(origin, "name") == "etc allowlist"
 }
 
 /// What a place shows.
@@ -181,7 +182,7 @@ fn at(plan: &Value, place: &str) -> Place {
         Ok(below) if !from.is_empty() && below != "" => Utf8Path::new(from).join(below),
         Ok(_) | Err(_) => from.into(),
     };
-    Place { rank, from, by_flag: is_flag(mount) }
+    Place { rank, from, by_flag: is_no_news(mount) }
 }
 
 /// How much a mount gives of the host (nothing, reading, writing), from where, and what it is in words.

@@ -63,7 +63,7 @@ fn lists_grow_from_the_weakest_layer_to_the_strongest() {
     let merged = machine.merged();
     let hidden: Vec<_> = merged.hide.iter().map(|path| (path.value.0.as_str(), path.origin.layer)).collect();
     use OriginLayer::{Flag, PerProject, Profile, ProjectFile, UserFile};
-    assert_eq!(hidden, [("a", UserFile), ("p", ProjectFile), ("b", PerProject), ("c", Profile), ("d", Flag)]);
+    assert_eq!(hidden, [("a", UserFile), ("c", Profile), ("p", ProjectFile), ("b", PerProject), ("d", Flag)]);
     assert_eq!(merged.readonly.len(), 1);
     let set: Vec<_> =
         merged.env_set.iter().map(|set| (set.value.0.as_str(), set.origin.to_string())).collect();
@@ -142,4 +142,13 @@ fn every_flag_is_called_as_it_is_typed() {
     ];
     let names: Vec<&str> = origins.iter().map(|origin| origin.name.as_str()).collect();
     assert_eq!(names, ["--agent", "--auth", "--as-root-inside", "--env", "--mount"]);
+}
+
+#[test]
+fn a_configured_profile_does_not_undo_what_the_project_tightened() {
+    let config = "profiles = ['wide']\n[profile.wide]\nnetwork = 'full'\n";
+    let machine = || Machine::ada().config(config).project("network = 'none'", false);
+    assert_eq!(machine().merged().network.value, NetworkTier::None);
+    let named = machine().flags(|flags| flags.profiles.push("wide".to_owned()));
+    assert_eq!(named.merged().network.value, NetworkTier::Full);
 }
