@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
+use crate::path::is_within;
+
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +47,9 @@ struct Grant {
 
 /// Compares the plan of an earlier run with this one.
 pub fn difference(earlier: &Value, now: &Value) -> Difference {
+    if earlier == now {
+        return Difference::default();
+    }
     let (before, after) = (grants(earlier), grants(now));
     let mut out = Difference { grown: mounts_have_grown(earlier, now), ..Difference::default() };
     for (key, grant) in &after {
@@ -175,8 +180,9 @@ struct Place {
 
 /// What a place shows: the last operation on or around it.
 fn at(plan: &Value, place: &str) -> Place {
-    let covers = |mount: &&Value| Utf8Path::new(place).starts_with(text(mount, "target"));
-    let Some(mount) = list(plan, "mounts").filter(covers).last() else { return Place::default() };
+    let covers = |mount: &&Value| is_within(Utf8Path::new(place), Utf8Path::new(text(mount, "target")));
+    let covering = plan.get("mounts").and_then(Value::as_array).into_iter().flatten().rev().find(covers);
+    let Some(mount) = covering else { return Place::default() };
     let (rank, from, _) = mount_grant(mount);
     let from = match Utf8Path::new(place).strip_prefix(text(mount, "target")) {
         Ok(below) if !from.is_empty() && below != "" => Utf8Path::new(from).join(below),
