@@ -162,6 +162,21 @@ pub struct Mount {
     pub origin: Origin,
 }
 
+impl Mount {
+    /// What it binds and how; `None` for what is no bind.
+    pub fn bind(&self) -> Option<(&Source, Access)> {
+        match &self.op {
+            MountOp::Bind { source, access } => Some((source, *access)),
+            MountOp::Tmpfs { .. }
+            | MountOp::Proc
+            | MountOp::Dev
+            | MountOp::Symlink { .. }
+            | MountOp::Mask { .. }
+            | MountOp::File { .. } => None,
+        }
+    }
+}
+
 /// The kinds of mount operations. A feature is one more kind and one more case everywhere: no `match`
 /// on it has a `_` arm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -80,16 +80,10 @@ fn binds_by_descriptor(version: &str) -> bool {
 fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
     let mut out = Vec::new();
     for mount in &plan.mounts {
-        match &mount.op {
-            MountOp::Bind { source: Source::Own { path }, .. } => out.push(Preparation::Own(path.clone())),
-            MountOp::Bind { source: Source::Run { folder }, .. } => out.push(Preparation::Folder(*folder)),
-            MountOp::Bind { source: Source::Host { .. }, .. }
-            | MountOp::Tmpfs { .. }
-            | MountOp::Proc
-            | MountOp::Dev
-            | MountOp::Symlink { .. }
-            | MountOp::Mask { .. }
-            | MountOp::File { .. } => {}
+        match mount.bind() {
+            Some((Source::Own { path }, _)) => out.push(Preparation::Own(path.clone())),
+            Some((Source::Run { folder }, _)) => out.push(Preparation::Folder(*folder)),
+            Some((Source::Host { .. }, _)) | None => {}
         }
     }
     if let Some(content) = &plan.credential.reference

@@ -10,15 +10,9 @@ use crate::policy::{Policy, Secret};
 
 /// The host path that a mount shows, if it is one that the facts found.
 fn shown(mount: &Mount) -> Option<(&Utf8Path, Access)> {
-    match &mount.op {
-        MountOp::Bind { source: Source::Host { path, .. }, access } => Some((path, *access)),
-        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
-        | MountOp::Tmpfs { .. }
-        | MountOp::Proc
-        | MountOp::Dev
-        | MountOp::Symlink { .. }
-        | MountOp::Mask { .. }
-        | MountOp::File { .. } => None,
+    match mount.bind()? {
+        (Source::Host { path, .. }, access) => Some((path, access)),
+        (Source::Own { .. } | Source::Run { .. }, _) => None,
     }
 }
 

@@ -209,17 +209,9 @@ struct Place {
 
 /// The host path that a mount binds, with whether it is a folder, and how.
 fn host_bind(mount: &Mount) -> Option<(&Source, &Utf8Path, bool, Access)> {
-    match &mount.op {
-        MountOp::Bind { source: source @ Source::Host { path, folder, .. }, access } => {
-            Some((source, path, *folder, *access))
-        }
-        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
-        | MountOp::Tmpfs { .. }
-        | MountOp::Proc
-        | MountOp::Dev
-        | MountOp::Symlink { .. }
-        | MountOp::Mask { .. }
-        | MountOp::File { .. } => None,
+    match mount.bind()? {
+        (source @ Source::Host { path, folder, .. }, access) => Some((source, path, *folder, access)),
+        (Source::Own { .. } | Source::Run { .. }, _) => None,
     }
 }
 

@@ -24,15 +24,9 @@ pub(super) fn points(plan: &CheckedPlan) -> Vec<Preparation> {
 }
 
 fn writable(mount: &Mount) -> Option<(&Mount, &Source)> {
-    match &mount.op {
-        MountOp::Bind { source, access: Access::Rw } => Some((mount, source)),
-        MountOp::Bind { access: Access::Ro, .. }
-        | MountOp::Tmpfs { .. }
-        | MountOp::Proc
-        | MountOp::Dev
-        | MountOp::Symlink { .. }
-        | MountOp::Mask { .. }
-        | MountOp::File { .. } => None,
+    match mount.bind()? {
+        (source, Access::Rw) => Some((mount, source)),
+        (_, Access::Ro) => None,
     }
 }
 
