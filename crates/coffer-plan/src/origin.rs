@@ -33,7 +33,21 @@ pub enum OriginLayer {
     Flag,
 }
 
+/// Built-in origins of what every sandbox has in common, in the order in which they are shown.
+const COMMON: &[&str] = &["system", "etc allowlist", "private", "hidden in /proc", "made for the sandbox"];
+
 impl Origin {
+    /// The names of what every sandbox has in common.
+    pub fn common_groups() -> &'static [&'static str] {
+        COMMON
+    }
+
+    /// Which of these it is, if it is one: nobody but the product decides it, and no agent has a hand in it.
+    pub fn common_group(&self) -> Option<&'static str> {
+        let is_built_in = self.layer == OriginLayer::BuiltIn;
+        COMMON.iter().copied().find(|name| is_built_in && *name == self.name)
+    }
+
     /// A decision of `layer`, called `name` there.
     pub fn new(layer: OriginLayer, name: impl Into<String>) -> Self {
         Self { layer, name: name.into() }

@@ -26,7 +26,7 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
     if list.facts.user.uid == 0 {
         for path in policy.system.proc_hidden.iter().filter_map(|path| path.expand(list.facts)) {
             if list.facts.exists(&path) {
-                list.push(MountOp::Mask { folder: false }, path, private.clone());
+                list.push(MountOp::Mask { folder: false }, path, Origin::built_in("hidden in /proc"));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
-use crate::origin::OriginLayer;
+use crate::origin::Origin;
 use crate::plan::{
     Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Mount, MountOp, NetworkTier,
     Note, Plan, Source,
@@ -112,18 +112,16 @@ fn variable(entry: &EnvEntry, style: Style) -> String {
 
 /// One line a mount; what every sandbox has in common is counted on one line each.
 fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: Style) {
-    let is_common =
-        |mount: &&Mount| mount.origin.layer == OriginLayer::BuiltIn && common_group(mount).is_some();
-    for group in ["system", "etc allowlist", "private", "made for the sandbox"] {
-        let members: Vec<&Mount> =
-            mounts.iter().filter(is_common).filter(|mount| common_group(mount) == Some(group)).collect();
-        if members.is_empty() {
+    for group in Origin::common_groups() {
+        let members = mounts.iter().filter(|mount| mount.origin.common_group() == Some(group));
+        let targets: Vec<String> = members.map(|mount| printable(mount.target.as_str())).collect();
+        if targets.is_empty() {
             continue;
         }
-        let targets: Vec<String> = members.iter().map(|mount| printable(mount.target.as_str())).collect();
         let count = targets.len();
-        let line = match group {
+        let line = match *group {
             "private" => format!("--  empty and private: {}", targets.join(" ")),
+            "hidden in /proc" => format!("--  {count} {group}, which root's rights would open"),
             "etc allowlist" => {
                 format!("ro  {count} of /etc, from an allowlist (`coffer plan --json` names them)")
             }
@@ -131,15 +129,9 @@ fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: St
         };
         let _ = writeln!(out, "  {line}");
     }
-    for mount in mounts.iter().filter(|mount| !is_common(mount)) {
+    for mount in mounts.iter().filter(|mount| mount.origin.common_group().is_none()) {
         let _ = writeln!(out, "  {}", mount_line(mount, home, style));
     }
-}
-
-fn common_group(mount: &Mount) -> Option<&'static str> {
-    ["system", "etc allowlist", "private", "made for the sandbox"]
-        .into_iter()
-        .find(|group| *group == mount.origin.name)
 }
 
 fn mount_line(mount: &Mount, home: &Utf8Path, style: Style) -> String {

@@ -1,7 +1,6 @@
 //! What init looks at again before it starts the agent: bubblewrap binds by path, and an agent of another
 //! run can exchange a path for a link between our look at it and the bind.
 
-use coffer_plan::origin::{Origin, OriginLayer};
 use coffer_plan::path::is_within;
 use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
 
@@ -12,17 +11,11 @@ pub(super) fn demands(plan: &CheckedPlan) -> Vec<Word> {
     let mut out = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
         let is_covered = plan.mounts[at + 1..].iter().any(|later| is_within(&mount.target, &later.target));
-        if !is_covered && !is_systems(&mount.origin) {
+        if !is_covered && mount.origin.common_group().is_none() {
             out.extend(demand(mount));
         }
     }
     out
-}
-
-/// What lies in folders that only the system's administrator writes, or in no folder of the host.
-fn is_systems(origin: &Origin) -> bool {
-    let names = ["system", "etc allowlist", "private", "made for the sandbox"];
-    origin.layer == OriginLayer::BuiltIn && names.contains(&origin.name.as_str())
 }
 
 fn demand(mount: &Mount) -> Vec<Word> {
