@@ -34,6 +34,10 @@ pub(crate) fn settings(facts: &HostFacts, agent: &Agent, workdir: Option<&Utf8Pa
             let read = read_beneath(top, below.join(name).as_str(), MAX_BYTES);
             found.extend(fact(folder.join(name), SettingsScope::Project, read, redirects));
         }
+        for name in &agent.settings.project_env {
+            let read = read_beneath(top, below.join(name).as_str(), MAX_BYTES);
+            found.extend(variables(folder.join(name), read, redirects));
+        }
     }
     found
 }
@@ -55,20 +59,51 @@ pub(crate) fn wipe(value: &mut Value) {
     }
 }
 
-fn fact(
-    file: Utf8PathBuf,
-    scope: SettingsScope,
-    read: Result<Found, Unread>,
-    patterns: &[String],
-) -> Option<SettingsFact> {
-    let mut fact = SettingsFact {
+/// A file of variables in the project, as agents read it: `NAME=VALUE` lines, `export` before it or not.
+fn variables(file: Utf8PathBuf, read: Result<Found, Unread>, patterns: &[String]) -> Option<SettingsFact> {
+    let mut fact = empty(file, SettingsScope::Project);
+    match read {
+        Err(Unread::Missing) => return None,
+        Err(unread) => fact.broken = Some(unread.to_string()),
+        Ok(Found { content, .. }) => {
+            fact.sha256 = sha256(&content);
+            match std::str::from_utf8(&content) {
+                Ok(text) => {
+                    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+                    for (name, value) in lines.filter_map(|line| line.split_once('=')) {
+                        let name = name.trim().trim_start_matches("export ").trim();
+                        if fits(&format!("env.{name}"), patterns) {
+                            fact.redirects.push(format!("env.{name}"));
+                        }
+                        let value = value.trim().trim_matches(['"', '\'']);
+                        fact.env.insert(name.to_owned(), environment::fact(name, value.as_ref()));
+                    }
+                }
+                Err(_) => fact.broken = Some("not text".to_owned()),
+            }
+        }
+    }
+    Some(fact)
+}
+
+fn empty(file: Utf8PathBuf, scope: SettingsScope) -> SettingsFact {
+    SettingsFact {
         file,
         scope,
         sha256: String::new(),
         broken: None,
         env: BTreeMap::new(),
         redirects: Vec::new(),
-    };
+    }
+}
+
+fn fact(
+    file: Utf8PathBuf,
+    scope: SettingsScope,
+    read: Result<Found, Unread>,
+    patterns: &[String],
+) -> Option<SettingsFact> {
+    let mut fact = empty(file, scope);
     match read {
         Err(Unread::Missing) => return None,
         Err(unread) => fact.broken = Some(unread.to_string()),

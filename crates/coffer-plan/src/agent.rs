@@ -176,6 +176,9 @@ pub struct SettingsLayout {
     /// Files in the project, relative to it.
     #[serde(default)]
     pub project: Vec<String>,
+    /// Files of variables (`NAME=VALUE` lines) in the project that the agent reads by itself.
+    #[serde(default)]
+    pub project_env: Vec<String>,
     /// Dotted keys that redirect endpoints, proxies, certificates, tokens or helpers; `*` ends a prefix.
     #[serde(default)]
     pub redirects: Vec<String>,

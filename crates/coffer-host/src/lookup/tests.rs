@@ -32,6 +32,7 @@ pub(crate) fn agent() -> Agent {
         env: Default::default(),
         api_hosts: Vec::new(),
         settings: SettingsLayout {
+            project_env: Vec::new(),
             user: Some("settings.json".into()),
             project: vec![".agent/settings.json".into()],
             redirects: ["helper", "env.AGENT_*", "env.https_proxy"].map(str::to_owned).into(),

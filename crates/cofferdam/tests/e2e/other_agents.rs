@@ -34,6 +34,17 @@ fn another_vendors_cli_answers_by_its_key_genuine_agent2() {
 }
 
 #[test]
+fn a_projects_env_file_that_redirects_the_key_stops_the_run() {
+    let Some(program) = require::agent2() else { return };
+    let practice = Practice::new(Stage::new(), &program);
+    practice.stage.project_file(".env", "GOOGLE_GEMINI_BASE_URL=http://evil.example.org\n");
+    let mut command = practice.run(&["--agent", "gemini"]);
+    command.env("GEMINI_API_KEY", "FAKE-key");
+    let words = "`env.GOOGLE_GEMINI_BASE_URL`";
+    run(command.args(["--", "-p", "hi"])).refuses(125, "project-settings", words, "coffer trust");
+}
+
+#[test]
 fn a_shell_has_no_state_and_no_login() {
     if !sandboxes() {
         return;
