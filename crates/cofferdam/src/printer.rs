@@ -45,11 +45,14 @@ impl Printer {
         self.quiet
     }
 
-    /// For people who asked for more, on stderr.
-    pub(crate) fn detail(&self, text: &str) {
-        if self.verbose {
-            self.stderr(text);
-        }
+    /// For people, on stderr, however quiet: they asked for it, or have to decide.
+    pub(crate) fn insist(&self, text: &str) {
+        self.stderr(text);
+    }
+
+    /// Whether more is printed.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     /// A question to a person; whether they said yes. `None` when nobody is there.

@@ -158,7 +158,9 @@ fn weakenings(hardening: &Value) -> Vec<String> {
 fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
     let targets = list(earlier, "mounts").chain(list(now, "mounts")).map(|mount| text(mount, "target"));
     let mut grew = targets.map(|target| (at(earlier, target), at(now, target)));
-    grew.any(|(old, new)| !new.by_flag && (new.rank > old.rank || (new.from != "" && new.from != old.from)))
+    grew.any(|(old, new)| {
+        !new.is_no_news && (new.rank > old.rank || (new.from != "" && new.from != old.from))
+    })
 }
 
 /// Whether a flag decided it, or it is a file of the system that every sandbox may show.
@@ -174,8 +176,8 @@ struct Place {
     rank: u8,
     /// Which path of the host.
     from: Utf8PathBuf,
-    /// Whether a flag asked for it.
-    by_flag: bool,
+    /// Whether it is no growth, however much it shows.
+    is_no_news: bool,
 }
 
 /// What a place shows: the last operation on or around it.
@@ -188,7 +190,7 @@ fn at(plan: &Value, place: &str) -> Place {
         Ok(below) if !from.is_empty() && below != "" => Utf8Path::new(from).join(below),
         Ok(_) | Err(_) => from.into(),
     };
-    Place { rank, from, by_flag: is_no_news(mount) }
+    Place { rank, from, is_no_news: is_no_news(mount) }
 }
 
 /// How much a mount gives of the host (nothing, reading, writing), from where, and what it is in words.

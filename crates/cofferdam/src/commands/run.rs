@@ -20,7 +20,9 @@ pub(crate) fn run(flags: &RunFlags, printer: &Printer) -> Result<u8, Failure> {
     }
     let launch = lower(&prepared).map_err(of_run)?;
     consent(&prepared, flags.yes, printer).map_err(of_run)?;
-    printer.detail(&format!("Command\n  {}\n", launch.line(prepared.facts.coffer.as_str())));
+    if printer.is_verbose() {
+        printer.insist(&format!("Command\n  {}\n", launch.line(prepared.facts.coffer.as_str())));
+    }
     exec_launch::perform(&launch, &prepared.facts, printer).map_err(of_run)
 }
 
@@ -56,10 +58,12 @@ fn consent(prepared: &Prepared, yes: bool, printer: &Printer) -> Result<(), Erro
     let agreed = store::plan(facts, agent, Remembered::Agreed)?.map(|agreed| difference(&agreed, &now));
     let more = agreed.as_ref().is_none_or(|change| change.grown);
     if let Some(change) = agreed.filter(|change| change.grown) {
-        if shown || !yes {
+        if yes && shown {
             printer.tell(&grown(&change));
         }
         if !yes {
+            // Also when quiet: nobody can answer a question about nothing.
+            printer.insist(&grown(&change));
             match printer.ask("go on?") {
                 Some(true) => {}
                 Some(false) => return Err(Error::NeedsPerson("the plan was not agreed to")),

@@ -210,3 +210,18 @@ fn a_shell_inside_is_like_a_shell() {
     person.sees(&["back-2"]);
     assert_eq!(person.waits().0.code(), Some(7));
 }
+
+#[test]
+fn quiet_still_says_what_it_stops_for() {
+    if !sandboxes() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.inside(&["--network", "none"], "true").ends_with(0);
+    // Not a flag's word: the tier falls back to the wider default, and nobody is here to be asked.
+    let mut command = stage.coffer(["--quiet", "run", "--", "true"]);
+    command.stdin(std::process::Stdio::null());
+    let ran = run(command);
+    ran.refuses(125, "needs-person", "nobody is here", "--yes");
+    assert!(ran.stderr.contains("network none -> full"), "{}", ran.stderr);
+}
