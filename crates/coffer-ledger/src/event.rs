@@ -1,0 +1,113 @@
+//! What is written down. A variant's name and fields are a format that others read: they may grow, and
+//! never change.
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+/// How a refresh ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The genuine client refreshed.
+    Ok,
+    /// Somebody else had refreshed.
+    Adopted,
+    /// It may work later.
+    Transient,
+    /// The login is revoked, expired, or its token was used elsewhere.
+    Permanent,
+}
+
+/// Something that happened. Fingerprints are `sha256:` and twelve hex digits of a refresh token's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A sandbox started.
+    RunStarted {
+        /// The run's id.
+        run: String,
+        /// Which agent.
+        agent: String,
+        /// In which project.
+        project: Utf8PathBuf,
+        /// Whose login.
+        account: String,
+        /// Which auth mode.
+        auth: String,
+    },
+    /// A sandbox ended.
+    RunEnded {
+        /// The run's id.
+        run: String,
+        /// The agent's exit code, or 128 and the signal.
+        code: i32,
+    },
+    /// A live run got a newer access token.
+    LeasePublished {
+        /// The run's id.
+        run: String,
+        /// Whose login.
+        account: String,
+        /// When the token ends, Unix ms.
+        expires_at_ms: Option<i64>,
+    },
+    /// The genuine client was started to refresh.
+    RefreshStarted {
+        /// Whose login.
+        account: String,
+        /// The token that is to be spent.
+        fingerprint: Option<String>,
+    },
+    /// A refresh ended.
+    RefreshEnded {
+        /// Whose login.
+        account: String,
+        /// How.
+        outcome: Outcome,
+        /// The token before.
+        before: Option<String>,
+        /// The token after.
+        after: Option<String>,
+        /// Why it was not refreshed, in words.
+        error: Option<String>,
+    },
+    /// A lock of the agent's own client, whose owner was proven dead, was removed.
+    LockSwept {
+        /// The lock.
+        path: Utf8PathBuf,
+        /// How its owner is known to be dead.
+        proof: String,
+    },
+    /// A login became an account's.
+    LoginAdopted {
+        /// Whose.
+        account: String,
+        /// From where: `sign_in`, `import`, `run`, `restore`.
+        from: String,
+        /// Its refresh token.
+        fingerprint: Option<String>,
+    },
+    /// An account was added, removed, renamed or chosen.
+    AccountChanged {
+        /// Its name.
+        account: String,
+        /// `added`, `removed`, `renamed`, `chosen`.
+        change: String,
+        /// The new name, or the project.
+        to: Option<String>,
+    },
+    /// A sealed copy of a login was made or put back.
+    Backup {
+        /// Whose.
+        account: String,
+        /// `sealed`, `restored`, `pruned`.
+        change: String,
+        /// Which one.
+        copy: String,
+    },
+    /// A crash had left half a line, which was taken away: nobody had been told that it was written.
+    Recovered {
+        /// How much.
+        bytes: u64,
+    },
+}
