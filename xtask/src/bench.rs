@@ -7,6 +7,7 @@ mod page;
 mod plan;
 mod rounds;
 mod sandbox;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ pub(crate) struct Limits {
     run_to_hand_ratio: f64,
     peak_mib: f64,
     plan_ms: f64,
+    verify_per_second: f64,
     init_ms: f64,
     binary_mib: f64,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Figures {
     peak_mib: f64,
     peak_with_helpers_mib: f64,
     plan_ms: f64,
+    verify_per_second: f64,
     init_ms: f64,
     binary_mib: f64,
 }
@@ -90,6 +93,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Error> {
         peak_mib: median(&peaks.iter().map(|peak| peak.own_mib).collect::<Vec<_>>()),
         peak_with_helpers_mib: median(&peaks.iter().map(|peak| peak.with_helpers_mib).collect::<Vec<_>>()),
         plan_ms: plan::milliseconds(&sandbox, arguments.rounds)?,
+        verify_per_second: verify::per_second(arguments.rounds),
         init_ms: init::milliseconds(&sandbox, arguments.rounds)?,
         binary_mib: machine::size_mib(&arguments.coffer)?,
     })

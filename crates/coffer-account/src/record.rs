@@ -2,6 +2,8 @@
 
 use camino::Utf8PathBuf;
 use coffer_plan::agent::CredentialKind;
+pub use coffer_plan::sign_in::verify::RefusedBecause;
+use coffer_plan::sign_in::verify::RefusedBefore;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::AccountName;
@@ -57,18 +59,6 @@ pub struct LoginMarker {
     pub gid: u32,
 }
 
-/// Why a refresh token will not be tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusedBecause {
-    /// The server said that the login was revoked.
-    Revoked,
-    /// The login itself came to its end.
-    Expired,
-    /// The token had been used elsewhere.
-    Reused,
-}
-
 /// A refusal for good, remembered for one snapshot of the login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,4 +69,11 @@ pub struct Refused {
     pub because: RefusedBecause,
     /// When, Unix ms.
     pub at_ms: i64,
+}
+
+impl Refused {
+    /// As the verdict asks for it.
+    pub fn seen(&self) -> RefusedBefore<'_> {
+        RefusedBefore { fingerprint: &self.fingerprint, because: self.because }
+    }
 }

@@ -1,5 +1,6 @@
 //! The agent's login file: where it is, by which rule, and its shape without any token.
 
+use camino::Utf8Path;
 use coffer_plan::agent::{Agent, LoginFormat};
 use coffer_plan::facts::{HostFacts, LoginFact};
 use coffer_plan::path::PathTemplate;
@@ -16,9 +17,21 @@ pub(crate) fn login(facts: &HostFacts, agent: &Agent) -> Option<LoginFact> {
     let (folder, found_by) =
         layout.folders.iter().find_map(|template| Some((template.expand(facts)?, rule(template, facts))))?;
     let file = folder.join(&layout.file);
-    let (shape, uid_mode) = match read_file(&file, MAX_LOGIN_BYTES) {
+    let Looked { shape, uid_mode, leads_out } = look(layout.format, &file);
+    Some(LoginFact { folder, file, found_by, shape, uid_mode, leads_out })
+}
+
+/// What is seen of one login file.
+struct Looked {
+    shape: LoginShape,
+    uid_mode: Option<(u32, u32)>,
+    leads_out: bool,
+}
+
+fn look(format: LoginFormat, file: &Utf8Path) -> Looked {
+    let (shape, uid_mode) = match read_file(file, MAX_LOGIN_BYTES) {
         Ok(Found { content, stat }) => {
-            let shape = match layout.format {
+            let shape = match format {
                 LoginFormat::ClaudeOauth => shape::read(&content),
             };
             (shape, Some((stat.st_uid, stat.st_mode & MODE_BITS)))
@@ -29,7 +42,21 @@ pub(crate) fn login(facts: &HostFacts, agent: &Agent) -> Option<LoginFact> {
             (LoginShape::Unreadable { error: unread.to_string() }, None)
         }
     };
-    Some(LoginFact { folder, file, found_by, shape, uid_mode })
+    // What cannot be read has an owner all the same.
+    let uid_mode = uid_mode.or_else(|| {
+        let stat = rustix::fs::stat(file.as_str()).ok()?;
+        Some((stat.st_uid, stat.st_mode & MODE_BITS))
+    });
+    Looked { shape, uid_mode, leads_out: leads_out(file) }
+}
+
+/// Whether a link takes the file out of its folder. The folder itself may be a link: it is the user's.
+fn leads_out(file: &Utf8Path) -> bool {
+    let is_link = rustix::fs::readlink(file.as_str(), Vec::new()).is_ok();
+    let parent = file.parent().and_then(|parent| parent.canonicalize_utf8().ok());
+    let inside =
+        file.canonicalize_utf8().ok().zip(parent).is_some_and(|(real, parent)| real.starts_with(parent));
+    is_link && !inside
 }
 
 /// The variable that a template took its folder from, or `default`.

@@ -84,6 +84,9 @@ pub struct LoginLayout {
     pub file: String,
     /// Where the agent looks for the folder, first that expands.
     pub folders: Vec<PathTemplate>,
+    /// Scopes without which the agent counts as signed out.
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// How a run gets a login folder of its own, by version; the last entry whose `since` is at most
     /// the agent's version counts.
     pub lease: Vec<LeaseRule>,

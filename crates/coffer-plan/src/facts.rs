@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::sign_in::shape::LoginShape;
+use crate::sign_in::verify::{Owned, Place};
 
 mod questions;
 pub use questions::Questions;
@@ -347,6 +348,17 @@ pub struct LoginFact {
     pub shape: LoginShape,
     /// Owner and permission bits when it is there.
     pub uid_mode: Option<(u32, u32)>,
+    /// Whether a link takes the file out of its folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leads_out: bool,
+}
+
+impl LoginFact {
+    /// Where it lies, as `uid` sees it. The folder is left to its owner: it is the agent's own.
+    pub fn place(&self, uid: u32) -> Place {
+        let file = self.uid_mode.map(|(uid, mode)| Owned { uid, mode });
+        Place { own_uid: uid, file, folder: None, leads_out: self.leads_out }
+    }
 }
 
 /// An MCP server in the agent's user configuration: name and kind, no arguments or variables.

@@ -1,5 +1,7 @@
-//! Signing in: what a login file looks like, and which credential the agent will use.
+//! Signing in: what a login file looks like, what that means, and which credential the
+//! agent will use.
 
 pub mod precedence;
 pub mod shape;
+pub mod verify;
 pub mod withhold;

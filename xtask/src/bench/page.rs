@@ -46,6 +46,7 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         peak_mib,
         peak_with_helpers_mib,
         plan_ms,
+        verify_per_second,
         init_ms,
         binary_mib,
     } = *figures;
@@ -53,6 +54,7 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         run_to_hand_ratio: most_ratio,
         peak_mib: most_peak,
         plan_ms: most_plan,
+        verify_per_second: least_verify,
         init_ms: most_init,
         binary_mib: most_binary,
     } = *limits;
@@ -64,6 +66,7 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         aimed("peak memory of `coffer`", peak_mib, most_peak, " MiB", 1),
         plain("peak memory with bubblewrap and init", format!("{peak_with_helpers_mib:.1} MiB")),
         aimed("facts to checked plan", plan_ms, most_plan, " ms", 3),
+        at_least("logins read and judged per second, one core", verify_per_second, least_verify),
         aimed("start of `coffer-init`", init_ms, most_init, " ms", 2),
         aimed("static binary", binary_mib, most_binary, " MiB", 1),
     ]
@@ -75,4 +78,8 @@ fn plain(what: &'static str, seen: String) -> Row {
 
 fn aimed(what: &'static str, seen: f64, most: f64, unit: &str, digits: usize) -> Row {
     Row { what, seen: format!("{seen:.digits$}{unit}"), aim: format!("≤ {most}{unit}"), over: seen > most }
+}
+
+fn at_least(what: &'static str, seen: f64, least: f64) -> Row {
+    Row { what, seen: format!("{seen:.0}"), aim: format!("≥ {least:.0}"), over: seen < least }
 }

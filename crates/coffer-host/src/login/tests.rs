@@ -60,6 +60,31 @@ fn nobody_can_have_a_login_without_a_folder() {
 }
 
 #[test]
+fn a_link_out_of_the_folder_is_told() {
+    let scratch = Scratch::new();
+    scratch.file("elsewhere/login.json", good());
+    scratch.link("home/.agent/login.json", scratch.path("elsewhere/login.json"));
+    assert!(of(&scratch).leads_out);
+    std::fs::remove_file(scratch.path("home/.agent/login.json")).unwrap();
+    // A link inside of it, and a folder that is a link itself, are the user's affair.
+    scratch.file("home/.agent/real.json", good());
+    scratch.link("home/.agent/login.json", "real.json");
+    assert!(!of(&scratch).leads_out);
+    std::fs::rename(scratch.path("home/.agent"), scratch.path("moved")).unwrap();
+    scratch.link("home/.agent", scratch.path("moved"));
+    assert!(!of(&scratch).leads_out);
+}
+
+#[test]
+fn what_cannot_be_read_has_an_owner() {
+    let scratch = Scratch::new();
+    mode(&scratch.file("home/.agent/login.json", good()), 0);
+    let fact = without_privileges(|| of(&scratch));
+    assert!(matches!(fact.shape, LoginShape::Unreadable { .. }));
+    assert_eq!(fact.uid_mode, Some((rustix::process::geteuid().as_raw(), 0)));
+}
+
+#[test]
 fn bad_files_are_told_apart() {
     let scratch = Scratch::new();
     let shape = || of(&scratch).shape;

@@ -26,6 +26,7 @@ pub(crate) fn agent() -> Agent {
             format: LoginFormat::ClaudeOauth,
             file: "login.json".into(),
             folders: templates(&["${XDG_LOGIN}", "${XDG_AGENT:-~/.agent}"]),
+            scopes: Vec::new(),
             lease: Vec::<LeaseRule>::new(),
         }),
         credentials: Vec::<CredentialRule>::new(),

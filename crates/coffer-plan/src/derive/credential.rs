@@ -13,8 +13,6 @@ use crate::sign_in::shape::{LoginDetails, LoginShape};
 
 /// A lease that ends sooner than this is refused: the CLI itself would refresh from here on.
 const MIN_LEFT_MS: i64 = 5 * 60 * 1000;
-/// Without this scope the CLI says that it is not logged in.
-const NEEDED_SCOPE: &str = "user:inference";
 
 /// What signing in adds to the plan.
 pub(super) struct SignedIn {
@@ -114,7 +112,7 @@ fn found(rule: &CredentialRule, facts: &HostFacts) -> Option<Found> {
             named.then_some(Found { words: "named in the settings", reference: None })
         }
         CredentialOrigin::Login => match facts.login.as_ref().map(|login| &login.shape) {
-            None | Some(LoginShape::Missing) => None,
+            None | Some(LoginShape::Missing | LoginShape::SignedOut) => None,
             Some(LoginShape::Unreadable { .. } | LoginShape::Unusable { .. } | LoginShape::Login(_)) => {
                 Some(Found { words: "signed in on the host", reference: None })
             }
@@ -160,13 +158,14 @@ fn usable(policy: &Policy, fact: &LoginFact, now_ms: i64) -> Result<(), PlanErro
     let unusable =
         |reason: String| PlanError::LoginUnusable { file: file.clone(), reason, agent: agent.clone() };
     let details: &LoginDetails = match &fact.shape {
-        LoginShape::Missing => return Err(unusable("there is none".to_owned())),
+        LoginShape::Missing | LoginShape::SignedOut => return Err(unusable("there is none".to_owned())),
         LoginShape::Unreadable { error } => return Err(unusable(error.clone())),
         LoginShape::Unusable { reason } => return Err(unusable(reason.clone())),
         LoginShape::Login(details) => details,
     };
-    if !details.scopes.iter().any(|scope| scope == NEEDED_SCOPE) {
-        return Err(unusable(format!("the scope `{NEEDED_SCOPE}` is missing")));
+    let demanded = policy.agent.login.iter().flat_map(|login| &login.scopes);
+    if let Some(scope) = demanded.into_iter().find(|scope| !details.scopes.contains(scope)) {
+        return Err(unusable(format!("the scope `{scope}` is missing")));
     }
     match details.expires_at_ms {
         Some(end) if end.saturating_sub(now_ms) < MIN_LEFT_MS => {

@@ -58,6 +58,20 @@ fn odd_files_are_no_login() {
     }
 }
 
+/// Signing out takes the login and leaves what MCP servers signed in to.
+#[test]
+fn a_file_with_other_things_in_it_is_signed_out() {
+    assert_eq!(read(br#"{"mcpOAuth":{"s":{"refreshToken":"FAKE"}}}"#), LoginShape::SignedOut);
+}
+
+#[test]
+fn only_the_clients_own_wipe_counts_as_wiped() {
+    assert!(read(br#"{"claudeAiOauth":{"accessToken":"","refreshToken":"","expiresAt":0}}"#).is_wiped());
+    for bytes in [&b""[..], b"{}", br#"{"mcpOAuth":{}}"#, br#"{"claudeAiOauth":{"accessToken":"x"}}"#] {
+        assert!(!read(bytes).is_wiped());
+    }
+}
+
 #[test]
 fn a_file_of_exactly_one_mebibyte_is_read() {
     let mut bytes = br#"{"claudeAiOauth":{"accessToken":"x"}}"#.to_vec();
