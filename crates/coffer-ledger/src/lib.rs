@@ -4,8 +4,17 @@
 //! later is found. Events hold names, times and fingerprints, and no secret.
 #![forbid(unsafe_code)]
 
+mod error;
 mod event;
 mod journal;
+mod line;
+mod place;
+mod read;
+mod verify;
 
+pub use error::LedgerError;
 pub use event::{Event, Outcome};
-pub use journal::{Entry, Ledger, LedgerError};
+pub use journal::Ledger;
+pub use line::{Entry, Line, MAX_LINE_BYTES};
+pub use read::{Entries, Filter, LastRefresh, Unread};
+pub use verify::{Broken, Verified, Why};

@@ -1,12 +1,14 @@
 //! The command line: what was said, nothing decided.
 
 mod flags;
+mod report;
 
 use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use flags::{DryRun, PlanFlags, RunFlags};
+pub use report::{LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub enum Command {
     Trust(TrustCommand),
     /// Run the genuine agent, signed in, in a sandbox, against a practice API on this machine
     Try(TryCommand),
+    /// The record of what was granted, refreshed, captured and changed
+    Ledger(LedgerCommand),
     /// Print the version
     Version(VersionCommand),
     /// Start a launch that `run --dry-run=command` printed

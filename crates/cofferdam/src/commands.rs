@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod exec_launch;
+mod ledger;
 mod plan;
 mod practice;
 mod run;
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Why(command) => why::why(&command, printer),
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
+        Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }

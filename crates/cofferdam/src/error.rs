@@ -124,6 +124,9 @@ pub(crate) enum Error {
         /// The command to get it.
         install: String,
     },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] coffer_ledger::LedgerError),
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -190,6 +193,7 @@ impl Error {
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
             Self::Practice(_) => "practice",
+            Self::Ledger(_) => "ledger",
         }
     }
 
@@ -202,6 +206,7 @@ impl Error {
             Self::Data(error) => error.hint(),
             Self::Backend(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
+            Self::Ledger(error) => error.hint(),
             Self::BackendFailed { hint, .. } => hint.clone(),
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),

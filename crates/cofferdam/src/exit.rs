@@ -61,6 +61,7 @@ fn of(error: &Error) -> u8 {
         | Error::StoreBroken { .. }
         | Error::Json(_)
         | Error::Output(_)
+        | Error::Ledger(_)
         | Error::Practice(_) => NO,
     }
 }

@@ -7,12 +7,14 @@
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
+//! - `ledgers`: the record of what was done.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod configs;
 mod disks;
+mod ledgers;
 mod lifetimes;
 mod ordinary_user;
 mod other_agents;

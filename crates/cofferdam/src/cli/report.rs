@@ -1,0 +1,48 @@
+//! The commands that report.
+
+use clap::{Args, Subcommand};
+
+/// `coffer ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerCommand {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub verb: LedgerVerb,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// Print its entries
+    Show(LedgerShowCommand),
+    /// Follow the chain of hashes; exit with 1 where it breaks
+    Verify(LedgerVerifyCommand),
+}
+
+/// `coffer ledger show`.
+#[derive(Debug, Args)]
+pub struct LedgerShowCommand {
+    /// Only of this account
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Only of this run
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// Only from then on: `2h`, `3d`, a day or a time of RFC 3339 (both UTC unless they say otherwise)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only events with this word, for example `refresh_ended`
+    #[arg(long, value_name = "WORD")]
+    pub event: Vec<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `coffer ledger verify`.
+#[derive(Debug, Args)]
+pub struct LedgerVerifyCommand {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
