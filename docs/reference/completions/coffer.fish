@@ -36,6 +36,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the pl
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at what the project asks for, and trust exactly this content'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genuine agent, signed in, in a sandbox, against a practice API on this machine'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
@@ -118,6 +119,32 @@ complete -c coffer -n "__fish_coffer_using_subcommand try" -l keep -d 'Keep the 
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -f -a "show" -d 'Print its entries'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -f -a "verify" -d 'Follow the chain of hashes; exit with 1 where it breaks'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l account -d 'Only of this account' -r
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l run -d 'Only of this run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l since -d 'Only from then on: `2h`, `3d`, a day or a time of RFC 3339 (both UTC unless they say otherwise)' -r
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l event -d 'Only events with this word, for example `refresh_ended`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -160,6 +160,63 @@ never\:"Never"))' \
 '::prompt -- The prompt:_default' \
 && ret=0
 ;;
+(ledger)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__ledger_commands" \
+"*::: :->ledger" \
+&& ret=0
+
+    case $state in
+    (ledger)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-ledger-command-$line[1]:"
+        case $line[1] in
+            (show)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Only of this account]:NAME:_default' \
+'--run=[Only of this run]:ID:_default' \
+'--since=[Only from then on\: \`2h\`, \`3d\`, a day or a time of RFC 3339 (both UTC unless they say otherwise)]:WHEN:_default' \
+'*--event=[Only events with this word, for example \`refresh_ended\`]:WORD:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (version)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -201,6 +258,7 @@ _coffer_commands() {
 'why:Say which decision a path, a host or a variable rests on' \
 'trust:Look at what the project asks for, and trust exactly this content' \
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
+'ledger:The record of what was granted, refreshed, captured and changed' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
@@ -210,6 +268,24 @@ _coffer_commands() {
 _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
     _describe -t commands 'coffer exec-launch commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__ledger_commands] )) ||
+_coffer__subcmd__ledger_commands() {
+    local commands; commands=(
+'show:Print its entries' \
+'verify:Follow the chain of hashes; exit with 1 where it breaks' \
+    )
+    _describe -t commands 'coffer ledger commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__ledger__subcmd__show_commands] )) ||
+_coffer__subcmd__ledger__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer ledger show commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__ledger__subcmd__verify_commands] )) ||
+_coffer__subcmd__ledger__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer ledger verify commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__plan_commands] )) ||
 _coffer__subcmd__plan_commands() {
