@@ -8,6 +8,7 @@ mod text;
 
 use camino::Utf8PathBuf;
 use coffer_plan::plan::{Reference, RunFolder};
+use serde::{Deserialize, Serialize};
 
 pub use text::{ParseError, quote};
 
@@ -19,6 +20,8 @@ pub const VERB: &str = "exec-launch";
 pub struct Launch {
     /// Where folders of a run are made.
     pub(crate) runtime: Utf8PathBuf,
+    /// What is written down about the run while it lives.
+    pub(crate) about: Option<About>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.
@@ -27,6 +30,21 @@ pub struct Launch {
     pub(crate) options: Vec<Word>,
     /// What it runs inside: our init with its options, `--`, the command.
     pub(crate) inside: Vec<Word>,
+}
+
+/// What a run is about, for `status`, `ps` and `doctor`; no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Which agent.
+    pub agent: String,
+    /// In which project.
+    pub project: Utf8PathBuf,
+    /// Whose login.
+    pub account: String,
+    /// Which auth mode.
+    pub auth: String,
+    /// Which backend.
+    pub backend: String,
 }
 
 /// One word of a command line.

@@ -5,6 +5,7 @@ mod beneath;
 mod descriptors;
 mod error;
 mod folder;
+mod live;
 mod prepare;
 mod secret;
 mod seed;
@@ -23,6 +24,7 @@ use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
+pub use live::{LiveRun, live_runs};
 pub use secret::SecretBytes;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.
@@ -73,6 +75,9 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ran, RunError> {
 
 fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> Result<Ended, RunError> {
     let stdio = Stdio::of_process().map_err(RunError::Supervise)?;
+    if let Some(about) = &launch.about {
+        folders.note(about, None)?;
+    }
     for preparation in &launch.preparations {
         prepare::prepare(preparation, folders, resolve)?;
     }
@@ -99,6 +104,13 @@ fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> 
         .spawn()
         .map_err(|source| RunError::StartBackend { program: launch.program.clone(), source })?;
     drop(backend);
+    if let Some(about) = &launch.about
+        && let Err(error) = folders.note(about, Some(child.id()))
+    {
+        // Nobody supervises it yet, so it is ended here; what matters is the first error.
+        let _ = child.kill().and_then(|()| child.wait());
+        return Err(error);
+    }
     let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
     supervise(child, host, diagnostics.into(), &stdio).map_err(RunError::Supervise)
 }

@@ -13,6 +13,7 @@ mod system;
 mod tests;
 
 use camino::{Utf8Path, Utf8PathBuf};
+pub use credential::on_host;
 
 use crate::facts::HostFacts;
 use crate::origin::{Origin, OriginLayer};

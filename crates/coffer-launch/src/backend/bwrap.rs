@@ -8,11 +8,11 @@ mod verify;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
-    Access, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Source, StateSeed,
+    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Source, StateSeed,
 };
 
 use super::BackendError;
-use crate::launch::{HostPath, Launch, Place, Preparation, SeedContent, Word};
+use crate::launch::{About, HostPath, Launch, Place, Preparation, SeedContent, Word};
 pub use diagnosis::diagnose;
 
 /// First version that binds by descriptor (`--bind-fd`).
@@ -64,6 +64,13 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
     Ok(Launch {
         runtime: facts.folders.runtime.clone(),
+        about: Some(About {
+            agent: plan.command.agent.clone(),
+            project: facts.project.path.clone(),
+            account: plan.credential.account.clone(),
+            auth: plan.credential.mode.to_string(),
+            backend: BackendKind::Bwrap.to_string(),
+        }),
         preparations: lowering.preparations,
         program: tool.path.clone(),
         options: lowering.options,

@@ -3,7 +3,7 @@
 use coffer_plan::plan::{Reference, RunFolder};
 use proptest::prelude::*;
 
-use super::{HostPath, Launch, ParseError, Place, Preparation, SeedContent, Word, quote};
+use super::{About, HostPath, Launch, ParseError, Place, Preparation, SeedContent, Word, quote};
 
 /// Text that a command line may hold: everything but the zero byte.
 fn text() -> impl Strategy<Value = String> {
@@ -86,15 +86,23 @@ fn preparation() -> impl Strategy<Value = Preparation> {
 }
 
 fn launch() -> impl Strategy<Value = Launch> {
+    let about = (text(), path(), text()).prop_map(|(agent, project, account)| About {
+        agent,
+        project: project.into(),
+        account,
+        auth: "lease".to_owned(),
+        backend: "bwrap".to_owned(),
+    });
     let parts = (
-        path(),
+        (path(), prop::option::of(about)),
         prop::collection::vec(preparation(), 0..6),
         path(),
         prop::collection::vec(word(), 0..10),
         prop::collection::vec(word(), 1..6),
     );
-    parts.prop_map(|(runtime, preparations, program, options, inside)| Launch {
+    parts.prop_map(|((runtime, about), preparations, program, options, inside)| Launch {
         runtime: runtime.into(),
+        about,
         preparations,
         program: program.into(),
         options,

@@ -35,6 +35,11 @@ impl Launch {
     /// The words after `coffer`.
     pub fn words(&self) -> Vec<String> {
         let mut out = vec![VERB.to_owned(), "--runtime".to_owned(), self.runtime.to_string()];
+        if let Some(about) = &self.about {
+            // Texts alone: nothing in it can fail to be JSON.
+            let about = serde_json::to_string(about).unwrap_or_default();
+            out.extend(["--about".to_owned(), about]);
+        }
         for preparation in &self.preparations {
             let (option, value) = preparation_words(preparation);
             out.extend([option.to_owned(), value]);
@@ -62,7 +67,7 @@ impl Launch {
     /// At the first word that does not read.
     pub fn parse(words: &[String]) -> Result<Self, ParseError> {
         let mut words = words.iter();
-        let mut runtime = None;
+        let (mut runtime, mut about) = (None, None);
         let mut preparations = Vec::new();
         loop {
             let option = words.next().ok_or(ParseError::Missing("--"))?;
@@ -72,6 +77,9 @@ impl Launch {
             let value = words.next().ok_or(ParseError::Missing("a value"))?;
             if option == "--runtime" {
                 runtime = Some(Utf8PathBuf::from(value));
+            } else if option == "--about" {
+                let bad = |_| ParseError::Value { option: option.clone(), value: value.clone() };
+                about = Some(serde_json::from_str(value).map_err(bad)?);
             } else {
                 preparations.push(parse_preparation(option, value)?);
             }
@@ -90,7 +98,7 @@ impl Launch {
             return Err(ParseError::Missing("the command inside"));
         }
         let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
-        Ok(Self { runtime, preparations, program, options, inside })
+        Ok(Self { runtime, about, preparations, program, options, inside })
     }
 }
 

@@ -9,6 +9,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::plan::RunFolder;
 
 use super::RunError;
+use super::live::Note;
+use crate::launch::About;
 
 /// The folders of one run.
 #[derive(Debug)]
@@ -59,6 +61,19 @@ impl RunFolders {
         } else {
             Err(RunError::NoFolder(folder))
         }
+    }
+
+    /// Writes down what the run is about, for other commands; an older note is replaced. Nothing inside sees it.
+    pub(super) fn note(&self, about: &About, pid: Option<u32>) -> Result<(), RunError> {
+        let id = self.root.file_name().unwrap_or_default().to_owned();
+        let note = Note { schema: super::live::NOTE_SCHEMA, run: id, pid, about: about.clone() };
+        let path = self.root.join(super::live::NOTE);
+        let failed = |source| RunError::MakeFolder { path: path.clone(), source };
+        let text = serde_json::to_vec(&note).map_err(|error| failed(error.into()))?;
+        let new = path.with_extension("new");
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
+        opened.and_then(|mut file| io::Write::write_all(&mut file, &text)).map_err(failed)?;
+        std::fs::rename(&new, &path).map_err(failed)
     }
 
     /// Removes everything of the run. The sandbox is gone by now; links in what it left are not followed.

@@ -36,6 +36,7 @@ mod tests {
         let after = ["--verify-ro", "3:4:/c", "--", "--verify", "5:6:/no"];
         let launch = Launch {
             runtime: "/r".into(),
+            about: None,
             preparations: Vec::new(),
             program: "/bwrap".into(),
             options: Vec::new(),

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::LEASE;
-use crate::agent::{CredentialOrigin, CredentialRule, LeaseRule};
+use crate::agent::{Agent, CredentialOrigin, CredentialRule, LeaseRule};
 use crate::facts::{EnvFact, HostFacts, LoginFact, SettingsScope};
 use crate::origin::Origin;
 use crate::plan::{AuthMode, Credential, Note, PlanError, Reference};
@@ -85,6 +85,19 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
     }
     out.sign_in = precedence::decide(&present);
     Ok(out)
+}
+
+/// Which credential the agent uses on the host itself, outside of any sandbox, and why: as for a run into which
+/// everything crosses, the helper included.
+pub fn on_host(agent: &Agent, facts: &HostFacts) -> SignIn {
+    let rules = agent.credentials.iter();
+    let present: Vec<Present<'_>> = rules
+        .filter_map(|rule| found(rule, facts).map(|found| Present { rule, found: found.words }))
+        .collect();
+    match present.is_empty() {
+        true => SignIn { reason: "there is no credential".to_owned(), ..precedence::decide(&present) },
+        false => precedence::decide(&present),
+    }
 }
 
 /// Credentials that a person passes by name (`--env ANTHROPIC_API_KEY`), whatever the auth mode.
