@@ -34,6 +34,8 @@ mod variable;
 pub use config::{read_config, read_project_config, read_secret};
 pub use error::HostError;
 pub use fixture::{load, save};
+pub use login::{host_login, login_in};
 pub use lookup::look_up;
 pub use machine::{Machine, base};
+pub use paths::look;
 pub use variable::variable;

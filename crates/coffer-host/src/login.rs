@@ -1,6 +1,6 @@
 //! The agent's login file: where it is, by which rule, and its shape without any token.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::{Agent, LoginFormat};
 use coffer_plan::facts::{HostFacts, LoginFact};
 use coffer_plan::path::PathTemplate;
@@ -11,11 +11,18 @@ use crate::read::{Found, Unread, read_file};
 /// Lower twelve bits: permissions, set-id, sticky.
 const MODE_BITS: u32 = 0o7777;
 
-/// The login of an agent that has a login file; `None` when no folder can be told.
-pub(crate) fn login(facts: &HostFacts, agent: &Agent) -> Option<LoginFact> {
+/// The user's own login of an agent that has a login file, found as the agent finds it; `None` when no folder can
+/// be told.
+pub fn host_login(facts: &HostFacts, agent: &Agent) -> Option<LoginFact> {
     let layout = agent.login.as_ref()?;
     let (folder, found_by) =
         layout.folders.iter().find_map(|template| Some((template.expand(facts)?, rule(template, facts))))?;
+    login_in(agent, folder, found_by)
+}
+
+/// The login of an agent in a folder that is known; `None` for agents without a login file.
+pub fn login_in(agent: &Agent, folder: Utf8PathBuf, found_by: String) -> Option<LoginFact> {
+    let layout = agent.login.as_ref()?;
     let file = folder.join(&layout.file);
     let Looked { shape, uid_mode, leads_out } = look(layout.format, &file);
     Some(LoginFact { folder, file, found_by, shape, uid_mode, leads_out })

@@ -26,7 +26,7 @@ pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
 fn about_agent(facts: &mut HostFacts, agent: &Agent, workdir: Option<&Utf8Path>) {
     facts.agent = agent::program(facts, agent);
     facts.settings = settings::settings(facts, agent, workdir);
-    facts.login = login::login(facts, agent);
+    facts.login = login::host_login(facts, agent);
     facts.mcp_servers = mcp::servers(facts, agent);
     let mut sources: Vec<Utf8PathBuf> = settings::files(facts);
     if let Some(found) = &facts.agent {

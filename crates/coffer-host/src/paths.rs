@@ -13,7 +13,7 @@ use rustix::io::Errno;
 const MODE_BITS: u32 = 0o7777;
 
 /// Looks at one path. Most of those that are asked about do not exist, so the cheapest call comes first.
-pub(crate) fn look(path: &Utf8Path) -> PathFact {
+pub fn look(path: &Utf8Path) -> PathFact {
     let link = match readlinkat(CWD, path.as_str(), Vec::new()) {
         // Bytes that are not UTF-8 are replaced: the text is for people.
         Ok(text) => Some(text.to_string_lossy().into_owned()),

@@ -47,6 +47,32 @@ pub struct Agent {
     /// JSON merged into files of the state before a start.
     #[serde(default, rename = "seed")]
     pub seeds: Vec<Seed>,
+    /// How it is made to call its API once; agents without are not probed.
+    #[serde(default)]
+    pub probe: Option<ProbeLayout>,
+}
+
+/// How an agent is made to call its API once, and how its answer (a JSON object) reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeLayout {
+    /// Arguments.
+    pub args: Vec<String>,
+    /// More of them, where the user chose neither model nor provider.
+    #[serde(default)]
+    pub cheap: Vec<String>,
+    /// Variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The key that says whether it failed.
+    pub failed: String,
+    /// The key that holds the API's status.
+    pub status: String,
+    /// The key that holds what it says.
+    pub words: String,
+    /// What it says when it is not signed in, or some of it.
+    #[serde(default)]
+    pub signed_out: Vec<String>,
 }
 
 /// What `--unattended` adds.

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use flags::{DryRun, PlanFlags, RunFlags};
-pub use report::{LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand};
+pub use report::{LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -60,6 +60,8 @@ pub enum Command {
     Trust(TrustCommand),
     /// Run the genuine agent, signed in, in a sandbox, against a practice API on this machine
     Try(TryCommand),
+    /// Say what each account's credential is worth, and which one wins here
+    Status(StatusCommand),
     /// The record of what was granted, refreshed, captured and changed
     Ledger(LedgerCommand),
     /// Print the version

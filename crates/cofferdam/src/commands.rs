@@ -5,6 +5,7 @@ mod ledger;
 mod plan;
 mod practice;
 mod run;
+pub(crate) mod status;
 mod trust;
 mod version;
 mod why;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Why(command) => why::why(&command, printer),
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
+        Command::Status(command) => status::status(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),

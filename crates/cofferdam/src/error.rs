@@ -124,6 +124,12 @@ pub(crate) enum Error {
         /// The command to get it.
         install: String,
     },
+    /// Folders cannot be watched.
+    #[error("cannot watch for changes")]
+    Watch {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
@@ -194,6 +200,7 @@ impl Error {
             Self::ToolMissing { .. } => "tool-missing",
             Self::Practice(_) => "practice",
             Self::Ledger(_) => "ledger",
+            Self::Watch { .. } => "watch",
         }
     }
 
@@ -221,6 +228,7 @@ impl Error {
             | Self::Lost { .. }
             | Self::Json(_)
             | Self::Output(_)
+            | Self::Watch { .. }
             | Self::Practice(_) => None,
             Self::Store { path, source, .. } => Some(match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

@@ -8,7 +8,8 @@ pub(crate) const BEFORE_START: u8 = 125;
 /// The check says no.
 pub(crate) const NO: u8 = 1;
 const USAGE: u8 = 2;
-const NEEDS_PERSON: u8 = 3;
+/// A person has to do something.
+pub(crate) const NEEDS_PERSON: u8 = 3;
 const UNAVAILABLE: u8 = 4;
 
 /// A command's failure, and whether it was `run`, whose codes belong to the agent.
@@ -62,6 +63,7 @@ fn of(error: &Error) -> u8 {
         | Error::Json(_)
         | Error::Output(_)
         | Error::Ledger(_)
+        | Error::Watch { .. }
         | Error::Practice(_) => NO,
     }
 }

@@ -16,6 +16,11 @@ mod store;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+/// The JSON schema of `coffer status --json`.
+pub fn status_schema() -> serde_json::Value {
+    commands::status::document::schema()
+}
+
 /// The name under which this program is the sandbox's init.
 const INIT_NAME: &str = "coffer-init";
 

@@ -40,6 +40,11 @@ impl Printer {
         }
     }
 
+    /// Whether data goes to a terminal.
+    pub(crate) fn is_screen(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
     /// Whether nothing but data and errors is printed.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet

@@ -160,6 +160,23 @@ never\:"Never"))' \
 '::prompt -- The prompt:_default' \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Only this account]:NAME:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'(--watch)--probe[Let the agent make one real, cheap call to its API]' \
+'--watch[Print it again whenever it changes, until Ctrl-C]' \
+'--json[Print it as JSON; with \`--watch\` one line a change]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (ledger)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -258,6 +275,7 @@ _coffer_commands() {
 'why:Say which decision a path, a host or a variable rests on' \
 'trust:Look at what the project asks for, and trust exactly this content' \
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
+'status:Say what each account'\''s credential is worth, and which one wins here' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
@@ -296,6 +314,11 @@ _coffer__subcmd__plan_commands() {
 _coffer__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'coffer run commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__status_commands] )) ||
+_coffer__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer status commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__trust_commands] )) ||
 _coffer__subcmd__trust_commands() {

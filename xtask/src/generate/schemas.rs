@@ -7,5 +7,11 @@ use super::Page;
 
 pub(super) fn pages(_tree: &Tree) -> Result<Vec<Page>, Error> {
     let plan = coffer_plan::show::json::schema();
-    Ok(vec![Page { path: "docs/reference/plan.schema.json".to_owned(), contents: format!("{plan:#}\n") }])
+    let status = cofferdam::status_schema();
+    let schemas = [("plan", plan), ("status", status)];
+    let page = |(name, schema): (&str, serde_json::Value)| Page {
+        path: format!("docs/reference/{name}.schema.json"),
+        contents: format!("{schema:#}\n"),
+    };
+    Ok(schemas.map(page).into())
 }

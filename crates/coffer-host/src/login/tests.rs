@@ -1,7 +1,7 @@
 use coffer_plan::facts::LoginFact;
 use coffer_plan::sign_in::shape::LoginShape;
 
-use super::login;
+use super::host_login as login;
 use crate::lookup::tests::agent;
 use crate::scratch::{CANARY, Scratch, mode, set, without_privileges};
 

@@ -45,6 +45,7 @@ pub(crate) fn agent() -> Agent {
         },
         user_config: Vec::new(),
         seeds: Vec::new(),
+        probe: None,
     }
 }
 

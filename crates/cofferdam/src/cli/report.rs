@@ -2,6 +2,23 @@
 
 use clap::{Args, Subcommand};
 
+/// `coffer status`.
+#[derive(Debug, Args)]
+pub struct StatusCommand {
+    /// Only this account
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Let the agent make one real, cheap call to its API
+    #[arg(long, conflicts_with = "watch")]
+    pub probe: bool,
+    /// Print it again whenever it changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Print it as JSON; with `--watch` one line a change
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `coffer ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerCommand {

@@ -7,7 +7,7 @@
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
-//! - `ledgers`: the record of what was done.
+//! - `ledgers`, `statuses`: the record of what was done, and what accounts are worth.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -24,6 +24,7 @@ mod repositories;
 mod same_sandbox;
 mod signed_in;
 mod sources;
+mod statuses;
 mod streams;
 mod support;
 mod walls;
