@@ -45,6 +45,9 @@ pub struct About {
     pub auth: String,
     /// Which backend.
     pub backend: String,
+    /// Whether the account's login is what the agent uses there: nothing that comes before it crosses.
+    #[serde(default)]
+    pub login_wins: bool,
 }
 
 /// One word of a command line.
@@ -133,6 +136,14 @@ pub enum Preparation {
     },
     /// The path is still what it was when the plan was made.
     Expect(HostPath),
+    /// The agent keeps a login that is made inside in this file of the state; what stands there before the start
+    /// is told from what stands there afterwards.
+    Login {
+        /// The state.
+        place: Place,
+        /// The file, relative to it.
+        file: String,
+    },
 }
 
 /// What a seed merges.

@@ -2,6 +2,7 @@
 //! leaves nothing of the run behind.
 
 mod beneath;
+mod companion;
 mod descriptors;
 mod error;
 mod folder;
@@ -21,6 +22,8 @@ use coffer_plan::plan::Reference;
 
 use crate::launch::{Launch, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
+use companion::Company;
+pub use companion::{Alone, Companion, InState, Leased, Run};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
@@ -55,17 +58,17 @@ pub struct Ran {
     pub left: Option<RunError>,
 }
 
-/// Runs a launch to its end.
+/// Runs a launch to its end; `companion` goes along with it.
 ///
 /// # Errors
 /// When something fails before the agent started, or its supervision fails; nothing of the run is left
 /// then, unless the error says so.
-pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ran, RunError> {
+pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) -> Result<Ran, RunError> {
     // A signal during preparation or clean-up must not leave a lease behind.
     let _held = hold_signals().map_err(RunError::Supervise)?;
     coffer_sys::descriptors::close_all_on_exec().map_err(RunError::CloseDescriptors)?;
     let mut folders = RunFolders::new(&launch.runtime)?;
-    let ended = perform(launch, resolve, &mut folders);
+    let ended = perform(launch, resolve, companion, &mut folders);
     match (ended, folders.remove()) {
         (Ok(ended), left) => Ok(Ran { ended, left: left.err() }),
         (Err(run), Ok(())) => Err(run),
@@ -73,7 +76,12 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve) -> Result<Ran, RunError> {
     }
 }
 
-fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> Result<Ended, RunError> {
+fn perform(
+    launch: &Launch,
+    resolve: &dyn Resolve,
+    companion: &dyn Companion,
+    folders: &mut RunFolders,
+) -> Result<Ended, RunError> {
     let stdio = Stdio::of_process().map_err(RunError::Supervise)?;
     if let Some(about) = &launch.about {
         folders.note(about, None)?;
@@ -81,6 +89,18 @@ fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> 
     for preparation in &launch.preparations {
         prepare::prepare(preparation, folders, resolve)?;
     }
+    // What the agent will be able to write is opened before it starts.
+    let company = Company::new(launch, folders)?;
+    company.along(companion, || start(launch, resolve, folders, &stdio))
+}
+
+/// Starts the backend and stays with it until its end.
+fn start(
+    launch: &Launch,
+    resolve: &dyn Resolve,
+    folders: &RunFolders,
+    stdio: &Stdio,
+) -> Result<Ended, RunError> {
     let (host, init) = control_pair().map_err(RunError::Control)?;
     let mut inherited = Inherited::default();
     let control = init.as_raw_fd();
@@ -112,7 +132,7 @@ fn perform(launch: &Launch, resolve: &dyn Resolve, folders: &mut RunFolders) -> 
         return Err(error);
     }
     let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
-    supervise(child, host, diagnostics.into(), &stdio).map_err(RunError::Supervise)
+    supervise(child, host, diagnostics.into(), stdio).map_err(RunError::Supervise)
 }
 
 fn word_bytes(

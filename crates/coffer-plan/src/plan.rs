@@ -325,6 +325,9 @@ pub struct State {
     pub seeds: Vec<StateSeed>,
     /// Links made in the state before the start.
     pub links: Vec<StateLink>,
+    /// The file, relative to the state, in which the agent keeps a login that is made inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
 }
 
 /// JSON merged into a file of the state; keys that are there already stay as they are.

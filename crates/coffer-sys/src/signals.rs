@@ -55,6 +55,14 @@ impl Mask {
         mask
     }
 
+    fn full() -> Self {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: the pointer is valid for writing a `sigset_t`.
+        unsafe { libc::sigfillset(set.as_mut_ptr()) };
+        // SAFETY: `sigfillset` has initialised all of it.
+        Self(unsafe { set.assume_init() })
+    }
+
     /// Changes this thread's mask and says what it was.
     fn change(self, how: libc::c_int) -> io::Result<Self> {
         let mut previous = Self::empty();
@@ -136,6 +144,15 @@ impl Held {
     /// As `sigprocmask(2)`.
     pub fn block(signals: &[Signal]) -> io::Result<Self> {
         Ok(Self { previous: Mask::of(signals).change(libc::SIG_BLOCK)? })
+    }
+
+    /// Holds every signal back in this thread. A thread that is started meanwhile lets none through for good, so
+    /// that all of them still come to the one that heeds them.
+    ///
+    /// # Errors
+    /// As `sigprocmask(2)`.
+    pub fn block_all() -> io::Result<Self> {
+        Ok(Self { previous: Mask::full().change(libc::SIG_BLOCK)? })
     }
 }
 

@@ -15,6 +15,8 @@ use super::BackendError;
 use crate::launch::{About, HostPath, Launch, Place, Preparation, SeedContent, Word};
 pub use diagnosis::diagnose;
 
+/// The source of a login among the credentials.
+const LOGIN: &str = "login";
 /// First version that binds by descriptor (`--bind-fd`).
 const BINDS_BY_DESCRIPTOR: [u32; 2] = [0, 10];
 
@@ -70,6 +72,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
             account: plan.credential.account.clone(),
             auth: plan.credential.mode.to_string(),
             backend: BackendKind::Bwrap.to_string(),
+            login_wins: plan.sign_in.winner.as_deref() == Some(LOGIN),
         }),
         preparations: lowering.preparations,
         program: tool.path.clone(),
@@ -105,6 +108,12 @@ fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
             name: link.name.clone(),
             to: link.to.clone(),
         }));
+        out.extend(
+            plan.state
+                .login
+                .iter()
+                .map(|file| Preparation::Login { place: place.clone(), file: file.clone() }),
+        );
     }
     out.extend(points::points(plan));
     out

@@ -82,17 +82,20 @@ fn preparation() -> impl Strategy<Value = Preparation> {
             Preparation::Point { place, below: below.trim_start_matches('/').into(), folder }
         }),
         host_path().prop_map(Preparation::Expect),
+        (place(), name()).prop_map(|(place, file)| Preparation::Login { place, file }),
     ]
 }
 
 fn launch() -> impl Strategy<Value = Launch> {
-    let about = (text(), path(), text()).prop_map(|(agent, project, account)| About {
-        agent,
-        project: project.into(),
-        account,
-        auth: "lease".to_owned(),
-        backend: "bwrap".to_owned(),
-    });
+    let about =
+        (text(), path(), text(), any::<bool>()).prop_map(|(agent, project, account, login_wins)| About {
+            agent,
+            project: project.into(),
+            account,
+            auth: "lease".to_owned(),
+            backend: "bwrap".to_owned(),
+            login_wins,
+        });
     let parts = (
         (path(), prop::option::of(about)),
         prop::collection::vec(preparation(), 0..6),

@@ -184,6 +184,7 @@ fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
             (option, format!("{}//{below}", place_text(place)))
         }
         Preparation::Expect(HostPath { path, dev, ino }) => ("--expect", format!("{dev}:{ino}:{path}")),
+        Preparation::Login { place, file } => ("--login", format!("{}//{file}", place_text(place))),
     }
 }
 
@@ -222,6 +223,7 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
             folder: option == "--point-folder",
         }),
         "--expect" => parse_host_path(value).map(Preparation::Expect),
+        "--login" => placed().map(|(place, file)| Preparation::Login { place, file: file.to_owned() }),
         _ => return Err(ParseError::UnknownOption(option.to_owned())),
     };
     parsed.ok_or_else(bad)

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{
@@ -32,6 +32,10 @@ impl Folder {
         let opened = openat(CWD, path.as_std_path(), flags, Mode::empty());
         let descriptor = opened.map_err(|error| state("open", path, error))?;
         Ok(Self { descriptor, path: path.to_owned() })
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 
     pub(super) fn path(&self) -> &Utf8Path {

@@ -99,6 +99,9 @@ pub enum RunError {
     /// The control socket cannot be made.
     #[error("cannot make the control socket")]
     Control(#[source] io::Error),
+    /// The thread that goes along with the run cannot be started.
+    #[error("cannot start what goes along with the run")]
+    Companion(#[source] io::Error),
     /// The backend's program cannot be started.
     #[error("cannot start `{program}`")]
     StartBackend {
@@ -137,6 +140,7 @@ impl RunError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::CloseDescriptors(_)
+            | Self::Companion(_)
             | Self::Control(_)
             | Self::Data(_)
             | Self::NoDiagnostics
@@ -197,6 +201,7 @@ impl RunError {
             | Self::Random(_)
             | Self::NoFolder(_)
             | Self::Data(_)
+            | Self::Companion(_)
             | Self::Control(_)
             | Self::NoDiagnostics => None,
         }

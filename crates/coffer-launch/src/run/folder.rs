@@ -65,7 +65,7 @@ impl RunFolders {
 
     /// Writes down what the run is about, for other commands; an older note is replaced. Nothing inside sees it.
     pub(super) fn note(&self, about: &About, pid: Option<u32>) -> Result<(), RunError> {
-        let id = self.root.file_name().unwrap_or_default().to_owned();
+        let id = self.id().to_owned();
         let note = Note { schema: super::live::NOTE_SCHEMA, run: id, pid, about: about.clone() };
         let path = self.root.join(super::live::NOTE);
         let failed = |source| RunError::MakeFolder { path: path.clone(), source };
@@ -74,6 +74,11 @@ impl RunFolders {
         let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
         opened.and_then(|mut file| io::Write::write_all(&mut file, &text)).map_err(failed)?;
         std::fs::rename(&new, &path).map_err(failed)
+    }
+
+    /// The run's id.
+    pub(super) fn id(&self) -> &str {
+        self.root.file_name().unwrap_or_default()
     }
 
     /// Removes everything of the run. The sandbox is gone by now; links in what it left are not followed.

@@ -35,6 +35,8 @@ pub(super) fn prepare(
             Folder::open(&path_of(place, folders)?)?.mount_point(below, *folder)
         }
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
+        // Looked at when everything is in place.
+        Preparation::Login { .. } => Ok(()),
     }
 }
 
@@ -42,7 +44,7 @@ fn resolved(resolve: &dyn Resolve, reference: &Reference) -> Result<SecretBytes,
     resolve.resolve(reference).map_err(|source| RunError::Resolve { reference: reference.clone(), source })
 }
 
-fn path_of(place: &Place, folders: &RunFolders) -> Result<Utf8PathBuf, RunError> {
+pub(super) fn path_of(place: &Place, folders: &RunFolders) -> Result<Utf8PathBuf, RunError> {
     match place {
         Place::Path(path) => Ok(path.clone()),
         Place::Run(folder) => folders.path(*folder),

@@ -1,6 +1,7 @@
 //! What a run does on the host before and after: folders, state, leases, descriptors.
 
 mod beneath;
+mod companions;
 mod descriptors;
 mod folders;
 mod prepare;

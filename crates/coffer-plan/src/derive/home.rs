@@ -67,7 +67,15 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
     let layout = policy.agent.state.as_ref();
     let target = layout.and_then(|layout| layout.home.expand(list.facts));
     let (Some(layout), Some(target)) = (layout, target) else {
-        return State { mode, origin, source: None, target: None, seeds: Vec::new(), links: Vec::new() };
+        return State {
+            mode,
+            origin,
+            source: None,
+            target: None,
+            seeds: Vec::new(),
+            links: Vec::new(),
+            login: None,
+        };
     };
     let root = list.facts.folders.data.join("state").join(&policy.agent.name);
     let source = match mode {
@@ -88,7 +96,8 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
     });
     let links = links.collect();
     let seeds = seeds(list, policy, signed_in);
-    State { mode, origin, source: Some(source), target: Some(target), seeds, links }
+    let login = policy.agent.login.as_ref().map(|login| login.file.clone());
+    State { mode, origin, source: Some(source), target: Some(target), seeds, links, login }
 }
 
 /// The user's own configuration of the agent, from an allowlist of paths.

@@ -27,7 +27,7 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
 
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let Ran { ended, left } = run(launch, &Resolver { facts })?;
+    let Ran { ended, left } = run(launch, &Resolver { facts }, &coffer_launch::run::Alone)?;
     if let Some(left) = left {
         printer.failure(&left.into());
     }

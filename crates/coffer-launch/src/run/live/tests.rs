@@ -8,6 +8,7 @@ fn about(account: &str) -> About {
         account: account.to_owned(),
         auth: "lease".to_owned(),
         backend: "bwrap".to_owned(),
+        login_wins: true,
     }
 }
 

@@ -1,0 +1,172 @@
+//! What goes along with a run on the host: it renews the lease while the agent works, and looks at what the run
+//! leaves once all of its processes are gone.
+//!
+//! It is given descriptors that were opened before the agent started, and works on a thread that lets no signal
+//! through: they all belong to the supervisor. Its failures never end a run.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+
+use coffer_plan::plan::{Reference, RunFolder};
+use coffer_sys::signals::Held;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::beneath::Folder;
+use super::folder::RunFolders;
+use super::prepare::path_of;
+use super::{RunError, SecretBytes};
+use crate::launch::{About, Launch, Preparation};
+use crate::supervise::Ended;
+
+/// Goes along with a run.
+pub trait Companion: Sync {
+    /// From before the agent's start until [`Run::stop`] can be read: the agent has ended then, and this has to
+    /// return soon. All signals are blocked in its thread.
+    fn accompany(&self, run: &Run<'_>);
+
+    /// After the run's last process is gone, and before its folders are removed. `ended` is missing when the run
+    /// could not be supervised.
+    fn settle(&self, run: &Run<'_>, ended: Option<&Ended>);
+}
+
+/// Nobody goes along.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone;
+
+impl Companion for Alone {
+    fn accompany(&self, _: &Run<'_>) {}
+
+    fn settle(&self, _: &Run<'_>, _: Option<&Ended>) {}
+}
+
+/// A run, as its companion sees it.
+pub struct Run<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What it is about.
+    pub about: Option<&'a About>,
+    /// Its lease, if it has one.
+    pub lease: Option<Leased<'a>>,
+    /// Where the agent keeps a login that is made inside, when that is not the lease.
+    pub state: Option<InState<'a>>,
+    /// Can be read once the agent has ended; it stays so.
+    pub stop: BorrowedFd<'a>,
+}
+
+/// The lease of a run.
+pub struct Leased<'a> {
+    /// The lease folder. The agent can write in it.
+    pub folder: BorrowedFd<'a>,
+    /// The file in it.
+    pub name: &'a str,
+    /// What it was resolved from.
+    pub source: &'a Reference,
+    /// What it held before the agent started.
+    pub first: &'a [u8],
+}
+
+/// The place of a login in the state.
+pub struct InState<'a> {
+    /// The state. The agent can write in it, and so can other runs that share it.
+    pub folder: BorrowedFd<'a>,
+    /// The file in it.
+    pub name: &'a str,
+    /// What it held before the agent started; `None` when it was missing or a link.
+    pub first: Option<&'a [u8]>,
+}
+
+/// What a companion is given, opened.
+pub(super) struct Company<'a> {
+    launch: &'a Launch,
+    id: String,
+    lease: Option<OpenLease<'a>>,
+    state: Option<OpenState<'a>>,
+    stop: OwnedFd,
+}
+
+struct OpenLease<'a> {
+    folder: Folder,
+    name: &'a str,
+    source: &'a Reference,
+    first: SecretBytes,
+}
+
+struct OpenState<'a> {
+    folder: Folder,
+    name: &'a str,
+    first: Option<SecretBytes>,
+}
+
+impl<'a> Company<'a> {
+    /// Opens what the preparations have made.
+    pub(super) fn new(launch: &'a Launch, folders: &RunFolders) -> Result<Self, RunError> {
+        let (mut lease, mut state) = (None, None);
+        for preparation in &launch.preparations {
+            match preparation {
+                Preparation::Lease { name, content } => {
+                    let folder = Folder::open(&folders.path(RunFolder::Lease)?)?;
+                    let first = folder.read(name)?.unwrap_or_default();
+                    lease = Some(OpenLease { folder, name, source: content, first });
+                }
+                Preparation::Login { place, file } => {
+                    let folder = Folder::open(&path_of(place, folders)?)?;
+                    // A link is the way to the lease; what else cannot be read is no login either.
+                    let first = folder.read(file).ok().flatten();
+                    state = Some(OpenState { folder, name: file, first });
+                }
+                Preparation::Own(_)
+                | Preparation::Folder(_)
+                | Preparation::Seed { .. }
+                | Preparation::Link { .. }
+                | Preparation::Point { .. }
+                | Preparation::Expect(_) => {}
+            }
+        }
+        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let stop = stop.map_err(|errno| RunError::Companion(errno.into()))?;
+        Ok(Self { launch, id: folders.id().to_owned(), lease, state, stop })
+    }
+
+    /// Does `work`, which starts the agent and waits for its end, with the companion along.
+    pub(super) fn along(
+        &self,
+        companion: &dyn Companion,
+        work: impl FnOnce() -> Result<Ended, RunError>,
+    ) -> Result<Ended, RunError> {
+        let run = self.run();
+        thread::scope(|scope| {
+            let held = Held::block_all().map_err(RunError::Companion)?;
+            let along = thread::Builder::new()
+                .name("companion".to_owned())
+                .spawn_scoped(scope, || companion.accompany(&run))
+                .map_err(RunError::Companion)?;
+            drop(held);
+            let ended = work();
+            // A counter that starts at 0 takes a 1.
+            let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+            // It ends because it was told to; if it fell over, the standard library has said so.
+            drop(along.join());
+            companion.settle(&run, ended.as_ref().ok());
+            ended
+        })
+    }
+
+    fn run(&self) -> Run<'_> {
+        Run {
+            id: &self.id,
+            about: self.launch.about.as_ref(),
+            lease: self.lease.as_ref().map(|lease| Leased {
+                folder: lease.folder.descriptor(),
+                name: lease.name,
+                source: lease.source,
+                first: &lease.first,
+            }),
+            state: self.state.as_ref().map(|state| InState {
+                folder: state.folder.descriptor(),
+                name: state.name,
+                first: state.first.as_deref(),
+            }),
+            stop: self.stop.as_fd(),
+        }
+    }
+}
