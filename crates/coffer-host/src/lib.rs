@@ -36,6 +36,6 @@ pub use error::HostError;
 pub use fixture::{load, save};
 pub use login::{host_login, login_in};
 pub use lookup::look_up;
-pub use machine::{Machine, base};
+pub use machine::{Machine, base, now_ms};
 pub use paths::look;
 pub use variable::variable;

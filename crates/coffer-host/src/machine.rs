@@ -133,8 +133,8 @@ fn note_sources(facts: &mut HostFacts) {
     }
 }
 
-/// Unix milliseconds; a clock before 1970 reads as 0.
-fn now_ms() -> i64 {
+/// The wall clock, Unix milliseconds; a clock before 1970 reads as 0.
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
