@@ -3,6 +3,7 @@
 //! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
 
 mod command_line;
+mod doctor;
 mod error_codes;
 mod layers;
 mod schemas;
@@ -19,7 +20,8 @@ struct Page {
 
 type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
 
-const GENERATORS: &[Generator] = &[command_line::pages, error_codes::pages, layers::pages, schemas::pages];
+const GENERATORS: &[Generator] =
+    &[command_line::pages, doctor::pages, error_codes::pages, layers::pages, schemas::pages];
 
 /// The command that the pages name at their top.
 const COMMAND: &str = "cargo xtask generate";

@@ -111,6 +111,11 @@ fn failed(errno: Errno) -> Unread {
     }
 }
 
+/// Reads what is open already.
+pub(crate) fn read_open(file: &OwnedFd, limit: usize) -> Result<Found, Unread> {
+    bounded(file, limit)
+}
+
 fn bounded(file: &OwnedFd, limit: usize) -> Result<Found, Unread> {
     for _ in 0..ATTEMPTS {
         let stat = fstat(file.as_fd()).map_err(failed)?;

@@ -27,7 +27,7 @@ pub use companion::{Alone, Companion, InState, Leased, Run};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
-pub use live::{LiveRun, live_runs};
+pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
 pub use secret::SecretBytes;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.

@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use flags::{DryRun, PlanFlags, RunFlags};
-pub use report::{LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand};
+pub use report::{
+    DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
+};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ pub enum Command {
     Try(TryCommand),
     /// Say what each account's credential is worth, and which one wins here
     Status(StatusCommand),
+    /// Say what is wrong, why it matters and what mends it
+    Doctor(DoctorCommand),
     /// The record of what was granted, refreshed, captured and changed
     Ledger(LedgerCommand),
     /// Print the version

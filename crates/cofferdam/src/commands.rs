@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod doctor;
 mod exec_launch;
 mod ledger;
 mod plan;
@@ -23,6 +24,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
         Command::Status(command) => status::status(&command, printer),
+        Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),

@@ -124,6 +124,12 @@ pub(crate) enum Error {
         /// The command to get it.
         install: String,
     },
+    /// A live run cannot be looked into: it just begins or ends, or belongs to somebody else.
+    #[error("cannot look into the run `{run}`")]
+    RunUnseen {
+        /// Its id.
+        run: String,
+    },
     /// Folders cannot be watched.
     #[error("cannot watch for changes")]
     Watch {
@@ -201,6 +207,7 @@ impl Error {
             Self::Practice(_) => "practice",
             Self::Ledger(_) => "ledger",
             Self::Watch { .. } => "watch",
+            Self::RunUnseen { .. } => "run-unseen",
         }
     }
 
@@ -214,6 +221,7 @@ impl Error {
             Self::Backend(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
+            Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),
             Self::BackendFailed { hint, .. } => hint.clone(),
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),

@@ -63,6 +63,7 @@ fn of(error: &Error) -> u8 {
         | Error::Json(_)
         | Error::Output(_)
         | Error::Ledger(_)
+        | Error::RunUnseen { .. }
         | Error::Watch { .. }
         | Error::Practice(_) => NO,
     }

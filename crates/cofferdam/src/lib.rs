@@ -21,6 +21,18 @@ pub fn status_schema() -> serde_json::Value {
     commands::status::document::schema()
 }
 
+/// The JSON schema of `coffer doctor --json`.
+pub fn doctor_schema() -> serde_json::Value {
+    commands::doctor::schema()
+}
+
+/// The checks of `coffer doctor`, one row each: id, severity, what it looks for, why that matters, what mends it.
+pub fn doctor_checks() -> Vec<[&'static str; 5]> {
+    let row =
+        |check: &commands::doctor::Check| [check.id, check.severity.word(), check.what, check.why, check.fix];
+    commands::doctor::CHECKS.iter().map(row).collect()
+}
+
 /// The name under which this program is the sandbox's init.
 const INIT_NAME: &str = "coffer-init";
 

@@ -16,6 +16,9 @@ _coffer() {
             ",$1")
                 cmd="coffer"
                 ;;
+            coffer,doctor)
+                cmd="coffer__subcmd__doctor"
+                ;;
             coffer,exec-launch)
                 cmd="coffer__subcmd__exec__subcmd__launch"
                 ;;
@@ -56,12 +59,34 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try status ledger version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try status doctor ledger version exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__doctor)
+            opts="-y -q -v -h --fix --yes --run --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -37,6 +37,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which de
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at what the project asks for, and trust exactly this content'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genuine agent, signed in, in a sandbox, against a practice API on this machine'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what each account\'s credential is worth, and which one wins here'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
@@ -130,6 +131,16 @@ complete -c coffer -n "__fish_coffer_using_subcommand status" -l json -d 'Print 
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l run -d 'Report from inside this live run instead' -r
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l fix -d 'Show what can be mended, ask, and mend it'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s y -l yes -d 'Don\'t ask'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -177,6 +177,24 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'(--fix)--run=[Report from inside this live run instead]:ID:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--fix[Show what can be mended, ask, and mend it]' \
+'-y[Don'\''t ask]' \
+'--yes[Don'\''t ask]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (ledger)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -276,11 +294,17 @@ _coffer_commands() {
 'trust:Look at what the project asks for, and trust exactly this content' \
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
 'status:Say what each account'\''s credential is worth, and which one wins here' \
+'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
     _describe -t commands 'coffer commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__doctor_commands] )) ||
+_coffer__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer doctor commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__exec-launch_commands] )) ||
 _coffer__subcmd__exec-launch_commands() {

@@ -113,7 +113,7 @@ fn random_id() -> Result<String, RunError> {
 
 /// Removes what runs left whose lock nobody holds. What cannot be removed stays for the next sweep: a
 /// new run must not fail because of an old one.
-fn sweep(runs: &Utf8Path) {
+pub(super) fn sweep(runs: &Utf8Path) {
     let Ok(entries) = runs.read_dir_utf8() else { return };
     for entry in entries.flatten() {
         let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };

@@ -71,6 +71,27 @@ pub fn live_runs(runtime: &Utf8Path) -> Vec<LiveRun> {
     live
 }
 
+/// What is left of runs that are dead: their folders, and locks without a folder. The next start sweeps it.
+pub fn dead_runs(runtime: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let runs = runtime.join("runs");
+    let entries = runs.read_dir_utf8().into_iter().flatten().flatten();
+    let mut dead: Vec<Utf8PathBuf> = entries
+        .filter_map(|entry| {
+            let id = entry.file_name().strip_suffix(".lock")?;
+            plain_file(entry.path())?.try_lock_shared().ok()?;
+            let folder = runs.join(id);
+            Some(if folder.symlink_metadata().is_ok() { folder } else { entry.path().to_owned() })
+        })
+        .collect();
+    dead.sort();
+    dead
+}
+
+/// Removes what is left of runs that are dead. What cannot be removed stays.
+pub fn sweep_runs(runtime: &Utf8Path) {
+    super::folder::sweep(&runtime.join("runs"));
+}
+
 fn note(folder: &Utf8Path) -> Option<Note> {
     let mut text = Vec::new();
     plain_file(&folder.join(NOTE))?.take(MAX_NOTE).read_to_end(&mut text).ok()?;

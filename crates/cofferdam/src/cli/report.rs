@@ -19,6 +19,23 @@ pub struct StatusCommand {
     pub json: bool,
 }
 
+/// `coffer doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorCommand {
+    /// Show what can be mended, ask, and mend it
+    #[arg(long)]
+    pub fix: bool,
+    /// Don't ask
+    #[arg(long, short, requires = "fix")]
+    pub yes: bool,
+    /// Report from inside this live run instead
+    #[arg(long, value_name = "ID", conflicts_with = "fix")]
+    pub run: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `coffer ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerCommand {

@@ -7,13 +7,14 @@
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
-//! - `ledgers`, `statuses`: the record of what was done, and what accounts are worth.
+//! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod configs;
 mod disks;
+mod doctors;
 mod ledgers;
 mod lifetimes;
 mod ordinary_user;

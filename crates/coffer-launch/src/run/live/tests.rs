@@ -38,6 +38,13 @@ fn a_run_is_listed_as_long_as_it_lives_and_no_longer() {
     drop(first);
     assert_eq!(live_runs(&runtime), []);
     assert_eq!(std::fs::read_dir(runtime.join("runs")).unwrap().count(), 2);
+    assert_eq!(dead_runs(&runtime).len(), 1);
+    let third = RunFolders::new(&runtime).unwrap();
+    assert_eq!((live_runs(&runtime).len(), dead_runs(&runtime).len()), (1, 0), "a start sweeps");
+    drop(third);
+    assert_eq!(dead_runs(&runtime).len(), 1);
+    sweep_runs(&runtime);
+    assert_eq!(std::fs::read_dir(runtime.join("runs")).unwrap().count(), 0);
 }
 
 #[test]

@@ -78,6 +78,14 @@ pub(crate) fn look() -> Result<Looked, Error> {
     Ok(Looked { facts, agent, chosen, winner, accounts, unread })
 }
 
+/// The same for facts alone: the host's account, and who wins on the host.
+#[cfg(test)]
+pub(crate) fn judge(facts: HostFacts, agent: Agent) -> Looked {
+    let accounts = vec![host(&facts, &agent)];
+    let (winner, chosen) = (on_host(&agent, &facts), coffer_account::layout::HOST.to_owned());
+    Looked { facts, agent, chosen, winner, accounts, unread: Vec::new() }
+}
+
 /// As the audit's Sign-in line has it, if a run could be planned here; else as the host itself has it.
 fn winner(facts: &HostFacts, agent: &Agent, chosen: &str) -> SignIn {
     match prepare(&Flags::default(), None) {

@@ -1,0 +1,87 @@
+//! What `doctor` looks at besides the facts of a plan: mounts, modes, ages.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{Access, AtFlags, CWD, statat};
+
+use crate::read::{may, read_kernel};
+
+#[cfg(test)]
+mod tests;
+
+/// A mount of this process's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounted {
+    /// Where it is.
+    pub target: Utf8PathBuf,
+    /// What of its file system is shown there; ends with `//deleted` when its source has no name any more.
+    pub root: String,
+    /// Whether nothing can be written through it.
+    pub read_only: bool,
+}
+
+/// A file or folder itself, no link followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owned {
+    /// Its owner.
+    pub uid: u32,
+    /// Its permission bits (the lower twelve).
+    pub mode: u32,
+    /// When it was changed last, Unix ms.
+    pub modified_ms: i64,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// All mounts, in the order of the kernel: later ones cover earlier ones. Empty without `/proc`.
+pub fn mounts() -> Vec<Mounted> {
+    let text = read_kernel(Utf8Path::new("/proc/self/mountinfo")).unwrap_or_default();
+    text.lines().filter_map(mounted).collect()
+}
+
+/// One line of `mountinfo`: number, parent, device, root, target, options …
+fn mounted(line: &str) -> Option<Mounted> {
+    let mut words = line.split(' ').skip(3);
+    let (root, target, options) = (words.next()?, words.next()?, words.next()?);
+    let read_only = options.split(',').any(|option| option == "ro");
+    Some(Mounted { target: unescape(target)?.into(), root: unescape(root)?, read_only })
+}
+
+/// Spaces and the like stand as three octal digits.
+fn unescape(word: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let octal =
+            more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What stands at a path itself; `None` when nothing does, or nobody may look.
+pub fn owned(path: &Utf8Path) -> Option<Owned> {
+    let stat = statat(CWD, path.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(Owned {
+        uid: stat.st_uid,
+        mode: stat.st_mode & 0o7777,
+        modified_ms: stat
+            .st_mtime
+            .saturating_mul(1000)
+            .saturating_add_unsigned(stat.st_mtime_nsec / 1_000_000),
+        is_folder: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir(),
+    })
+}
+
+/// Whether we may make files in a folder.
+pub fn may_write(folder: &Utf8Path) -> bool {
+    may(folder, Access::WRITE_OK | Access::EXEC_OK)
+}

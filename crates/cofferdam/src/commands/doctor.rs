@@ -1,0 +1,85 @@
+//! `coffer doctor`: what is wrong, why it matters, and what mends it.
+
+mod finding;
+mod fix;
+mod groups;
+mod inside;
+mod registry;
+mod scene;
+#[cfg(test)]
+mod tests;
+
+use coffer_plan::show::audit::printable;
+
+use crate::cli::DoctorCommand;
+use crate::error::Error;
+use crate::exit::{Failure, NO};
+use crate::printer::Printer;
+pub(crate) use finding::schema;
+use finding::{Document, Finding, Severity};
+pub(crate) use registry::{CHECKS, Check};
+use scene::Scene;
+
+pub(crate) fn doctor(command: &DoctorCommand, printer: &Printer) -> Result<u8, Failure> {
+    if let Some(id) = &command.run {
+        return Ok(inside::report(id, command.json, printer)?);
+    }
+    let scene = Scene::of_this_machine()?;
+    let mut findings = examine(&scene);
+    if command.fix {
+        mend(&mut findings, command.yes, printer);
+    }
+    if command.json {
+        printer.json(&Document { schema: 1, checks: CHECKS.len(), findings: findings.clone() })?;
+    } else {
+        printer.data(&text(&findings))?;
+    }
+    let open = findings.iter().any(|finding| finding.severity > Severity::Note && !finding.fixed);
+    Ok(if open { NO } else { 0 })
+}
+
+/// What all checks find, the weightiest first.
+fn examine(scene: &Scene) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = CHECKS
+        .iter()
+        .flat_map(|check| (check.look)(scene).into_iter().map(|seen| Finding::new(check, seen)))
+        .collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Shows each fix that can be applied, asks, and applies it.
+fn mend(findings: &mut [Finding], yes: bool, printer: &Printer) {
+    for finding in findings {
+        let Some(fix) = finding.applied_by.clone() else { continue };
+        printer.insist(&format!("{}: {}\n  {}\n", finding.id, printable(&finding.seen), fix.words()));
+        if !yes && printer.ask("apply it?") != Some(true) {
+            continue;
+        }
+        match fix.apply() {
+            Ok(()) => finding.fixed = true,
+            Err((path, source)) => printer.failure(&Error::Store { action: "mend", path, source }),
+        }
+    }
+}
+
+fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let mark = if finding.fixed { "fixed" } else { finding.severity.word() };
+        text.push_str(&format!("{mark} [{}] {}\n", finding.id, printable(&finding.seen)));
+        text.push_str(&format!("  why: {}\n", finding.why));
+        if !finding.fixed {
+            text.push_str(&format!("  fix: {}\n", printable(&finding.fix)));
+        }
+    }
+    let count = |severity| findings.iter().filter(|found| found.severity == severity && !found.fixed).count();
+    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
+    if errors + warnings + notes == 0 {
+        text.push_str(&format!("{} checks, nothing to mend\n", CHECKS.len()));
+    } else {
+        let checks = CHECKS.len();
+        text.push_str(&format!("{checks} checks: {errors} errors, {warnings} warnings, {notes} notes\n"));
+    }
+    text
+}

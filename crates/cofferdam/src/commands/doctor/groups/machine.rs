@@ -1,0 +1,81 @@
+//! Kernel, tools and clock.
+
+use super::super::finding::Seen;
+use super::super::scene::Scene;
+
+/// First bubblewrap that binds by descriptor.
+const BINDS_BY_DESCRIPTOR: [u32; 2] = [0, 10];
+/// How far apart clocks may be, in ms.
+const SLACK_MS: i64 = 5 * 60 * 1000;
+
+pub(crate) fn userns(scene: &Scene) -> Vec<Seen> {
+    let facts = &scene.looked.facts;
+    let mut seen = Vec::new();
+    if facts.user_namespaces.max == Some(0) {
+        seen.push(Seen::new("`user.max_user_namespaces` is 0"));
+    }
+    if facts.user_namespaces.unprivileged_clone == Some(false) && facts.user.uid != 0 {
+        let command = "`sudo sysctl -w kernel.unprivileged_userns_clone=1`";
+        seen.push(Seen::new("`kernel.unprivileged_userns_clone` is 0").command(command));
+    }
+    seen
+}
+
+pub(crate) fn apparmor(scene: &Scene) -> Vec<Seen> {
+    let facts = &scene.looked.facts;
+    let restricts = facts.user_namespaces.apparmor_restricts == Some(true) && facts.user.uid != 0;
+    let text = "`kernel.apparmor_restrict_unprivileged_userns` is 1";
+    if restricts { vec![Seen::new(text)] } else { Vec::new() }
+}
+
+pub(crate) fn bwrap_missing(scene: &Scene) -> Vec<Seen> {
+    match &scene.looked.facts.bubblewrap {
+        Some(_) => Vec::new(),
+        None => vec![Seen::new("`bwrap` is not on the PATH")],
+    }
+}
+
+pub(crate) fn bwrap_old(scene: &Scene) -> Vec<Seen> {
+    let Some(tool) = &scene.looked.facts.bubblewrap else { return Vec::new() };
+    let Some(version) = &tool.version else {
+        return vec![Seen::new(format!("`{}` does not tell its version", tool.path))];
+    };
+    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    match numbers.as_slice() < BINDS_BY_DESCRIPTOR.as_slice() {
+        true => vec![Seen::new(format!("`{}` is version {version}", tool.path))],
+        false => Vec::new(),
+    }
+}
+
+pub(crate) fn agent_missing(scene: &Scene) -> Vec<Seen> {
+    let agent = &scene.looked.agent;
+    match &scene.looked.facts.agent {
+        Some(_) => Vec::new(),
+        None => {
+            let program = agent.command.first().map_or("", String::as_str);
+            let seen = Seen::new(format!("`{program}` is not on the PATH"));
+            vec![agent.install_hint.iter().fold(seen, |seen, hint| seen.command(format!("`{hint}`")))]
+        }
+    }
+}
+
+pub(crate) fn agent_version(scene: &Scene) -> Vec<Seen> {
+    match &scene.looked.facts.agent {
+        Some(agent) if agent.version.is_none() => {
+            vec![Seen::new(format!("the version of `{}` cannot be told", agent.path))]
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// Nothing outside is asked: what was written before now tells.
+pub(crate) fn clock(scene: &Scene) -> Vec<Seen> {
+    let now = scene.looked.facts.now_ms;
+    let ahead = scene.marks.iter().filter(|(_, mark)| mark.saturating_sub(now) > SLACK_MS);
+    let latest = ahead.max_by_key(|(_, mark)| *mark);
+    let seen = latest.map(|(what, mark)| {
+        let minutes = mark.saturating_sub(now) / 60_000;
+        Seen::new(format!("{what} is dated {minutes} min after the clock"))
+    });
+    seen.into_iter().collect()
+}

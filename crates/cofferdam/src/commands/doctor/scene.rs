@@ -1,0 +1,248 @@
+//! What the checks look at, read once.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use coffer_account::layout::{AccountFolder, AccountName, accounts};
+use coffer_host::Mounted;
+use coffer_ledger::Verified;
+use coffer_plan::agent::SeedWhen;
+use coffer_plan::facts::{PathKind, SettingsScope};
+use serde_json::Value;
+
+use crate::commands::ledger;
+use crate::commands::status::look::{AccountSeen, Looked, look};
+use crate::error::Error;
+
+/// Largest file of the agent's own that is read, in bytes: it also holds histories.
+const MAX_CLIENT_BYTES: usize = 32 * 1024 * 1024;
+/// Largest settings file that is read, in bytes.
+const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
+/// What a probe leaves when it is killed counts as left from this age on, in ms: no probe takes longer.
+const PROBE_MS: i64 = 60_000;
+
+/// What the checks look at.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    /// Accounts, facts and the winner, as `status` has them.
+    pub(super) looked: Looked,
+    /// Where logins lie.
+    pub(super) places: Vec<LoginPlace>,
+    pub(super) mounts: Vec<Mounted>,
+    /// The top keys of each of the user's settings files.
+    pub(super) settings_keys: Vec<(Utf8PathBuf, Vec<String>)>,
+    /// The agent's own file beside its folder.
+    pub(super) client: Option<ClientFile>,
+    /// The agent's locks that are there.
+    pub(super) locks: Vec<Lock>,
+    /// Logins where the agent could look, and does not.
+    pub(super) other_logins: Vec<Utf8PathBuf>,
+    pub(super) ledger: Result<Verified, String>,
+    /// Refreshes that were begun: account and journal.
+    pub(super) journals: Vec<(String, Utf8PathBuf)>,
+    /// Cofferdam's own files and folders.
+    pub(super) own: Vec<OwnFile>,
+    /// Data folders with accounts in them.
+    pub(super) other_data: Vec<Utf8PathBuf>,
+    /// What dead runs and probes left.
+    pub(super) left: Vec<Utf8PathBuf>,
+    /// Things with a date, Unix ms, in words.
+    pub(super) marks: Vec<(String, i64)>,
+}
+
+/// Where an account's login lies.
+#[derive(Debug, Clone)]
+pub(super) struct LoginPlace {
+    pub(super) account: String,
+    pub(super) folder: Utf8PathBuf,
+    pub(super) file: Utf8PathBuf,
+    /// Owner and mode of the folder.
+    pub(super) folder_owned: Option<(u32, u32)>,
+    /// The text of the file, if it is a link.
+    pub(super) link: Option<String>,
+    pub(super) exists: bool,
+    pub(super) is_folder: bool,
+    pub(super) folder_writable: bool,
+    pub(super) parent_writable: bool,
+}
+
+/// The agent's own file beside its folder, with what it says of the first start.
+#[derive(Debug, Clone)]
+pub(super) struct ClientFile {
+    pub(super) file: Utf8PathBuf,
+    pub(super) content: Option<ClientContent>,
+    pub(super) newest_backup: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientContent {
+    pub(super) onboarded: bool,
+}
+
+/// A lock of the agent's.
+#[derive(Debug, Clone)]
+pub(super) struct Lock {
+    pub(super) path: Utf8PathBuf,
+    pub(super) modified_ms: i64,
+}
+
+/// A file or folder of Cofferdam's own.
+#[derive(Debug, Clone)]
+pub(super) struct OwnFile {
+    pub(super) path: Utf8PathBuf,
+    pub(super) mode: u32,
+}
+
+impl Scene {
+    /// Reads this machine.
+    pub(super) fn of_this_machine() -> Result<Self, Error> {
+        let looked = look()?;
+        let ledger = ledger::of(&looked.facts);
+        let verified = ledger.verify().map_err(|error| error.to_string());
+        let places: Vec<LoginPlace> = looked.accounts.iter().filter_map(place).collect();
+        let mut marks: Vec<(String, i64)> = Vec::new();
+        if let Some(at) = verified.as_ref().ok().and_then(|verified| verified.last_at) {
+            marks.push(("the last entry of the ledger".to_owned(), at.as_millisecond()));
+        }
+        for file in places.iter().map(|place| &place.file) {
+            marks.extend(coffer_host::owned(file).map(|owned| (format!("`{file}`"), owned.modified_ms)));
+        }
+        Ok(Self {
+            mounts: coffer_host::mounts(),
+            settings_keys: settings_keys(&looked),
+            client: client(&looked),
+            locks: places.iter().flat_map(locks).collect(),
+            other_logins: other_logins(&looked),
+            ledger: verified,
+            journals: journals(&looked),
+            own: own(&looked, ledger.path()),
+            other_data: other_data(&looked),
+            left: left(&looked),
+            places,
+            marks,
+            looked,
+        })
+    }
+}
+
+fn place(account: &AccountSeen) -> Option<LoginPlace> {
+    let login = account.login.as_ref()?;
+    let seen = coffer_host::look(&login.file);
+    Some(LoginPlace {
+        account: account.name.to_string(),
+        folder: login.folder.clone(),
+        file: login.file.clone(),
+        folder_owned: coffer_host::owned(&login.folder).map(|owned| (owned.uid, owned.mode)),
+        link: seen.link,
+        exists: seen.kind != PathKind::Missing,
+        is_folder: seen.kind == PathKind::Folder,
+        folder_writable: coffer_host::may_write(&login.folder),
+        parent_writable: login.folder.parent().is_none_or(coffer_host::may_write),
+    })
+}
+
+/// Names only: the values may be secrets.
+fn settings_keys(looked: &Looked) -> Vec<(Utf8PathBuf, Vec<String>)> {
+    let users = looked.facts.settings.iter().filter(|settings| settings.scope == SettingsScope::User);
+    users
+        .filter_map(|settings| {
+            let bytes = coffer_host::read_secret(&settings.file, MAX_SETTINGS_BYTES).ok()??;
+            let Ok(Value::Object(fields)) = serde_json::from_slice(&bytes) else { return None };
+            Some((settings.file.clone(), fields.keys().cloned().collect()))
+        })
+        .collect()
+}
+
+fn client(looked: &Looked) -> Option<ClientFile> {
+    let (facts, agent) = (&looked.facts, &looked.agent);
+    let file = agent.settings.mcp.as_ref()?.files.iter().find_map(|template| template.expand(facts))?;
+    let folder = agent.state.as_ref()?.host.iter().find_map(|template| template.expand(facts))?;
+    let name = file.file_name()?.to_owned();
+    let backups = folder.join("backups");
+    let entries = backups.read_dir_utf8().into_iter().flatten().flatten();
+    let copies =
+        entries.filter(|entry| entry.file_name().starts_with(&name)).map(|entry| entry.path().to_owned());
+    let newest_backup = copies.max_by_key(|path| coffer_host::owned(path).map(|owned| owned.modified_ms));
+    let bytes = coffer_host::read_secret(&file, MAX_CLIENT_BYTES).ok().flatten();
+    let content = bytes.map(|bytes| {
+        let wanted = agent.seeds.iter().filter(|seed| seed.when == SeedWhen::SignedIn && seed.file == name);
+        let content: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let mut pairs = wanted.filter_map(|seed| match serde_json::from_str(&seed.json) {
+            Ok(Value::Object(pairs)) => Some(pairs),
+            Ok(_) | Err(_) => None,
+        });
+        let onboarded = pairs.all(|pairs| pairs.iter().all(|(key, value)| content.get(key) == Some(value)));
+        ClientContent { onboarded }
+    });
+    Some(ClientFile { file, content, newest_backup })
+}
+
+/// Measured: these three, in this order.
+fn locks(place: &LoginPlace) -> Vec<Lock> {
+    let folder = &place.folder;
+    let beside = Utf8PathBuf::from(format!("{folder}.lock"));
+    let paths = [folder.join(".oauth_refresh.lock"), beside, folder.join(".storage-write.lock")];
+    let there = paths.into_iter().filter_map(|path| Some((coffer_host::owned(&path)?, path)));
+    there.map(|(owned, path)| Lock { path, modified_ms: owned.modified_ms }).collect()
+}
+
+fn other_logins(looked: &Looked) -> Vec<Utf8PathBuf> {
+    let Some(layout) = &looked.agent.login else { return Vec::new() };
+    let folders = layout.folders.iter().filter_map(|template| template.expand(&looked.facts));
+    let mut files: Vec<Utf8PathBuf> = folders.map(|folder| folder.join(&layout.file)).collect();
+    files.retain(|file| coffer_host::look(file).kind == PathKind::File);
+    files.sort();
+    files.dedup();
+    files
+}
+
+fn journals(looked: &Looked) -> Vec<(String, Utf8PathBuf)> {
+    let of = |name: &AccountName| AccountFolder::new(&looked.facts.folders.data, name).journal();
+    let all = looked.accounts.iter().map(|account| (account.name.to_string(), of(&account.name)));
+    all.filter(|(_, journal)| coffer_host::owned(journal).is_some()).collect()
+}
+
+/// Folders that have to be private, and the files in them that hold something.
+fn own(looked: &Looked, ledger: &Utf8Path) -> Vec<OwnFile> {
+    let folders = &looked.facts.folders;
+    let mut paths = vec![folders.data.clone(), accounts(&folders.data), folders.data.join("state")];
+    paths.extend([folders.runtime.clone(), folders.runtime.join("runs")]);
+    paths.extend(ledger.parent().map(Utf8Path::to_owned));
+    paths.push(ledger.to_owned());
+    for account in &looked.accounts {
+        let folder = AccountFolder::new(&folders.data, &account.name);
+        paths.extend([folder.root().to_owned(), folder.sealed(), folder.login_parent()]);
+        paths.extend([folder.record(), folder.journal(), folder.secret(), folder.lock()]);
+    }
+    let uid = looked.facts.user.uid;
+    let there = paths.into_iter().filter_map(|path| Some((coffer_host::owned(&path)?, path)));
+    there
+        .filter(|(owned, _)| owned.uid == uid)
+        .map(|(owned, path)| OwnFile { path, mode: owned.mode })
+        .collect()
+}
+
+/// Where data would be without `COFFER_HOME`, or without `XDG_DATA_HOME`.
+fn other_data(looked: &Looked) -> Vec<Utf8PathBuf> {
+    let facts = &looked.facts;
+    let xdg = facts.public_value("XDG_DATA_HOME").map(|folder| Utf8PathBuf::from(folder).join("cofferdam"));
+    let home = facts.user.home.as_ref().map(|home| home.join(".local/share/cofferdam"));
+    let mut others: Vec<Utf8PathBuf> = xdg.into_iter().chain(home).collect();
+    others.retain(|other| {
+        let entries = accounts(other).read_dir_utf8();
+        *other != facts.folders.data && entries.is_ok_and(|mut entries| entries.next().is_some())
+    });
+    others.sort();
+    others.dedup();
+    others
+}
+
+fn left(looked: &Looked) -> Vec<Utf8PathBuf> {
+    let runtime = &looked.facts.folders.runtime;
+    let mut left = coffer_launch::run::dead_runs(runtime);
+    let entries = runtime.read_dir_utf8().into_iter().flatten().flatten();
+    let probes = entries.filter(|entry| entry.file_name().starts_with("probe-"));
+    left.extend(probes.map(|entry| entry.path().to_owned()).filter(|path| {
+        let age = |owned: coffer_host::Owned| looked.facts.now_ms.saturating_sub(owned.modified_ms);
+        coffer_host::owned(path).is_some_and(|owned| age(owned) > PROBE_MS)
+    }));
+    left
+}

@@ -1,0 +1,40 @@
+//! docs/guides/doctor.md: what `coffer doctor` looks at, from its own registry.
+
+use crate::error::Error;
+use crate::tree::Tree;
+
+use super::{COMMAND, Page};
+
+const TOP: &str = "\
+`coffer doctor` looks at this machine, the agent, and every account, and says of each thing that is wrong what was \
+seen, why it matters, and the command that mends it. It changes nothing, asks no server, and prints no secret.
+
+    coffer doctor              # exit code 0: nothing above a note; 1: something to mend
+    coffer doctor --json       # docs/reference/doctor.schema.json
+    coffer doctor --fix        # shows what it can mend itself, asks, and mends it (`--yes` does not ask)
+    coffer doctor --run ID     # from inside a live run, by its id or the beginning of it
+
+**What `--fix` does.** It takes away the rights of others on files and folders that are yours, and removes what dead \
+runs left. Each fix is shown as a command first. Everything else is for you to type.
+
+**What `--run` tells.** The credential files inside with modes, owners and ends; whether the lease inside is the file \
+that the host publishes to; `userID` and `lastSessionId`; the uid and gid inside; and the *names* of variables that \
+begin with `CLAUDE_` or `ANTHROPIC_`. It reads below the sandbox's own root by descriptors, follows no link and waits \
+for nothing, since an agent may have written all of it.
+
+Whether the API takes a credential is another question: `coffer status --probe` lets the genuine agent ask it.
+";
+
+pub(super) fn pages(_tree: &Tree) -> Result<Vec<Page>, Error> {
+    let checks = cofferdam::doctor_checks();
+    let cell = |text: &str| text.replace('|', "\\|");
+    let rows = checks.iter().map(|[id, severity, what, why, fix]| {
+        format!("| `{id}` | {severity} | {} | {} | {} |\n", cell(what), cell(why), cell(fix))
+    });
+    let contents = format!(
+        "# Doctor\n\nMade by `{COMMAND}`.\n\n{TOP}\n## The checks\n\n\
+         | id | as a rule | looks for | why | what mends it |\n|---|---|---|---|---|\n{}",
+        rows.collect::<String>()
+    );
+    Ok(vec![Page { path: "docs/guides/doctor.md".to_owned(), contents }])
+}
