@@ -32,6 +32,12 @@ pub struct Agent {
     /// Its credentials in the order in which it prefers them, the login file among them.
     #[serde(default, rename = "credential")]
     pub credentials: Vec<CredentialRule>,
+    /// The variables in which a named account's own settings cross.
+    #[serde(default)]
+    pub account: AccountVariables,
+    /// When it ignores some of its credentials.
+    #[serde(default)]
+    pub bare: BareRule,
     /// Variables that pass through when set, besides the built-in allowlist.
     #[serde(default)]
     pub env: AgentEnv,
@@ -116,6 +122,50 @@ pub struct LoginLayout {
     /// How a run gets a login folder of its own, by version; the last entry whose `since` is at most
     /// the agent's version counts.
     pub lease: Vec<LeaseRule>,
+    /// First version measured to lose no login when its own folder is bound into a sandbox as well; none
+    /// was if it is not said.
+    #[serde(default)]
+    pub shared_since: Option<String>,
+}
+
+/// The variables in which what a named account says crosses; without one it cannot be said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountVariables {
+    /// Another provider of the API.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// The model to ask for.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Time-out of a request, in ms.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// What a helper program prints.
+    #[serde(default)]
+    pub helper: Option<String>,
+}
+
+impl AccountVariables {
+    /// The variables that say where and how the API is asked.
+    pub fn settings(&self) -> impl Iterator<Item = &String> {
+        self.base_url.iter().chain(&self.model).chain(&self.timeout)
+    }
+}
+
+/// What makes an agent ignore some of its credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BareRule {
+    /// Arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Variables that say yes.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// What is ignored then.
+    #[serde(default)]
+    pub ignores: Vec<CredentialKind>,
 }
 
 /// How a login file reads.
@@ -151,6 +201,12 @@ pub struct CredentialRule {
     /// The header it is sent in (`Authorization`, `x-api-key`), where known.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// How long its issuer lets it live, in days, where that is stated.
+    #[serde(default)]
+    pub lifetime_days: Option<u32>,
+    /// Variables that a cloud provider's own sign-in needs; they cross with an account of that kind.
+    #[serde(default)]
+    pub pass: Vec<String>,
 }
 
 /// Where a credential comes from.
@@ -163,6 +219,26 @@ pub enum CredentialOrigin {
     Setting,
     /// The login file.
     Login,
+}
+
+impl CredentialKind {
+    /// The word itself.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Subscription => "subscription",
+            Self::SetupToken => "setup_token",
+            Self::ApiKey => "api_key",
+            Self::AuthToken => "auth_token",
+            Self::Helper => "helper",
+            Self::Cloud => "cloud",
+        }
+    }
+}
+
+impl std::fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// What a credential is; the words of `coffer status --json`.

@@ -3,6 +3,7 @@
 
 mod host;
 mod order;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,8 @@ use crate::policy::Policy;
 /// Every law that the plan breaks, all of them at once.
 pub fn check(plan: Plan, policy: &Policy, facts: &HostFacts) -> Result<CheckedPlan, Vec<PlanError>> {
     let mut errors = order::check(&plan);
-    errors.extend(host::secrets(&plan, policy));
+    errors.extend(host::secrets(&plan, policy, facts));
+    errors.extend(shared::own_sources(&plan, facts));
     errors.extend(host::executables(&plan, facts));
     errors.extend(host::configuration(&plan, facts));
     errors.extend(host::root_only_sources(&plan, facts));

@@ -4,16 +4,19 @@
 //! system, private folders, home, toolchains and the agent's program, state with the user's
 //! configuration, lease, project, what the user asked for, what is taken away, our own init.
 
+mod account;
 mod credential;
 mod environment;
 mod home;
+mod login;
 mod mounts;
+mod offers;
+pub(crate) mod shared;
 mod system;
 #[cfg(test)]
 mod tests;
 
 use camino::{Utf8Path, Utf8PathBuf};
-pub use credential::on_host;
 
 use crate::facts::HostFacts;
 use crate::origin::{Origin, OriginLayer};
@@ -24,12 +27,19 @@ use crate::plan::{
 use crate::policy::Policy;
 use mounts::MountList;
 
+pub use login::verified;
+pub use offers::on_host;
+
 /// Where Cofferdam's own things lie inside.
 pub const INSIDE: &str = "/run/coffer";
 /// The init inside.
 pub const INIT: &str = "/run/coffer/coffer-init";
 /// The lease folder inside.
 pub const LEASE: &str = "/run/coffer/lease";
+/// The parent of a shared login folder inside: the client makes a lock beside the folder.
+pub const SHARED: &str = "/run/coffer/login";
+/// A shared login folder inside.
+pub const SHARED_STORE: &str = "/run/coffer/login/store";
 /// Ids of the agent when the host user is root.
 const UNPRIVILEGED: u32 = 1000;
 
@@ -61,7 +71,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     home::toolchains(&mut list, policy, &home);
     home::agent(&mut list);
     let state = home::state(&mut list, policy, &signed_in);
-    system::lease_and_init(&mut list, &signed_in.credential);
+    system::login_and_init(&mut list, policy, &signed_in);
     home::project(&mut list);
     home::requests(&mut list, policy);
     home::denials(&mut list, policy);
@@ -118,11 +128,8 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
         }
     }
     let auth_reason = match policy.auth.value {
-        AuthMode::Lease | AuthMode::None => None,
+        AuthMode::Lease | AuthMode::Shared | AuthMode::None => None,
         AuthMode::Gateway => Some("it needs the gateway"),
-        AuthMode::Shared => Some(
-            "it needs accounts, and a login folder shared with other sandboxes loses logins without them",
-        ),
     };
     if let Some(reason) = auth_reason {
         let (mode, origin) = (policy.auth.value, policy.auth.origin.clone());
@@ -139,10 +146,6 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
         kind @ (BackendKind::Podman | BackendKind::Docker | BackendKind::Kubernetes) => {
             errors.push(PlanError::BackendUnavailable { kind, origin: policy.backend.origin.clone() });
         }
-    }
-    if policy.account.value != "host" {
-        let (name, origin) = (policy.account.value.clone(), policy.account.origin.clone());
-        errors.push(PlanError::UnknownAccount { name, origin });
     }
     errors
 }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use crate::agent::CredentialKind;
 use crate::sign_in::shape::LoginShape;
-use crate::sign_in::verify::{Owned, Place};
+use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
 mod questions;
 pub use questions::Questions;
@@ -56,8 +57,12 @@ pub struct HostFacts {
     pub paths: BTreeMap<Utf8PathBuf, PathFact>,
     /// The agent's own settings files (user and project), as far as they matter for signing in.
     pub settings: Vec<SettingsFact>,
-    /// The agent's login file; `None` for agents that have none.
+    /// The login file of the account that was chosen; `None` for agents that have none.
     pub login: Option<LoginFact>,
+    /// The account that was chosen, as far as anything is on record about it: always for a named one
+    /// that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountFact>,
     /// MCP servers named in the agent's user configuration.
     pub mcp_servers: Vec<McpServerFact>,
 }
@@ -351,14 +356,71 @@ pub struct LoginFact {
     /// Whether a link takes the file out of its folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leads_out: bool,
+    /// Owner and permission bits of the folder, where it is ours and has to be private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder_uid_mode: Option<(u32, u32)>,
 }
 
 impl LoginFact {
-    /// Where it lies, as `uid` sees it. The folder is left to its owner: it is the agent's own.
+    /// Where it lies, as `uid` sees it. The agent's own folder is left to its owner.
     pub fn place(&self, uid: u32) -> Place {
-        let file = self.uid_mode.map(|(uid, mode)| Owned { uid, mode });
-        Place { own_uid: uid, file, folder: None, leads_out: self.leads_out }
+        let owned = |(uid, mode)| Owned { uid, mode };
+        Place {
+            own_uid: uid,
+            file: self.uid_mode.map(owned),
+            folder: self.folder_uid_mode.map(owned),
+            leads_out: self.leads_out,
+        }
     }
+}
+
+/// An account: what is on record about it, without any secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountFact {
+    /// Its name.
+    pub name: String,
+    /// The agent that it is for.
+    pub agent: String,
+    /// What its credential is.
+    pub kind: CredentialKind,
+    /// The private parent of its login folder; `None` for the user's own login, which is used in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_parent: Option<Utf8PathBuf>,
+    /// Whether the login folder is the one on record; `None` where nothing is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker_matches: Option<bool>,
+    /// A refusal for good that is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedFact>,
+    /// Whether a sealed key or token is there.
+    #[serde(default)]
+    pub has_secret: bool,
+    /// When the account was made, Unix ms.
+    #[serde(default)]
+    pub created_at_ms: i64,
+    /// The program that prints its key: links followed; `None` when it is not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helper: Option<Utf8PathBuf>,
+    /// Another provider of the API; only a label when it looks secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<EnvFact>,
+    /// The model to ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Time-out of a request, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A refusal for good that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedFact {
+    /// Of the refresh token that was refused.
+    pub fingerprint: String,
+    /// Why.
+    pub because: RefusedBecause,
 }
 
 /// An MCP server in the agent's user configuration: name and kind, no arguments or variables.

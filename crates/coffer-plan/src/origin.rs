@@ -21,6 +21,8 @@ pub enum OriginLayer {
     BuiltIn,
     /// The agent's data file.
     Agent,
+    /// What is on record about a named account.
+    Account,
     /// The user's config file.
     UserFile,
     /// A profile, built-in or the user's.
@@ -71,7 +73,9 @@ impl Origin {
     /// Whether a person asked for exactly this (not a default, an agent's file or a profile).
     pub fn is_persons_word(&self) -> bool {
         match self.layer {
-            OriginLayer::UserFile | OriginLayer::PerProject | OriginLayer::Flag => true,
+            OriginLayer::Account | OriginLayer::UserFile | OriginLayer::PerProject | OriginLayer::Flag => {
+                true
+            }
             OriginLayer::BuiltIn | OriginLayer::Agent | OriginLayer::Profile | OriginLayer::ProjectFile => {
                 false
             }
@@ -84,6 +88,7 @@ impl fmt::Display for Origin {
         let layer = match self.layer {
             OriginLayer::BuiltIn => "built-in",
             OriginLayer::Agent => "agent",
+            OriginLayer::Account => "account",
             OriginLayer::Profile => "profile",
             OriginLayer::UserFile => "user file",
             OriginLayer::PerProject => "per-project choice",

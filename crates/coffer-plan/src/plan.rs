@@ -295,12 +295,14 @@ pub struct AllowedHost {
 pub struct Credential {
     /// Whose login.
     pub account: String,
+    /// Who chose the account.
+    pub account_origin: Origin,
     /// Which way.
     pub mode: AuthMode,
     /// What crosses; `None` when no login crosses.
     #[serde(rename = "ref")]
     pub reference: Option<Reference>,
-    /// The login file on the host, when one is leased from.
+    /// The login file on the host, when one is leased from or shared.
     #[schemars(with = "Option<String>")]
     pub file: Option<Utf8PathBuf>,
     /// When a lease ends (Unix ms), if the login says.

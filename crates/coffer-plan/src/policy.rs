@@ -41,6 +41,10 @@ pub struct Policy {
     pub trust_folder: Decided<bool>,
     /// Whether the agent is uid 0 inside.
     pub as_root_inside: Decided<bool>,
+    /// Whether `--auth shared` may share the user's own login.
+    pub allow_host_login: Decided<bool>,
+    /// Scopes that the login must have: the agent's, and what the layers demand.
+    pub scopes: Vec<String>,
     /// Mounts, weakest layer first.
     pub mounts: Vec<MountRequest>,
     /// Folders for the PATH.
@@ -201,6 +205,7 @@ fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option
         OriginLayer::Flag => &facts.project.start,
         OriginLayer::BuiltIn
         | OriginLayer::Agent
+        | OriginLayer::Account
         | OriginLayer::Profile
         | OriginLayer::UserFile
         | OriginLayer::PerProject
@@ -281,6 +286,8 @@ pub fn resolve(
         unattended: merged.unattended,
         trust_folder: merged.trust_folder,
         as_root_inside: merged.as_root_inside,
+        allow_host_login: merged.allow_host_login,
+        scopes: scopes(&inputs.agent, merged.scopes),
         mounts,
         path,
         env_pass: merged.env_pass,
@@ -294,6 +301,16 @@ pub fn resolve(
         trust: inputs.trust,
         agent: inputs.agent,
     })
+}
+
+fn scopes(agent: &Agent, demanded: Vec<Decided<String>>) -> Vec<String> {
+    let mut scopes: Vec<String> = agent.login.iter().flat_map(|login| login.scopes.clone()).collect();
+    for scope in demanded.into_iter().map(|demanded| demanded.value) {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    scopes
 }
 
 /// The command as it is run, and whether it is the agent's own program.

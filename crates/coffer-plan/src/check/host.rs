@@ -17,10 +17,13 @@ fn shown(mount: &Mount) -> Option<(&Utf8Path, Access)> {
 }
 
 /// No mount shows a secret, unless a later operation hides it again or the user's own file exposes it.
-pub(super) fn secrets(plan: &Plan, policy: &Policy) -> Vec<PlanError> {
+pub(super) fn secrets(plan: &Plan, policy: &Policy, facts: &HostFacts) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
         let Some((source, _)) = shown(mount) else { continue };
+        if super::shared::is_granted(plan, mount, policy, facts) {
+            continue;
+        }
         let granted =
             |secret: &&Secret| policy.expose.iter().any(|granted| is_within(&secret.path, &granted.value));
         let exposed = policy.secrets.iter().filter(|secret| secret.is_exposed_by(source));
@@ -62,6 +65,7 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
 pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
     programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
+    programs.extend(facts.account.iter().filter_map(|account| account.helper.as_deref()));
     if let Some(agent) = &facts.agent {
         programs.extend([agent.path.as_path(), &agent.resolved, &agent.install_root]);
     }

@@ -14,7 +14,7 @@ const RESERVED: &[&str] = &["/proc", "/dev", INSIDE];
 pub(super) fn check(plan: &Plan) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
-        errors.extend(reserved(mount));
+        errors.extend(reserved(plan, mount));
         // One finding tells enough of a mount that covers fifty.
         errors.extend(plan.mounts[..at].iter().find_map(|earlier| against(earlier, mount)));
     }
@@ -89,15 +89,16 @@ fn is_lease(mount: &Mount) -> bool {
     mount.target == LEASE && matches!(&mount.op, MountOp::Bind { source, .. } if *source == of_run)
 }
 
-fn reserved(mount: &Mount) -> Option<PlanError> {
+fn reserved(plan: &Plan, mount: &Mount) -> Option<PlanError> {
     let ours = match mount.origin.layer {
         OriginLayer::BuiltIn => true,
         OriginLayer::Agent
+        | OriginLayer::Account
         | OriginLayer::Profile
         | OriginLayer::UserFile
         | OriginLayer::PerProject
         | OriginLayer::ProjectFile
-        | OriginLayer::Flag => is_lease(mount),
+        | OriginLayer::Flag => is_lease(mount) || super::shared::is_shared_login(plan, mount),
     };
     let reserved = RESERVED.iter().any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
     // What hides the sandbox's own folder hides the init that it starts with.

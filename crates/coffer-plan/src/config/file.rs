@@ -34,6 +34,10 @@ pub struct Settings {
     pub trust_folder: Option<bool>,
     /// `--as-root-inside`.
     pub as_root_inside: Option<bool>,
+    /// `--allow-host-login`: `--auth shared` may share the user's own login.
+    pub allow_host_login: Option<bool>,
+    /// Scopes that a login must have.
+    pub scopes: Vec<String>,
     /// Mounts to add.
     #[serde(rename = "mount")]
     pub mounts: Vec<MountSpec>,
@@ -200,6 +204,7 @@ impl ConfigError {
 pub(super) const KEYS: &[&str] = &[
     "account",
     "agent",
+    "allow_host_login",
     "as_root_inside",
     "audit",
     "auth",
@@ -212,6 +217,7 @@ pub(super) const KEYS: &[&str] = &[
     "path",
     "profiles",
     "readonly",
+    "scopes",
     "state",
     "trust_folder",
     "unattended",
@@ -245,7 +251,8 @@ pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
 /// As [`parse_user`]; also when it says what only the user's own file may say.
 pub fn parse_project(path: &str, text: &str) -> Result<ProjectFile, ConfigError> {
     let table = parse_table(path, text)?;
-    for key in ["expose", "profile", "project", "as_root_inside", "trust_folder", "audit"] {
+    for key in ["expose", "profile", "project", "as_root_inside", "allow_host_login", "trust_folder", "audit"]
+    {
         if table.contains_key(key) {
             return Err(ConfigError::NotForProjects { path: path.to_owned(), key: key.to_owned() });
         }

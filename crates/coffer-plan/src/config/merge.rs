@@ -41,6 +41,10 @@ pub struct Merged {
     pub trust_folder: Decided<bool>,
     /// Whether the agent is uid 0 inside.
     pub as_root_inside: Decided<bool>,
+    /// Whether `--auth shared` may share the user's own login.
+    pub allow_host_login: Decided<bool>,
+    /// Scopes that a login must have.
+    pub scopes: Vec<Decided<String>>,
     /// Mounts, weakest layer first.
     pub mounts: Vec<Decided<MountSpec>>,
     /// Folders for the PATH, weakest layer first.
@@ -73,6 +77,8 @@ impl Merged {
             unattended: Decided::new(false, default()),
             trust_folder: Decided::new(false, default()),
             as_root_inside: Decided::new(false, default()),
+            allow_host_login: Decided::new(false, default()),
+            scopes: Vec::new(),
             mounts: Vec::new(),
             path: Vec::new(),
             env_pass: Vec::new(),
@@ -100,6 +106,7 @@ impl Merged {
         set(&mut self.unattended, settings.unattended.as_ref(), origin("unattended"));
         set(&mut self.trust_folder, settings.trust_folder.as_ref(), origin("trust_folder"));
         set(&mut self.as_root_inside, settings.as_root_inside.as_ref(), origin("as_root_inside"));
+        set(&mut self.allow_host_login, settings.allow_host_login.as_ref(), origin("allow_host_login"));
         if let Some(auth) = settings.auth {
             self.auth = Some(Decided::new(auth, origin("auth")));
         }
@@ -116,6 +123,7 @@ impl Merged {
     fn deny(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
         extend(&mut self.hide, &settings.hide, &origin("hide"));
         extend(&mut self.readonly, &settings.readonly, &origin("readonly"));
+        extend(&mut self.scopes, &settings.scopes, &origin("scopes"));
     }
 
     /// Applies a project's own file that nobody trusted: only what tightens.
@@ -251,6 +259,7 @@ fn flag_name(key: &str) -> String {
     match key {
         "env.pass" | "env.set" => "--env".to_owned(),
         "as_root_inside" => "--as-root-inside".to_owned(),
+        "allow_host_login" => "--allow-host-login".to_owned(),
         other => format!("--{other}"),
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::LEASE;
 use super::credential::SignedIn;
 use super::mounts::MountList;
 use super::system::shell;
-use crate::facts::{EnvFact, HostFacts};
+use crate::facts::{EnvFact, HostFacts, SettingsScope};
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, Note, PlanError, Reference};
 use crate::policy::Policy;
@@ -78,6 +77,7 @@ pub(super) fn derive(
     for name in &policy.agent.env.pass {
         builder.pass(name, EnvClass::Host, &agent_pass);
     }
+    api(&mut builder, policy, signed_in);
     for entry in &policy.env_pass {
         builder.pass(&entry.value, EnvClass::Extra, &entry.origin);
         if entry.origin.is_persons_word() && !entry.value.ends_with('*') && !facts.is_set(&entry.value) {
@@ -96,9 +96,18 @@ pub(super) fn derive(
     for (name, reference) in &signed_in.variables {
         let label = match facts.environment.get(name) {
             Some(EnvFact::Redacted(label)) if matches!(reference, Reference::HostEnv(_)) => label.clone(),
-            Some(_) | None => "set".to_owned(),
+            Some(_) | None => match reference {
+                Reference::AccountSecret { account } => format!("sealed key of the account `{account}`"),
+                Reference::AccountHelper { account, program } => {
+                    format!("what `{program}` prints, for the account `{account}`")
+                }
+                _ => "set".to_owned(),
+            },
         };
-        let origin = &signed_in.credential.origin;
+        let origin = match &signed_in.account.name {
+            Some(_) => &signed_in.account.origin(),
+            None => &signed_in.credential.origin,
+        };
         match facts.public_value(name) {
             Some(value) if matches!(reference, Reference::HostEnv(_)) => {
                 builder.set(name, value, EnvClass::Host, origin);
@@ -117,6 +126,35 @@ pub(super) fn derive(
         }),
     );
     Environment { entries, errors, notes }
+}
+
+/// Where and how the API is asked: as the user's settings say, which win over the environment; for a named
+/// account as it says itself. The host's address does not cross with one: its credential would follow it.
+fn api(builder: &mut Builder<'_>, policy: &Policy, signed_in: &SignedIn) {
+    let (names, account) = (&policy.agent.account, &signed_in.account);
+    let origin = account.origin();
+    if account.name.is_some() {
+        builder.by_name.retain(|name, _| names.base_url.as_ref() != Some(name));
+        for pattern in &account.passes {
+            builder.pass(pattern, EnvClass::Host, &origin);
+        }
+        for (name, value) in &account.values {
+            builder.set(name, value, EnvClass::Extra, &origin);
+        }
+        return;
+    }
+    let users = builder.facts.settings.iter().find(|settings| settings.scope == SettingsScope::User);
+    let Some(settings) = users else { return };
+    let origin = Origin::new(OriginLayer::Agent, format!("{}: settings", policy.agent.name));
+    for name in names.settings() {
+        let label = match settings.env.get(name) {
+            Some(EnvFact::Value(value)) if !value.is_empty() => "set".to_owned(),
+            Some(EnvFact::Redacted(label)) => label.clone(),
+            Some(EnvFact::Value(_) | EnvFact::Empty) | None => continue,
+        };
+        let reference = Reference::SettingsEnv { name: name.clone(), file: settings.file.clone() };
+        builder.refer(name, reference, label, EnvClass::Host, &origin);
+    }
 }
 
 /// Whether the system takes it for a variable. A zero byte would end the word on the backend's command
@@ -177,8 +215,8 @@ fn sandbox(
     {
         set(name, home.as_str());
     }
-    if let Some(name) = &signed_in.lease_env {
-        set(name, LEASE);
+    if let Some((name, folder)) = &signed_in.login_env {
+        set(name, folder);
     }
     let agent = Origin::new(OriginLayer::Agent, format!("{}: env.set", policy.agent.name));
     for (name, value) in &policy.agent.env.set {

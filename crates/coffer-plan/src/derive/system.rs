@@ -2,14 +2,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::credential::SignedIn;
 use super::mounts::MountList;
+use super::shared;
 use super::{INIT, LEASE};
 use crate::facts::PathKind;
 use crate::origin::Origin;
 use crate::path::{clean, is_within};
-use crate::plan::{
-    Access, Credential, FileContent, Identity, MountOp, NetworkTier, Reference, RunFolder, Source,
-};
+use crate::plan::{Access, FileContent, Identity, MountOp, NetworkTier, Reference, RunFolder, Source};
 use crate::policy::Policy;
 
 /// System folders, private folders and the empty home.
@@ -91,8 +91,12 @@ pub(super) fn shell(list: &MountList<'_>) -> &'static str {
     if has_bash { "/bin/bash" } else { "/bin/sh" }
 }
 
-/// The lease folder of this run, if a login crosses, and our own init.
-pub(super) fn lease_and_init(list: &mut MountList<'_>, credential: &Credential) {
+/// The lease folder of this run or the shared login folder, if a login crosses, and our own init.
+pub(super) fn login_and_init(list: &mut MountList<'_>, policy: &Policy, signed_in: &SignedIn) {
+    let credential = &signed_in.credential;
+    if let Some(shared) = &signed_in.shared {
+        shared::mounts(list, policy, shared);
+    }
     if matches!(credential.reference, Some(Reference::Lease { .. })) {
         let op = MountOp::Bind { source: Source::Run { folder: RunFolder::Lease }, access: Access::Rw };
         list.push(op, LEASE, credential.origin.about("auth lease"));

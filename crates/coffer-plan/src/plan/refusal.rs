@@ -64,6 +64,28 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// An account that this run cannot use.
+    #[error("account `{name}` cannot be used: {reason} ({origin})")]
+    AccountUnusable {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A login that may not be shared.
+    #[error("the login of account `{account}` is not shared: {reason} ({origin})")]
+    SharedRefused {
+        /// The account.
+        account: String,
+        /// Why.
+        reason: String,
+        /// The way out.
+        way_out: &'static str,
+        /// Who asked.
+        origin: Origin,
+    },
     /// A backend that does not exist yet.
     #[error("backend `{kind}` is not there yet ({origin})")]
     BackendUnavailable {
@@ -193,18 +215,18 @@ pub enum PlanError {
         file: Utf8PathBuf,
         /// Why.
         reason: String,
-        /// The agent's command, for the hint.
-        agent: String,
+        /// The command that mends it.
+        mend: String,
     },
-    /// The login's access token has ended, or will within five minutes.
-    #[error("the login in `{file}` {ends}; a run could not renew it yet")]
+    /// The login's access token has ended, or will within five minutes, and nobody can renew it.
+    #[error("the login in `{file}` is at its end: {reason}")]
     LoginEnding {
         /// The file.
         file: Utf8PathBuf,
-        /// When, in words.
-        ends: String,
-        /// The agent's command, for the hint.
-        agent: String,
+        /// In words.
+        reason: String,
+        /// The command that mends it.
+        mend: String,
     },
     /// A variable that the sandbox makes itself was to be set.
     #[error("`{name}` is made by the sandbox and cannot be set ({origin})")]
@@ -262,6 +284,8 @@ impl PlanError {
             Self::AuthUnavailable { .. } => "auth-unavailable",
             Self::StateUnavailable { .. } => "state-unavailable",
             Self::UnknownAccount { .. } => "unknown-account",
+            Self::AccountUnusable { .. } => "account-unusable",
+            Self::SharedRefused { .. } => "shared-refused",
             Self::BackendUnavailable { .. } => "backend-unavailable",
             Self::AgentMissing { .. } => "agent-missing",
             Self::SourceMissing { .. } => "source-missing",
@@ -293,11 +317,15 @@ impl PlanError {
                 format!("run it as that user: `sudo -u '#{owner}' coffer run`")
             }
             Self::TierUnavailable { .. } => "`--network full` or `--network none`".to_owned(),
-            Self::AuthUnavailable { .. } => "`--auth lease` or `--auth none`".to_owned(),
+            Self::AuthUnavailable { .. } => "`--auth lease`, `--auth shared` or `--auth none`".to_owned(),
+            Self::AccountUnusable { name, .. } => {
+                format!("`coffer account show {name}`, or another one with `--account NAME`")
+            }
+            Self::SharedRefused { way_out, .. } => (*way_out).to_owned(),
             Self::StateUnavailable { .. } => {
                 "`--state project`, `--state shared` or `--state fresh`".to_owned()
             }
-            Self::UnknownAccount { .. } => "`--account host`: the only one until accounts exist".to_owned(),
+            Self::UnknownAccount { name, .. } => format!("`coffer account add {name}`"),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
             Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),
             Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),
@@ -318,11 +346,8 @@ impl PlanError {
             }
             Self::ProjectSettings { .. } => "read it, then `coffer trust`".to_owned(),
             Self::ProjectSettingsUnreadable { file, .. } => format!("mend or remove `{file}`"),
-            Self::LoginUnusable { agent, .. } => {
-                format!("sign in again on the host with `{agent}`, or go on without: `--auth none`")
-            }
-            Self::LoginEnding { agent, .. } => {
-                format!("renew it on the host with `{agent} auth status`, or go on without: `--auth none`")
+            Self::LoginUnusable { mend, .. } | Self::LoginEnding { mend, .. } => {
+                format!("{mend}, or go on without: `--auth none`")
             }
             Self::VariableReserved { name, .. } if name == "PATH" => {
                 "name folders with `path = [\"…\"]` in your config file".to_owned()

@@ -154,10 +154,24 @@ pub enum Reference {
         /// The file.
         file: Utf8PathBuf,
     },
-    /// A login file without its refresh token.
+    /// A login file without its refresh token; renewed before it is read, when its time is short.
     Lease {
+        /// Whose login.
+        account: String,
         /// The login file.
         file: Utf8PathBuf,
+    },
+    /// The sealed key or token of an account.
+    AccountSecret {
+        /// Whose.
+        account: String,
+    },
+    /// What an account's helper program prints.
+    AccountHelper {
+        /// Whose.
+        account: String,
+        /// The program, links followed; its arguments are on record.
+        program: Utf8PathBuf,
     },
     /// A folder of this run.
     Folder(RunFolder),
@@ -170,7 +184,9 @@ impl fmt::Display for Reference {
             Self::SettingsEnv { name, file } => write!(f, "@ref:settings-env:{name}:{file}"),
             Self::Settings { agent, file } => write!(f, "@ref:settings:{agent}:{file}"),
             Self::McpServers { agent, file } => write!(f, "@ref:mcp-servers:{agent}:{file}"),
-            Self::Lease { file } => write!(f, "@ref:lease:{file}"),
+            Self::Lease { account, file } => write!(f, "@ref:lease:{account}:{file}"),
+            Self::AccountSecret { account } => write!(f, "@ref:account-secret:{account}"),
+            Self::AccountHelper { account, program } => write!(f, "@ref:account-helper:{account}:{program}"),
             Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
         }
     }
@@ -194,7 +210,11 @@ impl FromStr for Reference {
             "settings-env" => named_file().map(|(name, file)| Self::SettingsEnv { name, file }),
             "settings" => named_file().map(|(agent, file)| Self::Settings { agent, file }),
             "mcp-servers" => named_file().map(|(agent, file)| Self::McpServers { agent, file }),
-            "lease" if rest.starts_with('/') => Ok(Self::Lease { file: rest.into() }),
+            "lease" => named_file().map(|(account, file)| Self::Lease { account, file }),
+            "account-secret" if !rest.is_empty() => Ok(Self::AccountSecret { account: rest.to_owned() }),
+            "account-helper" => {
+                named_file().map(|(account, program)| Self::AccountHelper { account, program })
+            }
             "run" => rest.parse().map(Self::Folder),
             _ => Err(unknown()),
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
-use crate::origin::Origin;
+use crate::origin::{Origin, OriginLayer};
 use crate::plan::{
     Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Mount, MountOp, NetworkTier,
     Note, Plan, Source,
@@ -215,7 +215,21 @@ fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
             let _ =
                 writeln!(out, "  lease of account {account}, {until}, without refresh token, from {file}");
         }
-        (AuthMode::None | AuthMode::Lease | AuthMode::Gateway | AuthMode::Shared, _) => {}
+        (AuthMode::Shared, _) => {
+            let account = printable(&credential.account);
+            let _ = writeln!(
+                out,
+                "  shared login of account {account}: the folder itself with its refresh token, read and write"
+            );
+        }
+        (AuthMode::None | AuthMode::Lease | AuthMode::Gateway, _) => {}
+    }
+    if credential.account_origin.layer != OriginLayer::BuiltIn {
+        let (account, origin) = (&credential.account, &credential.account_origin);
+        let _ = writeln!(out, "  account {}  [{}]", printable(account), printable(&origin.to_string()));
+    }
+    if let Some(asks) = &sign_in.asks {
+        let _ = writeln!(out, "  {} {}", style.paint(RED, "asks:"), printable(asks));
     }
     if let Some(warning) = &sign_in.warning {
         let _ = writeln!(out, "  {} {}", style.paint(RED, "warning:"), printable(warning));

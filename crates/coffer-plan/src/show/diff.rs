@@ -116,8 +116,12 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
         grant(format!("host {}:{port}", text(allowed, "host")), 1, "", "", allowed);
     }
     let credential = plan.get("credential").unwrap_or(&Value::Null);
-    let login = text(credential, "ref");
-    grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login, credential);
+    let (login, file) = (text(credential, "ref"), text(credential, "file"));
+    if text(credential, "mode") == "shared" {
+        grant("login".to_owned(), 3, file, &format!("shared {file}"), credential);
+    } else {
+        grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login, credential);
+    }
     let command = plan.get("command").unwrap_or(&Value::Null);
     if command.get("unattended") == Some(&Value::Bool(true)) {
         grant("unattended".to_owned(), 1, "", "the agent skips its own questions", command);

@@ -22,7 +22,9 @@ pub fn settings(bytes: &[u8], agent: &Agent) -> Result<Vec<u8>, NotAnObject> {
                 .credentials
                 .iter()
                 .any(|rule| rule.from == CredentialOrigin::Env && rule.source == *name);
-            !is_credential && !is_secret_variable(name, value)
+            // Where and how the API is asked crosses by the plan, so that a named account can say otherwise.
+            let is_api = agent.account.settings().any(|variable| variable == name);
+            !is_credential && !is_api && !is_secret_variable(name, value)
         });
     }
     Ok(Value::Object(settings).to_string().into_bytes())
