@@ -37,6 +37,20 @@ pub fn read_secret(path: &Utf8Path, limit: usize) -> Result<Option<Zeroizing<Vec
     found(path, read_file(path, limit)).map(|found| found.map(|found| found.content))
 }
 
+/// As [`read_secret`], for a file below a folder of ours into which an agent may write: no link on the way
+/// is followed, and nothing leads out.
+///
+/// # Errors
+/// As [`read_secret`], and when a link is on the way.
+pub fn read_secret_beneath(
+    root: &Utf8Path,
+    relative: &Utf8Path,
+    limit: usize,
+) -> Result<Option<Zeroizing<Vec<u8>>>, HostError> {
+    let read = read_beneath(root, relative.as_str(), limit);
+    found(&root.join(relative), read).map(|found| found.map(|found| found.content))
+}
+
 fn text(path: &Utf8Path, read: Result<Found, Unread>) -> Result<Option<String>, HostError> {
     let Some(found) = found(path, read)? else { return Ok(None) };
     match std::str::from_utf8(&found.content) {

@@ -33,13 +33,14 @@ mod settings;
 mod user;
 mod variable;
 
-pub use config::{read_config, read_project_config, read_secret};
+pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use inspect::{Mounted, Owned, may_write, mounts, owned};
-pub use login::{host_login, login_in};
+pub use login::{host_login, login_in, login_of_account};
 pub use lookup::look_up;
 pub use machine::{Machine, base, now_ms};
 pub use paths::look;
 pub use sandbox::{FileInside, ProcessInside, Sandbox, identity, process_inside};
+pub use search::program;
 pub use variable::variable;

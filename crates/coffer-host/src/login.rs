@@ -1,12 +1,14 @@
 //! The agent's login file: where it is, by which rule, and its shape without any token.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_plan::agent::{Agent, LoginFormat};
+use coffer_plan::agent::{Agent, LoginFormat, LoginLayout};
 use coffer_plan::facts::{HostFacts, LoginFact};
 use coffer_plan::path::PathTemplate;
 use coffer_plan::sign_in::shape::{self, LoginShape, MAX_LOGIN_BYTES};
 
-use crate::read::{Found, Unread, read_file};
+use rustix::fs::FileType;
+
+use crate::read::{Found, Unread, read_beneath, read_file};
 
 /// Lower twelve bits: permissions, set-id, sticky.
 const MODE_BITS: u32 = 0o7777;
@@ -24,8 +26,33 @@ pub fn host_login(facts: &HostFacts, agent: &Agent) -> Option<LoginFact> {
 pub fn login_in(agent: &Agent, folder: Utf8PathBuf, found_by: String) -> Option<LoginFact> {
     let layout = agent.login.as_ref()?;
     let file = folder.join(&layout.file);
-    let Looked { shape, uid_mode, leads_out } = look(layout.format, &file);
-    Some(LoginFact { folder, file, found_by, shape, uid_mode, leads_out })
+    let Looked { shape, uid_mode, leads_out } = look(layout.format, &file, read_file(&file, MAX_LOGIN_BYTES));
+    Some(LoginFact { folder, file, found_by, shape, uid_mode, leads_out, folder_uid_mode: None })
+}
+
+/// The login of a named account, in a folder of our own: no link is followed out of it, and the folder has
+/// to be private.
+pub fn login_of_account(layout: &LoginLayout, folder: &Utf8Path, account: &str) -> LoginFact {
+    let file = folder.join(&layout.file);
+    // A run that shares the login can write both folders.
+    let read = match (folder.parent(), folder.file_name()) {
+        (Some(parent), Some(name)) => {
+            read_beneath(parent, Utf8Path::new(name).join(&layout.file).as_str(), MAX_LOGIN_BYTES)
+        }
+        (None, _) | (_, None) => Err(Unread::NotFile("a folder")),
+    };
+    let Looked { shape, uid_mode, leads_out } = look(layout.format, &file, read);
+    let stat = rustix::fs::lstat(folder.as_str()).ok();
+    let is_link = stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+    LoginFact {
+        folder: folder.to_owned(),
+        file,
+        found_by: format!("account {account}"),
+        shape,
+        uid_mode,
+        leads_out: leads_out || is_link,
+        folder_uid_mode: stat.map(|stat| (stat.st_uid, stat.st_mode & MODE_BITS)),
+    }
 }
 
 /// What is seen of one login file.
@@ -35,8 +62,8 @@ struct Looked {
     leads_out: bool,
 }
 
-fn look(format: LoginFormat, file: &Utf8Path) -> Looked {
-    let (shape, uid_mode) = match read_file(file, MAX_LOGIN_BYTES) {
+fn look(format: LoginFormat, file: &Utf8Path, read: Result<Found, Unread>) -> Looked {
+    let (shape, uid_mode) = match read {
         Ok(Found { content, stat }) => {
             let shape = match format {
                 LoginFormat::ClaudeOauth => shape::read(&content),

@@ -82,6 +82,7 @@ impl Machine {
             paths: BTreeMap::new(),
             settings: Vec::new(),
             login: None,
+            account: None,
             mcp_servers: Vec::new(),
         };
         facts.bubblewrap = bubblewrap::tool(&facts, self.cache_folder(&facts).as_deref());

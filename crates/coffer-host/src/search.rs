@@ -1,7 +1,8 @@
 //! Programs on the PATH.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_plan::facts::{PathFact, PathKind};
+use coffer_plan::facts::{HostFacts, PathFact, PathKind};
+use coffer_plan::path::PathTemplate;
 use rustix::fs::Access;
 
 use crate::paths;
@@ -22,6 +23,16 @@ pub(crate) fn find(search_path: &str, name: &str) -> Option<Program> {
         .split(':')
         .filter(|entry| entry.starts_with('/'))
         .find_map(|entry| executable(&coffer_plan::path::clean(&Utf8Path::new(entry).join(name))))
+}
+
+/// The real path of a program that a person named, looked up as a shell would: by a path from the root, or a
+/// name on the PATH of these facts. `None` when there is no such executable file.
+pub fn program(facts: &HostFacts, name: &str) -> Option<Utf8PathBuf> {
+    let found = match name.contains('/') {
+        true => executable(&PathTemplate(name.to_owned()).expand(facts)?)?,
+        false => find(facts.public_value("PATH")?, name)?,
+    };
+    Some(found.fact.resolved)
 }
 
 /// The program at a path, if it is an executable file.

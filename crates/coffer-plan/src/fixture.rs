@@ -2,12 +2,13 @@
 
 use camino::Utf8Path;
 
+use crate::agent::CredentialKind;
 use crate::built_in;
 use crate::check::check;
 use crate::config::{Flags, Layers, Merged, ProjectFile, Trust, UserFile, merge, parse_project, parse_user};
 use crate::derive::derive;
-use crate::facts::{EnvFact, HostFacts, PathFact, PathKind};
-use crate::plan::{CheckedPlan, EnvEntry, EnvValue, Mount, Plan, PlanError};
+use crate::facts::{AccountFact, EnvFact, HostFacts, PathFact, PathKind};
+use crate::plan::{AuthMode, CheckedPlan, EnvEntry, EnvValue, Mount, Plan, PlanError};
 use crate::policy::{Inputs, Policy, PolicyError, resolve};
 
 /// The user's config file.
@@ -94,6 +95,41 @@ impl Machine {
     pub(crate) fn secret_env(mut self, name: &str) -> Self {
         self.facts.environment.insert(name.to_owned(), EnvFact::Redacted("set".to_owned()));
         self
+    }
+
+    /// With the account `work` of this kind, chosen by a flag.
+    pub(crate) fn account(mut self, kind: CredentialKind) -> Self {
+        let parent = Utf8Path::new("/home/ada/.local/share/cofferdam/accounts/work/login");
+        let login = self.facts.login.as_mut().unwrap();
+        login.folder = parent.join("store");
+        login.file = login.folder.join(".credentials.json");
+        login.found_by = "account work".to_owned();
+        login.folder_uid_mode = Some((self.facts.user.uid, 0o700));
+        self.facts.account = Some(AccountFact {
+            name: "work".to_owned(),
+            agent: "claude".to_owned(),
+            kind,
+            login_parent: Some(parent.to_owned()),
+            marker_matches: Some(true),
+            refused: None,
+            has_secret: true,
+            created_at_ms: self.facts.now_ms,
+            helper: None,
+            base_url: None,
+            model: None,
+            timeout_ms: None,
+        });
+        self.flags(|flags| flags.settings.account = Some("work".to_owned()))
+    }
+
+    /// With another fact about the account.
+    pub(crate) fn of_account(self, change: impl FnOnce(&mut AccountFact)) -> Self {
+        self.with(|facts| change(facts.account.as_mut().unwrap()))
+    }
+
+    /// With `--auth`.
+    pub(crate) fn auth(self, mode: AuthMode) -> Self {
+        self.flags(|flags| flags.settings.auth = Some(mode))
     }
 
     /// With other facts.

@@ -153,10 +153,13 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
     let lists = (prop::collection::vec(mount(), 0..3), paths(2), env(), paths(4), paths(4), paths(2));
     let more =
         (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
-    (words, lists, more).prop_map(|(words, lists, more)| {
+    let scope = prop::sample::select(&["user:inference", "user:profile"][..]).prop_map(str::to_owned);
+    let login = (of(any::<bool>()), prop::collection::vec(scope, 0..2));
+    (words, lists, more, login).prop_map(|(words, lists, more, login)| {
         let (network, auth, state, backend, unattended) = words;
         let (mounts, path, env, hide, readonly, expose) = lists;
         let (trust_folder, as_root_inside, audit, profiles) = more;
+        let (allow_host_login, scopes) = login;
         Settings {
             agent: None,
             account: None,
@@ -169,6 +172,8 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
             unattended,
             trust_folder,
             as_root_inside,
+            allow_host_login,
+            scopes,
             mounts,
             path,
             env,
@@ -186,6 +191,7 @@ fn project() -> impl Strategy<Value = ProjectFile> {
             expose: Vec::new(),
             trust_folder: None,
             as_root_inside: None,
+            allow_host_login: None,
             audit: None,
             ..settings
         },

@@ -136,6 +136,14 @@ pub(crate) enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The record of an account does not read.
+    #[error("`{path}` is no record of an account: {reason}")]
+    AccountBroken {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
@@ -208,6 +216,7 @@ impl Error {
             Self::Ledger(_) => "ledger",
             Self::Watch { .. } => "watch",
             Self::RunUnseen { .. } => "run-unseen",
+            Self::AccountBroken { .. } => "account-broken",
         }
     }
 
@@ -223,6 +232,9 @@ impl Error {
             Self::Ledger(error) => error.hint(),
             Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),
             Self::BackendFailed { hint, .. } => hint.clone(),
+            Self::AccountBroken { path, .. } => {
+                Some(format!("mend `{path}`, or take the account's folder out and add it again"))
+            }
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),
             Self::ToolMissing { install, .. } => Some(format!("`{install}`")),

@@ -60,6 +60,7 @@ fn of(error: &Error) -> u8 {
         | Error::Command { .. }
         | Error::Store { .. }
         | Error::StoreBroken { .. }
+        | Error::AccountBroken { .. }
         | Error::Json(_)
         | Error::Output(_)
         | Error::Ledger(_)

@@ -4,10 +4,12 @@
 //! launch; the only caller of these) → [`commands`] (show it or run it) → [`exit`] (the exit code).
 #![forbid(unsafe_code)]
 
+mod account_facts;
 pub mod cli;
 mod commands;
 mod error;
 mod exit;
+mod helper;
 mod prepare;
 mod printer;
 mod resolver;

@@ -12,7 +12,7 @@ use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
 
 use crate::error::Error;
-use crate::store;
+use crate::{account_facts, store};
 
 /// A plan, and what it was made of.
 #[derive(Debug)]
@@ -71,6 +71,7 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
     if !is_saved {
         let questions = inputs.questions(&merged, flags, &facts);
         look_up(&mut facts, &questions);
+        account_facts::look_up(&mut facts, &merged.account.value, &inputs.agent)?;
     }
     Ok(Gathered { facts, merged, inputs })
 }

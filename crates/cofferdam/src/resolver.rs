@@ -2,14 +2,20 @@
 //! else.
 
 use camino::Utf8Path;
+use coffer_account::layout::{AccountFolder, AccountName, BadName};
+use coffer_host::HostError;
 use coffer_launch::run::{Resolve, ResolveError, SecretBytes};
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
-use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
+use coffer_plan::sign_in::shape::{self, LoginDetails, MAX_LOGIN_BYTES};
+use coffer_plan::sign_in::verify::ENDING_MS;
 use coffer_plan::sign_in::withhold;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
 
-use crate::prepare;
+use crate::{account_facts, helper, prepare};
 
 /// Largest settings file that is read, in bytes.
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
@@ -20,6 +26,30 @@ const MAX_CONFIGURATION_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) struct Resolver<'a> {
     /// Where the user's own agent files are.
     pub(crate) facts: &'a HostFacts,
+    /// Who renews a login whose time is short.
+    pub(crate) renew: &'a dyn Renew,
+}
+
+/// Renews the login of an account before a lease of it is read.
+pub(crate) trait Renew {
+    /// Has the access token renewed; the file tells how it went.
+    fn renew(&self, account: &str) -> Result<(), ResolveError>;
+}
+
+/// For a `coffer` without a keeper: nothing is renewed, and the run stops.
+pub(crate) struct NoKeeper;
+
+impl Renew for NoKeeper {
+    fn renew(&self, account: &str) -> Result<(), ResolveError> {
+        Err(ResolveError {
+            reason: format!(
+                "the access token of the account `{account}` is at its end, and a run could not renew it yet"
+            ),
+            hint: Some(
+                "renew it on the host with `claude auth status`, or go on without: `--auth none`".to_owned(),
+            ),
+        })
+    }
 }
 
 impl Resolve for Resolver<'_> {
@@ -46,11 +76,13 @@ impl Resolve for Resolver<'_> {
                 let servers = withhold::mcp_servers(&read(file, MAX_CONFIGURATION_BYTES)?, &key);
                 servers.map(SecretBytes::from).map_err(|error| gone(format!("`{file}` is {error}")))
             }
-            Reference::Lease { file } => {
-                let lease = coffer_account::lease::lease(&read(file, MAX_LOGIN_BYTES)?);
+            Reference::Lease { account, file } => {
+                let lease = coffer_account::lease::lease(&self.login(account, file)?);
                 let lease = lease.map_err(|error| gone(format!("`{file}`: {error}")))?;
                 Ok(SecretBytes::from(lease.into_bytes()))
             }
+            Reference::AccountSecret { account } => self.secret(account),
+            Reference::AccountHelper { account, program } => self.helper(account, program),
             // A folder of the run is known to the run itself.
             Reference::Folder(folder) => Err(gone(format!("the run has no folder `{folder}`"))),
         }
@@ -63,8 +95,101 @@ impl Resolver<'_> {
     }
 }
 
+impl Resolver<'_> {
+    /// The login file of an account; renewed first when its access token has ended or is about to.
+    fn login(&self, account: &str, file: &Utf8Path) -> Result<SecretBytes, ResolveError> {
+        let name = account_name(account)?;
+        if !name.is_host() {
+            tighten(&AccountFolder::new(&self.facts.folders.data, &name), file)?;
+        }
+        let login = read_login(&name, file)?;
+        let left = match shape::read(&login).details() {
+            Some(LoginDetails { refresh_token: true, expires_at_ms: Some(end), .. }) => {
+                end.saturating_sub(coffer_host::now_ms())
+            }
+            Some(_) | None => i64::MAX,
+        };
+        if left >= ENDING_MS {
+            return Ok(login);
+        }
+        self.renew.renew(account)?;
+        read_login(&name, file)
+    }
+
+    /// The sealed key or token of an account.
+    fn secret(&self, account: &str) -> Result<SecretBytes, ResolveError> {
+        let folder = AccountFolder::new(&self.facts.folders.data, &account_name(account)?);
+        Err(gone(format!("`{}` cannot be opened: this coffer seals nothing yet", folder.secret())))
+    }
+
+    /// What the account's helper program prints. Which program it is was said in the plan, and checked;
+    /// its arguments are on record.
+    fn helper(&self, account: &str, program: &Utf8Path) -> Result<SecretBytes, ResolveError> {
+        let folder = AccountFolder::new(&self.facts.folders.data, &account_name(account)?);
+        let record = account_facts::record(&folder).map_err(|error| gone(error.to_string()))?;
+        let words = record.and_then(|record| record.helper).unwrap_or_default();
+        let Some((first, arguments)) = words.split_first() else {
+            return Err(gone(format!("the account `{account}` has no helper any more")));
+        };
+        let found = coffer_host::program(self.facts, first);
+        if found.as_deref() != Some(program) {
+            return Err(gone(format!("the helper of the account `{account}` is not `{program}` any more")));
+        }
+        let printed = helper::run(program, arguments);
+        printed.map_err(|error| ResolveError {
+            reason: format!("the helper `{program}` of the account `{account}`: {error}"),
+            hint: Some(format!("try it by hand: `{program}`")),
+        })
+    }
+}
+
+fn account_name(account: &str) -> Result<AccountName, ResolveError> {
+    account.parse().map_err(|error: BadName| gone(error.to_string()))
+}
+
+/// The login file. A named account's lies in folders that a run which shares it can write.
+fn read_login(name: &AccountName, file: &Utf8Path) -> Result<SecretBytes, ResolveError> {
+    let parent = file.parent().and_then(Utf8Path::parent);
+    let (false, Some(parent)) = (name.is_host(), parent) else {
+        return read(file, MAX_LOGIN_BYTES);
+    };
+    let below = file.strip_prefix(parent).unwrap_or(file);
+    found(file, coffer_host::read_secret_beneath(parent, below, MAX_LOGIN_BYTES))
+}
+
+/// Takes everybody else's rights from the login of a named account and its folders.
+fn tighten(folder: &AccountFolder, file: &Utf8Path) -> Result<(), ResolveError> {
+    let places = [(folder.login_parent(), 0o700), (folder.login(), 0o700), (file.to_owned(), 0o600)];
+    for (path, mode) in places {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let tightened = rustix::fs::open(path.as_str(), flags, Mode::empty()).and_then(|place| {
+            let stat = rustix::fs::fstat(&place)?;
+            let others = stat.st_mode & 0o7777 & !mode;
+            if others == 0 { Ok(()) } else { rustix::fs::fchmod(&place, Mode::from_raw_mode(mode)) }
+        });
+        match tightened {
+            // What is not there is told by reading it.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => {
+                return Err(ResolveError {
+                    reason: format!("cannot make `{path}` private: {error}"),
+                    hint: Some("`coffer doctor --fix`".to_owned()),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 fn read(file: &Utf8Path, limit: usize) -> Result<SecretBytes, ResolveError> {
-    match coffer_host::read_secret(file, limit) {
+    found(file, coffer_host::read_secret(file, limit))
+}
+
+fn found(
+    file: &Utf8Path,
+    read: Result<Option<Zeroizing<Vec<u8>>>, HostError>,
+) -> Result<SecretBytes, ResolveError> {
+    match read {
         Ok(Some(bytes)) => Ok(SecretBytes::from(bytes)),
         Ok(None) => Err(gone(format!("`{file}` is not there any more"))),
         Err(error) => Err(ResolveError { reason: error.to_string(), hint: error.hint() }),

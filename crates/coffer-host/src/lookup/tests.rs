@@ -27,9 +27,12 @@ pub(crate) fn agent() -> Agent {
             file: "login.json".into(),
             folders: templates(&["${XDG_LOGIN}", "${XDG_AGENT:-~/.agent}"]),
             scopes: Vec::new(),
+            shared_since: None,
             lease: Vec::<LeaseRule>::new(),
         }),
         credentials: Vec::<CredentialRule>::new(),
+        account: Default::default(),
+        bare: Default::default(),
         env: Default::default(),
         api_hosts: Vec::new(),
         settings: SettingsLayout {

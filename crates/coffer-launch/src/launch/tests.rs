@@ -37,7 +37,12 @@ fn reference() -> impl Strategy<Value = Reference> {
         (name(), path()).prop_map(|(name, file)| Reference::SettingsEnv { name, file: file.into() }),
         (name(), path()).prop_map(|(agent, file)| Reference::Settings { agent, file: file.into() }),
         (name(), path()).prop_map(|(agent, file)| Reference::McpServers { agent, file: file.into() }),
-        path().prop_map(|file| Reference::Lease { file: file.into() }),
+        path().prop_map(|file| Reference::Lease { account: "host".to_owned(), file: file.into() }),
+        Just(Reference::AccountSecret { account: "work".to_owned() }),
+        path().prop_map(|program| Reference::AccountHelper {
+            account: "work".to_owned(),
+            program: program.into()
+        }),
         folder().prop_map(Reference::Folder),
     ]
 }

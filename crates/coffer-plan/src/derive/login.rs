@@ -45,7 +45,7 @@ pub(super) fn judge(policy: &Policy, facts: &HostFacts) -> Result<Judged, PlanEr
         let (file, reason) = (login.file.clone(), finding.text.clone());
         let mend = finding.cause.hint(account).unwrap_or_else(|| "`coffer status`".to_owned());
         match finding.cause {
-            Cause::Ended | Cause::NotRenewable => PlanError::LoginEnding { file, reason, mend },
+            Cause::Ended => PlanError::LoginEnding { file, reason, mend },
             _ => PlanError::LoginUnusable { file, reason, mend },
         }
     };
@@ -58,7 +58,7 @@ pub(super) fn judge(policy: &Policy, facts: &HostFacts) -> Result<Judged, PlanEr
         let words = time_left(&login.shape, facts.now_ms);
         if !verified.renewable {
             let text = format!("the access token {words}, and there is no refresh token");
-            return Err(refuse(&Finding { cause: Cause::NotRenewable, text }));
+            return Err(refuse(&Finding { cause: Cause::Ended, text }));
         }
         let text = format!("the access token {words}: the keeper renews it before the start");
         out.notes.push(Note { text, origin: Origin::built_in("keeper") });

@@ -1,5 +1,6 @@
 //! What a plan says about every part of a sandbox.
 
+mod accounts;
 mod credential;
 mod denials;
 mod environment;

@@ -105,7 +105,9 @@ fn warning(winner: &Present<'_>, others: &[&Present<'_>], account: Option<&str>)
     let overridden = others.iter().find(|other| other.rule.from == CredentialOrigin::Login);
     let second_header = others.iter().find(|other| {
         let one_more = other.rule.headers.iter().any(|header| !winner.rule.headers.contains(header));
-        one_more
+        // A cloud provider's requests are signed in its own way.
+        winner.rule.kind != CredentialKind::Cloud
+            && one_more
             && other.rule.from != CredentialOrigin::Login
             && other.rule.kind != CredentialKind::SetupToken
     });

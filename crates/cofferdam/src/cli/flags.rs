@@ -48,7 +48,7 @@ pub struct PlanFlags {
     /// The account whose login is used
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// How the run gets to be signed in: lease, none
+    /// How the run gets to be signed in: lease, shared, none
     #[arg(long, value_name = "MODE")]
     pub auth: Option<AuthMode>,
     /// Let the agent skip its own permission questions
@@ -75,6 +75,9 @@ pub struct PlanFlags {
     /// Be uid 0 inside (in a user namespace without capabilities)
     #[arg(long)]
     pub as_root_inside: bool,
+    /// Let `--auth shared` share your own login
+    #[arg(long)]
+    pub allow_host_login: bool,
     /// A command to run instead of the agent; arguments for the agent when the first begins with `-`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -122,6 +125,7 @@ impl PlanFlags {
                 audit,
                 unattended: switched(self.unattended),
                 as_root_inside: switched(self.as_root_inside),
+                allow_host_login: switched(self.allow_host_login),
                 mounts: self.mount.clone(),
                 env,
                 ..Settings::default()

@@ -10,7 +10,7 @@ use crate::cli::ExecLaunchCommand;
 use crate::error::Error;
 use crate::exit::Failure;
 use crate::printer::Printer;
-use crate::resolver::Resolver;
+use crate::resolver::{NoKeeper, Resolver};
 
 /// The shells' code for a program that cannot be executed, and for one that is not there.
 const NOT_EXECUTABLE: u8 = 126;
@@ -27,7 +27,8 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
 
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let Ran { ended, left } = run(launch, &Resolver { facts }, &coffer_launch::run::Alone)?;
+    let resolver = Resolver { facts, renew: &NoKeeper };
+    let Ran { ended, left } = run(launch, &resolver, &coffer_launch::run::Alone)?;
     if let Some(left) = left {
         printer.failure(&left.into());
     }

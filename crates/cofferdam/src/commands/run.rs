@@ -75,6 +75,14 @@ fn consent(prepared: &Prepared, yes: bool, printer: &Printer) -> Result<(), Erro
             }
         }
     }
+    if let Some(question) = prepared.plan.sign_in.asks.as_deref().filter(|_| !yes) {
+        printer.insist(&format!("{}\n", audit::printable(question)));
+        match printer.ask("go on all the same?") {
+            Some(true) => {}
+            Some(false) => return Err(Error::NeedsPerson("the login was not agreed to")),
+            None => return Err(Error::NeedsPerson("somebody has to agree to the login as it is")),
+        }
+    }
     if more {
         store::save_plan(facts, agent, Remembered::Agreed, &now)?;
     }

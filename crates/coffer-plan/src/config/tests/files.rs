@@ -20,6 +20,8 @@ profiles = ["toolchains"]
 unattended = true
 trust_folder = true
 as_root_inside = false
+allow_host_login = true
+scopes = ["user:profile"]
 path = ["~/bin"]
 hide = ["a"]
 readonly = ["b"]
@@ -49,6 +51,8 @@ fn every_key_is_read() {
         unattended,
         trust_folder,
         as_root_inside,
+        allow_host_login,
+        scopes,
         mounts,
         path,
         env: EnvSettings { pass, set },
@@ -62,6 +66,7 @@ fn every_key_is_read() {
     assert_eq!(audit, Some(AuditMode::Changed));
     assert_eq!(profiles, Some(vec!["toolchains".to_owned()]));
     assert_eq!((unattended, trust_folder, as_root_inside), (Some(true), Some(true), Some(false)));
+    assert_eq!((allow_host_login, scopes), (Some(true), vec!["user:profile".to_owned()]));
     let template = |text: &str| PathTemplate(text.to_owned());
     let mount = MountSpec {
         source: template("~/data"),

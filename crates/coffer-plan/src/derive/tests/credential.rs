@@ -42,7 +42,10 @@ fn reference(machine: &Machine, name: &str) -> Option<Reference> {
 fn a_login_is_leased_without_its_refresh_token() {
     let plan = Machine::ada().plan();
     let credential = &plan.credential;
-    assert_eq!(credential.reference, Some(Reference::Lease { file: FILE.into() }));
+    assert_eq!(
+        credential.reference,
+        Some(Reference::Lease { account: "host".to_owned(), file: FILE.into() })
+    );
     assert_eq!(credential.mode, AuthMode::Lease);
     assert_eq!(credential.expires_at_ms, Some(1_795_334_400_000 + 6 * 3_600_000));
     assert_eq!(plan.sign_in.winner.as_deref(), Some("login"));
@@ -158,6 +161,14 @@ fn a_login_that_would_win_and_cannot_be_used_stops_the_run() {
         (shape(LoginShape::Unreadable { error: "permission denied".to_owned() }), "permission denied"),
         (login(|details| details.scopes = vec!["user:profile".to_owned()]), "`user:inference` is missing"),
         (login(|details| details.scopes.clear()), "`user:inference` is missing"),
+        (
+            Machine::ada().with(|facts| facts.login.as_mut().unwrap().leads_out = true),
+            "a symbolic link leads out",
+        ),
+        (
+            Machine::ada().with(|facts| facts.login.as_mut().unwrap().uid_mode = Some((0, 0o600))),
+            "belongs to uid 0",
+        ),
     ] {
         let found = error(&machine);
         assert!(matches!(found, PlanError::LoginUnusable { .. }), "{found:?}");
@@ -168,10 +179,13 @@ fn a_login_that_would_win_and_cannot_be_used_stops_the_run() {
     }
 }
 
+/// What nobody can renew is refused in its last five minutes; what the keeper can renew is not.
 #[test]
-fn a_lease_has_at_least_five_minutes() {
+fn a_lease_has_at_least_five_minutes_or_is_renewed_first() {
     const NOW: i64 = 1_795_334_400_000;
-    let ending = |end: i64| login(|details| details.expires_at_ms = Some(end)).refusals();
+    let ending = |end: i64, refresh: bool| {
+        login(|details| (details.expires_at_ms, details.refresh_token) = (Some(end), refresh))
+    };
     for (end, words) in [
         (NOW + 299_999, "ends in 299 s"),
         (NOW + 1_000, "ends in 1 s"),
@@ -179,15 +193,41 @@ fn a_lease_has_at_least_five_minutes() {
         (0, "ended"),
         (i64::MIN, "ended"),
     ] {
-        let refusals = ending(end);
+        let refusals = ending(end, false).refusals();
         assert!(matches!(refusals[..], [PlanError::LoginEnding { .. }]), "{end}: {refusals:?}");
         assert!(refusals[0].to_string().contains(words), "{end}: {}", refusals[0]);
+        assert!(refusals[0].hint().starts_with("`coffer login`, or go on without"), "{}", refusals[0].hint());
+        let plan = ending(end, true).plan();
+        assert!(plan.credential.reference.is_some());
+        let note = plan.notes.iter().find(|note| note.text.contains("the keeper renews it")).unwrap();
+        assert!(note.text.contains(words), "{}", note.text);
     }
-    for end in [NOW + 300_000, i64::MAX] {
-        assert!(ending(end).is_empty(), "{end}");
+    for (end, refresh) in [(NOW + 300_000, false), (i64::MAX, false), (NOW + 300_000, true)] {
+        let plan = ending(end, refresh).plan();
+        assert!(plan.notes.iter().all(|note| !note.text.contains("keeper")), "{end}");
     }
     // An end that is no number never comes.
     assert!(login(|details| details.expires_at_ms = None).refusals().is_empty());
+}
+
+#[test]
+fn a_host_file_that_others_can_read_is_asked_about() {
+    let wide = Machine::ada().with(|facts| facts.login.as_mut().unwrap().uid_mode = Some((1000, 0o644)));
+    let asks = wide.plan().sign_in.asks.clone().unwrap();
+    assert!(asks.contains("mode 0644") && asks.contains("coffer doctor --fix"), "{asks}");
+    assert_eq!(Machine::ada().plan().sign_in.asks, None);
+    // Nothing of it crosses, so nobody is asked.
+    assert_eq!(wide.auth(AuthMode::None).plan().sign_in.asks, None);
+}
+
+#[test]
+fn a_demanded_scope_that_is_missing_stops_the_run() {
+    let machine = Machine::ada().config("scopes = ['user:sessions']");
+    assert_eq!(machine.codes(), ["login-unusable"]);
+    assert!(machine.refusals()[0].to_string().contains("`user:sessions` is missing"));
+    assert!(Machine::ada().config("scopes = ['user:profile']").codes().is_empty());
+    // A project may demand more, never less.
+    assert_eq!(Machine::ada().project("scopes = ['user:sessions']", false).codes(), ["login-unusable"]);
 }
 
 #[test]

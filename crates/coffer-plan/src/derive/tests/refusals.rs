@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::agent::CredentialKind;
 use crate::config::Flags;
 use crate::facts::{PathKind, SettingsFact, SettingsScope};
 use crate::fixture::Machine;
@@ -20,6 +21,8 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::AuthUnavailable { .. } => "AuthUnavailable",
         PlanError::StateUnavailable { .. } => "StateUnavailable",
         PlanError::UnknownAccount { .. } => "UnknownAccount",
+        PlanError::AccountUnusable { .. } => "AccountUnusable",
+        PlanError::SharedRefused { .. } => "SharedRefused",
         PlanError::BackendUnavailable { .. } => "BackendUnavailable",
         PlanError::AgentMissing { .. } => "AgentMissing",
         PlanError::SourceMissing { .. } => "SourceMissing",
@@ -97,10 +100,13 @@ fn asked() -> Vec<Case> {
         let machine = says(|f| f.settings.network = Some(tier));
         cases.push((machine, "TierUnavailable", "tier-unavailable", "flag --network"));
     }
-    for mode in [AuthMode::Gateway, AuthMode::Shared] {
-        let machine = says(|f| f.settings.auth = Some(mode));
-        cases.push((machine, "AuthUnavailable", "auth-unavailable", "flag --auth"));
-    }
+    let gateway = Machine::ada().auth(AuthMode::Gateway);
+    cases.push((gateway, "AuthUnavailable", "auth-unavailable", "flag --auth"));
+    let shared = Machine::ada().auth(AuthMode::Shared);
+    cases.push((shared, "SharedRefused", "shared-refused", "in the agent's hands"));
+    let other = Machine::ada().account(CredentialKind::ApiKey);
+    let other = other.of_account(|account| account.agent = "gemini".to_owned());
+    cases.push((other, "AccountUnusable", "account-unusable", "flag --account"));
     for kind in [BackendKind::Podman, BackendKind::Docker, BackendKind::Kubernetes] {
         let machine = says(|f| f.settings.backend = Some(kind));
         cases.push((machine, "BackendUnavailable", "backend-unavailable", "flag --backend"));
@@ -146,7 +152,11 @@ fn mounts() -> Vec<Case> {
 fn sign_in() -> Vec<Case> {
     let redirects = project_settings(None, &["apiKeyHelper", "env.ANTHROPIC_BASE_URL"]);
     let broken = project_settings(Some("it is no JSON"), &[]);
-    let ending = Machine::ada().with(|facts| facts.now_ms += 6 * 3_600_000);
+    let ending = Machine::ada().with(|facts| {
+        facts.now_ms += 6 * 3_600_000;
+        let LoginShape::Login(details) = &mut facts.login.as_mut().unwrap().shape else { return };
+        details.refresh_token = false;
+    });
     let unusable = Machine::ada().with(|facts| {
         let reason = "the file is empty".to_owned();
         facts.login.as_mut().unwrap().shape = LoginShape::Unusable { reason };
@@ -186,7 +196,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 28, "{seen:?}");
+    assert_eq!(seen.len(), 30, "{seen:?}");
 }
 
 #[test]
@@ -209,5 +219,7 @@ fn hints_are_commands_that_fit() {
     assert_eq!(hint(Machine::ada().with(|f| f.agent = None)), "`npm install -g @anthropic-ai/claude-code`");
     assert!(hint(Machine::ada().mount(&["~/.ssh"])).contains("expose = [\"/home/ada/.ssh\"]"));
     assert!(hint(Machine::root().with(|f| f.project.uid = 1000)).contains("sudo -u '#1000'"));
-    assert!(hint(Machine::ada().with(|f| f.now_ms += 6 * 3_600_000)).contains("claude auth status"));
+    let revoked = Machine::ada().with(|f| f.login.as_mut().unwrap().leads_out = true);
+    assert_eq!(hint(revoked), "`coffer doctor --fix`, or go on without: `--auth none`");
+    assert_eq!(hint(says(|f| f.settings.account = Some("work".to_owned()))), "`coffer account add work`");
 }

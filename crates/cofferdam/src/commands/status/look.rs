@@ -97,6 +97,7 @@ fn winner(facts: &HostFacts, agent: &Agent, chosen: &str) -> SignIn {
             kind: None,
             reason: format!("the account `{chosen}` is chosen here, and a run with it is refused now"),
             warning: None,
+            asks: None,
         },
     }
 }
