@@ -81,6 +81,13 @@ pub struct ProbeLayout {
     pub signed_out: Vec<String>,
 }
 
+impl Agent {
+    /// The user's own configuration and settings, relative to the folder of the agent's own files.
+    pub fn own_files(&self) -> impl Iterator<Item = &String> {
+        self.user_config.iter().chain(&self.settings.user)
+    }
+}
+
 /// What `--unattended` adds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

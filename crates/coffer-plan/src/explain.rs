@@ -3,7 +3,9 @@
 use camino::Utf8Path;
 use serde::Serialize;
 
+use crate::derive::{LEASE, SHARED};
 use crate::facts::HostFacts;
+use crate::origin::OriginLayer;
 use crate::path::is_within;
 use crate::plan::{CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Source};
 use crate::policy::Policy;
@@ -57,6 +59,9 @@ pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
             "built-in secrets",
         ));
     }
+    if is_within(path, Utf8Path::new(LEASE)) || is_within(path, Utf8Path::new(SHARED)) {
+        chain.push(account(plan));
+    }
     let verdict = match covering.first().map(|mount| &mount.op) {
         None => {
             chain.insert(
@@ -95,6 +100,12 @@ fn describe(mount: &Mount, path: &Utf8Path) -> String {
     }
 }
 
+/// Who chose the account.
+fn account(plan: &CheckedPlan) -> Reason {
+    let credential = &plan.credential;
+    reason(format!("the account `{}` is used here", credential.account), &credential.account_origin)
+}
+
 /// Why a variable is set inside, or not.
 pub fn env(plan: &CheckedPlan, facts: &HostFacts, name: &str) -> Answer {
     if let Some(entry) = plan.environment.iter().find(|entry| entry.name == name) {
@@ -104,7 +115,11 @@ pub fn env(plan: &CheckedPlan, facts: &HostFacts, name: &str) -> Answer {
                 format!("`{name}` comes from `{reference}` ({label})")
             }
         };
-        return Answer::new(name, "set", vec![reason(text, &entry.origin)]);
+        let mut chain = vec![reason(text, &entry.origin)];
+        if entry.origin.layer == OriginLayer::Account {
+            chain.push(account(plan));
+        }
+        return Answer::new(name, "set", chain);
     }
     let text = match facts.environment.get(name) {
         Some(fact) if fact.is_set() => {

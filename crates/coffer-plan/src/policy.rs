@@ -159,7 +159,13 @@ impl Inputs {
         if let Some(state) = &self.agent.state
             && let Some(folder) = state.host.iter().find_map(|template| template.expand(base))
         {
-            paths.extend(self.agent.user_config.iter().map(|name| folder.join(name)));
+            paths.extend(self.agent.own_files().map(|name| folder.join(name)));
+        }
+        // Also where a login folder apart from the rest is shared.
+        if let Some(login) = &self.agent.login
+            && let Some(folder) = login.folders.iter().find_map(|template| template.expand(base))
+        {
+            paths.extend(self.agent.own_files().map(|name| folder.join(name)));
         }
         if let Some(host_path) = base.public_value("PATH") {
             paths.extend(host_path.split(':').filter(|entry| entry.starts_with('/')).map(Utf8PathBuf::from));

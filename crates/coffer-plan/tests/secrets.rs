@@ -21,7 +21,7 @@ fn every_value_is_public_made_here_or_typed_by_a_person() {
                 assert!(entry["label"].is_string(), "{}: {entry}", case.name());
                 continue;
             };
-            let typed = ["flag", "user_file", "per_project", "profile"]
+            let typed = ["flag", "user_file", "per_project", "profile", "account"]
                 .contains(&entry["origin"]["layer"].as_str().unwrap());
             let allowed = is_public(name) || entry["class"] == "sandbox" || typed;
             assert!(allowed, "{}: {name}={value}", case.name());

@@ -44,7 +44,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Star
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
@@ -60,6 +60,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
@@ -67,7 +68,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -s h -l help -d 'Prin
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
@@ -81,6 +82,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l diff -d 'Print what changed since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l check -d 'Exit with 1 when it differs from the last run\'s'
@@ -90,7 +92,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -s h -l help -d 'Pri
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
@@ -102,6 +104,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s v -l verbose -d 'Print more: the exact command of a run after its audit'

@@ -40,7 +40,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
@@ -56,6 +56,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--allow-host-login[Let \`--auth shared\` share your own login]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
@@ -72,7 +73,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
@@ -86,6 +87,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--allow-host-login[Let \`--auth shared\` share your own login]' \
 '(--diff)--json[Print it as JSON]' \
 '--diff[Print what changed since the last run here]' \
 '--check[Exit with 1 when it differs from the last run'\''s]' \
@@ -103,7 +105,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
@@ -115,6 +117,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \

@@ -97,6 +97,8 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
             Crossing::Login => {
                 let must_work = present.is_empty() || policy.auth.value == AuthMode::Shared;
                 match login::judge(policy, facts) {
+                    // Nobody spends a refresh token for what will not be used.
+                    Ok(judged) if judged.renews && !must_work => continue,
                     Ok(judged) => {
                         out.notes.extend(judged.notes);
                         asks = judged.asks;

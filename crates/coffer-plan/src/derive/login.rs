@@ -15,6 +15,8 @@ use crate::sign_in::verify::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Judged {
     pub(super) notes: Vec<Note>,
+    /// Whether it has to be renewed before the start.
+    pub(super) renews: bool,
     /// What the user has to agree to first.
     pub(super) asks: Option<String>,
 }
@@ -62,6 +64,7 @@ pub(super) fn judge(policy: &Policy, facts: &HostFacts) -> Result<Judged, PlanEr
         }
         let text = format!("the access token {words}: the keeper renews it before the start");
         out.notes.push(Note { text, origin: Origin::built_in("keeper") });
+        out.renews = true;
     }
     for finding in &verified.findings {
         match finding.cause.meaning().run {

@@ -105,10 +105,12 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, shared: &Shared)
     };
     list.push(MountOp::Tmpfs { mode: 0o700 }, SHARED, origin.clone());
     list.bind(folder, SHARED_STORE.into(), Access::Rw, &origin);
-    let config = policy.agent.user_config.iter().chain(&policy.agent.settings.user);
-    for name in config {
+    for name in policy.agent.own_files() {
         let target = Utf8PathBuf::from(SHARED_STORE).join(name);
-        list.bind_if_there(&folder.join(name), &target, &origin);
+        let source = folder.join(name);
+        if list.facts.exists(&source) {
+            list.bind(&source, &target, Access::Ro, &origin);
+        }
     }
 }
 

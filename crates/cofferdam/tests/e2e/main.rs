@@ -8,10 +8,12 @@
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
+//! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod accounts;
 mod configs;
 mod disks;
 mod doctors;

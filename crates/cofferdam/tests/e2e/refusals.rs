@@ -26,12 +26,12 @@ fn what_is_not_there_yet_is_refused_by_name() {
             (&["--network", "agent"], "tier-unavailable", "`agent`", "--network none"),
             (&["--network", "learn"], "tier-unavailable", "`learn`", "--network none"),
             (&["--auth", "gateway"], "auth-unavailable", "`gateway`", "--auth none"),
-            (&["--auth", "shared"], "auth-unavailable", "loses logins", "--auth lease"),
+            (&["--auth", "shared"], "shared-refused", "version is unknown", "--auth lease"),
             (&["--state", "copy"], "state-unavailable", "`copy`", "--state fresh"),
             (&["--backend", "podman"], "backend-unavailable", "`podman`", "--backend bwrap"),
             (&["--backend", "docker"], "backend-unavailable", "`docker`", "--backend bwrap"),
             (&["--backend", "kubernetes"], "backend-unavailable", "`kubernetes`", "--backend bwrap"),
-            (&["--account", "work"], "unknown-account", "`work`", "--account host"),
+            (&["--account", "work"], "unknown-account", "`work`", "coffer account add work"),
         ],
     );
 }
@@ -183,12 +183,12 @@ fn a_login_that_ends_too_soon_is_refused_with_the_way_to_renew_it() {
     }
     let stage = Stage::new();
     let api = coffer_testkit::FakeApi::builder().start().unwrap();
-    for (seconds, words) in [(200, "ends in"), (-60, "ended")] {
+    for seconds in [200, -60] {
         let login = api.issue_login(&LoginSpec { expires_in: seconds, ..LoginSpec::default() });
         stage.scratch.write_home(LOGIN, &login.credentials_json()).unwrap();
         let refresh = login.refresh_token.as_deref().unwrap();
         run(stage.run(["--", "touch", "it-ran"]))
-            .refuses(125, "login-ending", words, "claude auth status")
+            .refuses(125, "reference", "could not renew it", "claude auth status")
             .keeps_secret(&[&login.access_token, refresh]);
         assert!(!stage.project().join("it-ran").exists());
         run(stage.run(["--auth", "none", "--", "true"])).ends_with(0);
@@ -196,6 +196,24 @@ fn a_login_that_ends_too_soon_is_refused_with_the_way_to_renew_it() {
     let login = api.issue_login(&LoginSpec::default());
     stage.scratch.write_home(LOGIN, &login.credentials_json()).unwrap();
     run(stage.run(["--", "true"])).ends_with(0);
+}
+
+#[test]
+fn a_login_that_nobody_can_renew_is_refused_with_the_way_to_a_new_one() {
+    let stage = Stage::new();
+    let login = |end: &str| {
+        let file = format!(
+            r#"{{"claudeAiOauth":{{"accessToken":"sk-ant-oat01-FAKE-1","expiresAt":{end},"scopes":["user:inference"]}}}}"#
+        );
+        let path = stage.scratch.write_home(LOGIN, &file).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    login("1000");
+    run(stage.run(["--", "true"]))
+        .refuses(125, "login-ending", "no refresh token", "coffer login")
+        .keeps_secret(&["FAKE-1"]);
+    login("9999999999999");
+    run(stage.run(["--dry-run=json", "--", "true"])).ends_with(0).keeps_secret(&["FAKE-1"]);
 }
 
 #[test]

@@ -201,6 +201,9 @@ fn a_lease_has_at_least_five_minutes_or_is_renewed_first() {
         assert!(plan.credential.reference.is_some());
         let note = plan.notes.iter().find(|note| note.text.contains("the keeper renews it")).unwrap();
         assert!(note.text.contains(words), "{}", note.text);
+        // What will not be used is not renewed: with a key that wins it stays outside.
+        let plan = ending(end, true).secret_env("ANTHROPIC_API_KEY").plan();
+        assert!(plan.credential.reference.is_none() && plan.notes.is_empty());
     }
     for (end, refresh) in [(NOW + 300_000, false), (i64::MAX, false), (NOW + 300_000, true)] {
         let plan = ending(end, refresh).plan();

@@ -212,7 +212,7 @@ fn because(because: coffer_account::record::RefusedBecause) -> RefusedBecause {
 impl Looked {
     /// As JSON has it.
     pub(crate) fn document(&self, only: Option<&AccountName>) -> document::Document {
-        let SignIn { winner, kind: _, reason, warning } = self.winner.clone();
+        let SignIn { winner, kind: _, reason, warning, asks: _ } = self.winner.clone();
         let shown = self.accounts.iter().filter(|account| only.is_none_or(|only| account.name == *only));
         document::Document {
             schema: 1,

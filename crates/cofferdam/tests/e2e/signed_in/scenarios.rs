@@ -146,7 +146,7 @@ pub(super) fn an_expired_login_is_not_spent(practice: &Practice) {
     for seconds in [-60, 200] {
         practice.sign_in(&LoginSpec { expires_in: seconds, ..LoginSpec::default() });
         let before = home_of(practice);
-        practice.says_hi(&[]).refuses(125, "login-ending", "could not renew it", "claude auth status");
+        practice.says_hi(&[]).refuses(125, "reference", "could not renew it", "claude auth status");
         assert_eq!(home_of(practice), before);
     }
     // A key that wins makes the login's end unimportant.
