@@ -6,6 +6,7 @@
 //!   lock             the keeper's lock
 //!   journal.json     a refresh that is under way
 //!   sealed/          sealed copies of the login
+//!   pending/         logins that were made inside a run and wait for a person's word
 //!   secret.age       a sealed API key or token, for kinds that have one
 //!   state/           what new states begin with
 //!   login/           the private parent that holds the client's own lock `store.lock`
@@ -133,6 +134,11 @@ impl AccountFolder {
     /// Sealed copies of the login.
     pub fn sealed(&self) -> Utf8PathBuf {
         self.root.join("sealed")
+    }
+
+    /// Logins that wait for a person's word.
+    pub fn pending(&self) -> Utf8PathBuf {
+        self.root.join("pending")
     }
 
     /// A sealed API key or token.

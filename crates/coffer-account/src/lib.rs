@@ -5,6 +5,7 @@ pub mod beneath;
 pub mod layout;
 pub mod lease;
 pub mod made_inside;
+pub mod pending;
 pub mod publish;
 pub mod record;
 pub mod renewal;

@@ -1,8 +1,8 @@
 //! One file a command.
 
 pub(crate) mod doctor;
-mod exec_launch;
-mod ledger;
+pub(crate) mod exec_launch;
+pub(crate) mod ledger;
 mod plan;
 mod practice;
 mod run;

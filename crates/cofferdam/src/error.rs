@@ -147,6 +147,15 @@ pub(crate) enum Error {
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
+    /// A live run could not be given a newer token.
+    #[error("the run's lease was not renewed")]
+    LeaseRenewal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A run outlived the access token that it had, and there was no newer one.
+    #[error("the access token of the account `{account}` ended, and could not be renewed")]
+    LoginEnded {
+        /// Whose login.
+        account: String,
+    },
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -213,6 +222,8 @@ impl Error {
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
             Self::Practice(_) => "practice",
+            Self::LeaseRenewal(_) => "lease-renewal",
+            Self::LoginEnded { .. } => "login-ended",
             Self::Ledger(_) => "ledger",
             Self::Watch { .. } => "watch",
             Self::RunUnseen { .. } => "run-unseen",
@@ -241,6 +252,8 @@ impl Error {
             Self::Command { program, .. } => {
                 Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
             }
+            Self::LeaseRenewal(_) => Some("`coffer status` says what the login is worth".to_owned()),
+            Self::LoginEnded { account } => Some(format!("`coffer login --account {account}`")),
             Self::Policy(_)
             | Self::Plan(_)
             | Self::Launch(_)

@@ -65,6 +65,8 @@ fn of(error: &Error) -> u8 {
         | Error::Output(_)
         | Error::Ledger(_)
         | Error::RunUnseen { .. }
+        | Error::LeaseRenewal(_)
+        | Error::LoginEnded { .. }
         | Error::Watch { .. }
         | Error::Practice(_) => NO,
     }

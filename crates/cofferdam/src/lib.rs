@@ -7,6 +7,7 @@
 mod account_facts;
 pub mod cli;
 mod commands;
+mod companion;
 mod error;
 mod exit;
 mod helper;

@@ -1,5 +1,7 @@
 //! `coffer exec-launch`: runs a launch, from `run` or as it was printed.
 
+use std::io::IsTerminal as _;
+
 use coffer_launch::backend::bwrap::diagnose;
 use coffer_launch::launch::Launch;
 use coffer_launch::run::{Ran, RunError, run};
@@ -7,8 +9,9 @@ use coffer_launch::supervise::Ended;
 use coffer_plan::facts::HostFacts;
 
 use crate::cli::ExecLaunchCommand;
+use crate::companion::RunCompanion;
 use crate::error::Error;
-use crate::exit::Failure;
+use crate::exit::{BEFORE_START, Failure};
 use crate::printer::Printer;
 use crate::resolver::{NoKeeper, Resolver};
 
@@ -25,21 +28,40 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
     perform(&launch, &facts, printer).map_err(of_run)
 }
 
+/// The exit code that stands for the run's end.
+pub(crate) fn code_of(ended: &Ended) -> u8 {
+    match ended {
+        Ended::Exited(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Ended::Signaled(signal) => u8::try_from(SIGNALED + signal).unwrap_or(u8::MAX),
+        Ended::ExecFailed { errno } => {
+            let source = std::io::Error::from_raw_os_error(*errno);
+            if source.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
+        }
+        Ended::SetupFailed { .. }
+        | Ended::Exchanged { .. }
+        | Ended::BackendFailed { .. }
+        | Ended::Lost { .. } => BEFORE_START,
+    }
+}
+
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
     let resolver = Resolver { facts, renew: &NoKeeper };
-    let Ran { ended, left } = run(launch, &resolver, &coffer_launch::run::Alone)?;
+    let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
+    let companion = RunCompanion::new(facts, attended);
+    let ran = run(launch, &resolver, &companion);
+    companion.report(printer);
+    let Ran { ended, left } = ran?;
     if let Some(left) = left {
         printer.failure(&left.into());
     }
+    let code = code_of(&ended);
     match ended {
-        Ended::Exited(code) => Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-        Ended::Signaled(signal) => Ok(u8::try_from(SIGNALED + signal).unwrap_or(u8::MAX)),
+        Ended::Exited(_) | Ended::Signaled(_) => Ok(code),
         Ended::ExecFailed { errno } => {
             let source = std::io::Error::from_raw_os_error(errno);
-            let is_missing = source.kind() == std::io::ErrorKind::NotFound;
             printer.failure(&Error::Command { program: launch.command().unwrap_or_default(), source });
-            Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE })
+            Ok(code)
         }
         Ended::SetupFailed { step, errno } => Err(Error::SetupFailed {
             step: format!("{step:?}"),

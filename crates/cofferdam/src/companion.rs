@@ -1,0 +1,180 @@
+//! What goes along with a run on the host: the record of it, the renewal of its lease, and a look at what it
+//! leaves behind.
+//!
+//! Nothing of it ends a run that works, and nothing of it prints while the agent has the terminal: what went wrong
+//! is told at the end. When a login is dead for good, the agent says so itself at its next request, and `coffer`
+//! says at the end what to do. An agent without a person at it would retry for a long time; it is ended (`SIGTERM`)
+//! once its token has been dead for [`GRACE_MS`].
+
+mod settle;
+
+use std::sync::{Mutex, PoisonError};
+
+use camino::Utf8Path;
+use coffer_account::beneath::look;
+use coffer_account::lease::Mark;
+use coffer_account::publish::{Published, Publisher};
+use coffer_account::renewal::{Next, Told, follow, renew_in_time};
+use coffer_account::secret::Secret;
+use coffer_launch::launch::About;
+use coffer_launch::run::{Companion, Leased, Run};
+use coffer_launch::supervise::Ended;
+use coffer_ledger::{Event, Ledger};
+use coffer_plan::facts::HostFacts;
+use coffer_plan::plan::Reference;
+use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::commands::exec_launch::code_of;
+use crate::error::Error;
+use crate::printer::Printer;
+use settle::Left;
+
+/// How long an agent without a person at it goes on with a dead token.
+const GRACE_MS: i64 = 60_000;
+/// How soon the end of a token is looked at again that should have been renewed by then.
+const AGAIN_MS: i64 = 10_000;
+
+/// Goes along with one run.
+pub(crate) struct RunCompanion<'a> {
+    facts: &'a HostFacts,
+    ledger: Ledger,
+    /// Whether a person can see what the agent says.
+    attended: bool,
+    /// What is to be told at the end.
+    trouble: Mutex<Vec<Error>>,
+    /// What the run left behind.
+    left: Mutex<Vec<Left>>,
+}
+
+impl<'a> RunCompanion<'a> {
+    /// For a run on this machine.
+    pub(crate) fn new(facts: &'a HostFacts, attended: bool) -> Self {
+        let ledger = crate::commands::ledger::of(facts);
+        Self { facts, ledger, attended, trouble: Mutex::default(), left: Mutex::default() }
+    }
+
+    /// Tells what went wrong, and what the run left behind.
+    pub(crate) fn report(self, printer: &Printer) {
+        for error in self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            printer.failure(&error);
+        }
+        for left in self.left.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            left.report(printer);
+        }
+    }
+
+    /// Each kind of trouble is told once, with its first cause.
+    fn trouble(&self, error: Error) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = |error: &Error| error.findings().first().map(|finding| finding.code);
+        if trouble.iter().all(|known| kind(known) != kind(&error)) {
+            trouble.push(error);
+        }
+    }
+
+    /// Writes an event down. A ledger that cannot be written stops no run.
+    fn note(&self, event: Event) {
+        let at = jiff::Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
+        if let Err(error) = self.ledger.append(at, event) {
+            self.trouble(Error::Ledger(error));
+        }
+    }
+
+    /// Keeps the lease as good as the login is, until the run ends.
+    fn renew(&self, run: &Run<'_>, lease: &Leased<'_>) {
+        let Reference::Lease { file, .. } = lease.source else { return };
+        let mut publisher = match Publisher::new(lease.folder, lease.name, lease.first) {
+            Ok(publisher) => publisher,
+            Err(source) => return self.trouble(Error::LeaseRenewal(Box::new(source))),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut keep = || self.keep(run, lease);
+                if let Err(source) = renew_in_time(&mut keep, run.stop) {
+                    self.trouble(Error::LeaseRenewal(Box::new(source)));
+                }
+            });
+            let tell = |told| self.tell(run, told);
+            if let Err(source) = follow(&mut publisher, file, &|| read(file), run.stop, &tell) {
+                self.trouble(Error::LeaseRenewal(Box::new(source)));
+            }
+        });
+    }
+
+    fn tell(&self, run: &Run<'_>, told: Told) {
+        match told {
+            Told::Published(Published::Replaced { expires_at_ms }) => self.note(Event::LeasePublished {
+                run: run.id.to_owned(),
+                account: run.about.map_or_else(String::new, |about| about.account.clone()),
+                expires_at_ms,
+            }),
+            // The agent's own affair; a sign-in is seen at the end.
+            Told::Published(Published::Unchanged | Published::LeftAlone(_)) => {}
+            Told::NotPublished(source) => self.trouble(Error::LeaseRenewal(Box::new(source))),
+            Told::NotWatched(source) => self.trouble(Error::LeaseRenewal(Box::new(source))),
+        }
+    }
+
+    /// Sees to the renewal, and ends an agent that nobody looks at and whose token is dead.
+    fn keep(&self, run: &Run<'_>, lease: &Leased<'_>) -> Next {
+        let now_ms = coffer_host::now_ms();
+        let Some(end_ms) = token_end(lease) else { return Next::Never };
+        if end_ms > now_ms {
+            return Next::At(end_ms);
+        }
+        if self.attended || !run.about.is_some_and(|about| about.login_wins) {
+            // It may still be renewed, and then ends anew; but nobody has to be ended.
+            return Next::At(now_ms + AGAIN_MS);
+        }
+        if end_ms + GRACE_MS > now_ms {
+            return Next::At(end_ms + GRACE_MS);
+        }
+        // To ourselves: the supervisor passes it on, as if a person had typed `kill`.
+        if let Err(errno) = kill_process(getpid(), Signal::TERM) {
+            self.trouble(Error::LeaseRenewal(Box::new(std::io::Error::from(errno))));
+        }
+        Next::Never
+    }
+}
+
+impl Companion for RunCompanion<'_> {
+    fn accompany(&self, run: &Run<'_>) {
+        if let Some(About { agent, project, account, auth, .. }) = run.about.cloned() {
+            self.note(Event::RunStarted { run: run.id.to_owned(), agent, project, account, auth });
+        }
+        if let Some(lease) = &run.lease {
+            self.renew(run, lease);
+        }
+    }
+
+    fn settle(&self, run: &Run<'_>, ended: Option<&Ended>) {
+        if run.about.is_some() {
+            let code = i32::from(ended.map_or(crate::exit::BEFORE_START, code_of));
+            self.note(Event::RunEnded { run: run.id.to_owned(), code });
+        }
+        let (left, error) = settle::look(run, self.facts);
+        error.into_iter().for_each(|error| self.trouble(error));
+        if left.is_none()
+            && let Some(lease) = &run.lease
+            && run.about.is_some_and(|about| about.login_wins)
+            && token_end(lease).is_some_and(|end_ms| end_ms <= coffer_host::now_ms())
+        {
+            let account = run.about.map_or_else(String::new, |about| about.account.clone());
+            self.trouble(Error::LoginEnded { account });
+        }
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
+    }
+}
+
+/// When the token ends that the agent has now; `None` when it does not, or is none of ours.
+fn token_end(lease: &Leased<'_>) -> Option<i64> {
+    let seen = look(lease.folder, lease.name);
+    Mark::of(seen.content()?).ok()?.expires_at_ms
+}
+
+/// The login file of the host; nothing when it cannot be read this moment.
+fn read(file: &Utf8Path) -> Option<Secret> {
+    let mut content = coffer_host::read_secret(file, MAX_LOGIN_BYTES).ok().flatten()?;
+    Some(Secret::new(std::mem::take(&mut *content)))
+}
