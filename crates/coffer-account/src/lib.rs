@@ -10,4 +10,5 @@ pub mod publish;
 pub mod record;
 pub mod renewal;
 pub mod secret;
+pub mod tree;
 pub mod watch;
