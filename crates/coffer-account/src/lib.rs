@@ -2,13 +2,23 @@
 #![forbid(unsafe_code)]
 
 pub mod beneath;
+pub mod client_locks;
+pub mod disk;
+pub mod journal;
+pub mod keeper;
 pub mod layout;
 pub mod lease;
+pub mod lock;
+pub mod login_file;
 pub mod made_inside;
+
 pub mod pending;
+pub mod process;
 pub mod publish;
+pub mod read;
 pub mod record;
 pub mod renewal;
+pub mod replace;
 pub mod secret;
 pub mod tree;
 pub mod watch;
