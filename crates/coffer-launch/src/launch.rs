@@ -167,6 +167,11 @@ impl Launch {
         }
     }
 
+    /// What the run is about.
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_ref()
+    }
+
     /// The backend's program.
     pub fn program(&self) -> &camino::Utf8Path {
         &self.program

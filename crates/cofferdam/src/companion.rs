@@ -16,22 +16,24 @@ use coffer_account::lease::Mark;
 use coffer_account::publish::{Published, Publisher};
 use coffer_account::renewal::{Next, Told, follow, renew_in_time};
 use coffer_account::secret::Secret;
-use coffer_launch::launch::About;
+use coffer_launch::launch::{About, Launch};
 use coffer_launch::run::{Companion, Leased, Run};
 use coffer_launch::supervise::Ended;
 use coffer_ledger::{Event, Ledger};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
 use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
+use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::commands::exec_launch::code_of;
 use crate::error::Error;
+use crate::prepare;
 use crate::printer::Printer;
 use settle::Left;
 
 /// How long an agent without a person at it goes on with a dead token.
-const GRACE_MS: i64 = 60_000;
+const GRACE_MS: i64 = 15_000;
 /// How soon the end of a token is looked at again that should have been renewed by then.
 const AGAIN_MS: i64 = 10_000;
 
@@ -39,19 +41,45 @@ const AGAIN_MS: i64 = 10_000;
 pub(crate) struct RunCompanion<'a> {
     facts: &'a HostFacts,
     ledger: Ledger,
-    /// Whether a person can see what the agent says.
-    attended: bool,
+    /// Whether the agent is ended when it can do nothing any more.
+    may_end: bool,
+    host: HostSide,
     /// What is to be told at the end.
     trouble: Mutex<Vec<Error>>,
     /// What the run left behind.
     left: Mutex<Vec<Left>>,
 }
 
+/// The clock, and the way to end the run.
+#[derive(Clone, Copy)]
+struct HostSide {
+    now_ms: fn() -> i64,
+    end: fn() -> Result<(), Errno>,
+}
+
+impl Default for HostSide {
+    fn default() -> Self {
+        // To ourselves: the supervisor passes it on, as if a person had typed `kill`.
+        Self { now_ms: coffer_host::now_ms, end: || kill_process(getpid(), Signal::TERM) }
+    }
+}
+
 impl<'a> RunCompanion<'a> {
     /// For a run on this machine.
-    pub(crate) fn new(facts: &'a HostFacts, attended: bool) -> Self {
+    ///
+    /// Only the agent itself is ended, and only where no person is at it: another command may have other work than
+    /// to ask the API.
+    pub(crate) fn new(launch: &Launch, facts: &'a HostFacts, attended: bool) -> Self {
         let ledger = crate::commands::ledger::of(facts);
-        Self { facts, ledger, attended, trouble: Mutex::default(), left: Mutex::default() }
+        let may_end = !attended && runs_agent(launch, facts);
+        Self {
+            facts,
+            ledger,
+            may_end,
+            host: HostSide::default(),
+            trouble: Mutex::default(),
+            left: Mutex::default(),
+        }
     }
 
     /// Tells what went wrong, and what the run left behind.
@@ -75,7 +103,7 @@ impl<'a> RunCompanion<'a> {
 
     /// Writes an event down. A ledger that cannot be written stops no run.
     fn note(&self, event: Event) {
-        let at = jiff::Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
+        let at = jiff::Timestamp::from_millisecond((self.host.now_ms)()).unwrap_or_default();
         if let Err(error) = self.ledger.append(at, event) {
             self.trouble(Error::Ledger(error));
         }
@@ -118,20 +146,19 @@ impl<'a> RunCompanion<'a> {
 
     /// Sees to the renewal, and ends an agent that nobody looks at and whose token is dead.
     fn keep(&self, run: &Run<'_>, lease: &Leased<'_>) -> Next {
-        let now_ms = coffer_host::now_ms();
+        let now_ms = (self.host.now_ms)();
         let Some(end_ms) = token_end(lease) else { return Next::Never };
         if end_ms > now_ms {
             return Next::At(end_ms);
         }
-        if self.attended || !run.about.is_some_and(|about| about.login_wins) {
+        if !self.may_end || !wins(run) {
             // It may still be renewed, and then ends anew; but nobody has to be ended.
             return Next::At(now_ms + AGAIN_MS);
         }
         if end_ms + GRACE_MS > now_ms {
             return Next::At(end_ms + GRACE_MS);
         }
-        // To ourselves: the supervisor passes it on, as if a person had typed `kill`.
-        if let Err(errno) = kill_process(getpid(), Signal::TERM) {
+        if let Err(errno) = (self.host.end)() {
             self.trouble(Error::LeaseRenewal(Box::new(std::io::Error::from(errno))));
         }
         Next::Never
@@ -157,8 +184,8 @@ impl Companion for RunCompanion<'_> {
         error.into_iter().for_each(|error| self.trouble(error));
         if left.is_none()
             && let Some(lease) = &run.lease
-            && run.about.is_some_and(|about| about.login_wins)
-            && token_end(lease).is_some_and(|end_ms| end_ms <= coffer_host::now_ms())
+            && wins(run)
+            && token_end(lease).is_some_and(|end_ms| end_ms <= (self.host.now_ms)())
         {
             let account = run.about.map_or_else(String::new, |about| about.account.clone());
             self.trouble(Error::LoginEnded { account });
@@ -177,4 +204,17 @@ fn token_end(lease: &Leased<'_>) -> Option<i64> {
 fn read(file: &Utf8Path) -> Option<Secret> {
     let mut content = coffer_host::read_secret(file, MAX_LOGIN_BYTES).ok().flatten()?;
     Some(Secret::new(std::mem::take(&mut *content)))
+}
+
+/// Whether the account's login is what the agent uses.
+fn wins(run: &Run<'_>) -> bool {
+    run.about.is_some_and(|about| about.login_wins)
+}
+
+/// Whether the agent itself is run, and no other command.
+fn runs_agent(launch: &Launch, facts: &HostFacts) -> bool {
+    let agent = launch.about().and_then(|about| prepare::agent(&about.agent, facts).ok());
+    let program = agent.and_then(|agent| agent.command.into_iter().next());
+    let command = launch.command();
+    command.as_deref().and_then(|path| Utf8Path::new(path).file_name()) == program.as_deref()
 }

@@ -48,7 +48,7 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
     let resolver = Resolver { facts, renew: &NoKeeper };
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-    let companion = RunCompanion::new(facts, attended);
+    let companion = RunCompanion::new(launch, facts, attended);
     let ran = run(launch, &resolver, &companion);
     companion.report(printer);
     let Ran { ended, left } = ran?;

@@ -9,6 +9,7 @@
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `accounts`: named accounts, what of them is inside and what is not.
+//! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,6 +23,7 @@ mod lifetimes;
 mod ordinary_user;
 mod other_agents;
 mod refusals;
+mod renewals;
 mod reports;
 mod repositories;
 mod same_sandbox;

@@ -1,6 +1,7 @@
 //! What all themes share: a stage to run `coffer` on, what came of a run, and checks of it.
 
 pub(crate) mod practice;
+pub(crate) mod record;
 pub(crate) mod screen;
 pub(crate) mod tree;
 
