@@ -98,6 +98,17 @@ fn the_four_classic_failures_are_told_apart() {
     for id in ["login-missing", "login-elsewhere", "config-folder-moved"] {
         assert!(found.contains(&id.to_owned()), "{id}: {found:?}");
     }
+    // A copy of the login there: the token is at two places.
+    let copy = login(7_200_000, REFRESH);
+    stage.scratch.write_home("other/.credentials.json", &copy).unwrap();
+    let twice = |stage: &Stage| {
+        let mut command = doctor(stage, &["--json"]);
+        let ran = run(command.env("CLAUDE_SECURESTORAGE_CONFIG_DIR", stage.home().join("other")));
+        ids(&ran).contains(&"login-twice".to_owned())
+    };
+    assert!(twice(&stage));
+    stage.scratch.write_home("other/.credentials.json", &copy.replace("ort01-FAKE", "ort01-FAKE-2")).unwrap();
+    assert!(!twice(&stage));
     // Permissions: another user's file.
     if require::root() {
         let stage = well();

@@ -48,6 +48,8 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "a refresh replaces the link by a file, and the other end keeps a dead token", "put the file itself there, and let the others use `coffer run`";
     "login-other-folder" Note login::other_folder: "a login folder that is not the one on record",
         "another volume may hold an older copy of the login, and the first to refresh wins", "`coffer account show`";
+    "login-twice" Error login::twice: "one login at two places",
+        "a copy forks the lineage: the first to refresh wins, and the other one is dead", "keep one, and `coffer login` for the other";
     "login-file-mount" Error place::file_mount: "a login file that is a mount of its own",
         "a mount point cannot be replaced by rename, and two places of one file lose the login in a third of the rounds", "mount the folder instead, or use `coffer run`";
     "login-detached" Error place::detached: "a mounted login file that was replaced at its source",
@@ -78,6 +80,8 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "while it is young nobody refreshes; everything waits for it", "start the agent once: it breaks locks that are old";
     "client-lock-future" Error place::lock_future: "a lock of the agent that is dated in the future",
         "it never gets old, so everything waits for it", "set the clock, then remove the lock folder";
+    "home-foreign" Error machine::home: "a home folder of another user, or one that cannot be written",
+        "the agent keeps login and state there; as another user it reads the wrong ones or saves nothing", "`HOME` has to be your own: see `ls -ld \"$HOME\"` and `id`";
     "userns-off" Error machine::userns: "user namespaces that are switched off",
         "bubblewrap cannot make a sandbox", "`sudo sysctl -w user.max_user_namespaces=15000`";
     "userns-apparmor" Warning machine::apparmor: "AppArmor restricts user namespaces",

@@ -33,8 +33,10 @@ pub(crate) struct Scene {
     pub(super) client: Option<ClientFile>,
     /// The agent's locks that are there.
     pub(super) locks: Vec<Lock>,
-    /// Logins where the agent could look, and does not.
-    pub(super) other_logins: Vec<Utf8PathBuf>,
+    /// Logins where the agent could look, with the fingerprints of their refresh tokens.
+    pub(super) other_logins: Vec<(Utf8PathBuf, Option<String>)>,
+    /// Owner of the home folder, if it is there.
+    pub(super) home_owner: Option<u32>,
     pub(super) ledger: Result<Verified, String>,
     /// Refreshes that were begun: account and journal.
     pub(super) journals: Vec<(String, Utf8PathBuf)>,
@@ -111,6 +113,12 @@ impl Scene {
             client: client(&looked),
             locks: places.iter().flat_map(locks).collect(),
             other_logins: other_logins(&looked),
+            home_owner: looked
+                .facts
+                .user
+                .home
+                .as_deref()
+                .and_then(|home| Some(coffer_host::owned(home)?.uid)),
             ledger: verified,
             journals: journals(&looked),
             own: own(&looked, ledger.path()),
@@ -184,14 +192,20 @@ fn locks(place: &LoginPlace) -> Vec<Lock> {
     there.map(|(owned, path)| Lock { path, modified_ms: owned.modified_ms }).collect()
 }
 
-fn other_logins(looked: &Looked) -> Vec<Utf8PathBuf> {
+fn other_logins(looked: &Looked) -> Vec<(Utf8PathBuf, Option<String>)> {
     let Some(layout) = &looked.agent.login else { return Vec::new() };
-    let folders = layout.folders.iter().filter_map(|template| template.expand(&looked.facts));
-    let mut files: Vec<Utf8PathBuf> = folders.map(|folder| folder.join(&layout.file)).collect();
-    files.retain(|file| coffer_host::look(file).kind == PathKind::File);
-    files.sort();
-    files.dedup();
-    files
+    let mut folders: Vec<Utf8PathBuf> =
+        layout.folders.iter().filter_map(|template| template.expand(&looked.facts)).collect();
+    folders.sort();
+    folders.dedup();
+    let logins = folders.into_iter().filter_map(|folder| {
+        let login = coffer_host::login_in(&looked.agent, folder, String::new())?;
+        // Two names of one file are no copies.
+        let file = coffer_host::look(&login.file);
+        let fingerprint = login.shape.details().and_then(|details| details.fingerprint.clone());
+        (file.kind == PathKind::File && file.resolved == login.file).then_some((login.file, fingerprint))
+    });
+    logins.collect()
 }
 
 fn journals(looked: &Looked) -> Vec<(String, Utf8PathBuf)> {

@@ -54,7 +54,8 @@ fn well() -> Scene {
             newest_backup: Some("/home/ada/.claude/backups/.claude.json.backup.1".into()),
         }),
         locks: vec![Lock { path: "/l".into(), modified_ms: now_ms - 10_000 }],
-        other_logins: vec![login.file],
+        other_logins: vec![(login.file, Some(fingerprint("sk-ant-ort01-FAKE-1")))],
+        home_owner: Some(1000),
         ledger: Ok(verified),
         journals: Vec::new(),
         own: vec![OwnFile { path: "/d".into(), mode: 0o700 }, OwnFile { path: "/d/f".into(), mode: 0o600 }],
@@ -132,11 +133,17 @@ const PROVOKED: &[(&str, Provoke)] = &[
             text: format!("{folder} is another"),
         });
     }),
+    ("login-twice", |scene| {
+        let same = scene.other_logins[0].1.clone();
+        scene.other_logins.push(("/home/ada/other/.credentials.json".into(), same));
+    }),
     ("login-file-mount", |scene| mount(scene, "/srv/.credentials.json", false)),
     ("login-detached", |scene| mount(scene, "/srv/.credentials.json//deleted", false)),
     ("login-read-only", |scene| scene.places[0].folder_writable = false),
     ("login-is-folder", |scene| scene.places[0].is_folder = true),
-    ("login-elsewhere", |scene| scene.other_logins.push("/home/ada/other/.credentials.json".into())),
+    ("login-elsewhere", |scene| {
+        scene.other_logins.push(("/home/ada/other/.credentials.json".into(), None));
+    }),
     ("config-folder-moved", |scene| {
         facts(scene, |facts| {
             facts.environment.insert("CLAUDE_CONFIG_DIR".to_owned(), EnvFact::Value("/elsewhere".to_owned()));
@@ -172,6 +179,7 @@ const PROVOKED: &[(&str, Provoke)] = &[
     }),
     ("client-lock-old", |scene| scene.locks[0].modified_ms -= HOUR),
     ("client-lock-future", |scene| scene.locks[0].modified_ms += HOUR),
+    ("home-foreign", |scene| scene.home_owner = Some(4242)),
     ("userns-off", |scene| facts(scene, |facts| facts.user_namespaces.max = Some(0))),
     ("userns-apparmor", |scene| facts(scene, |facts| facts.user_namespaces.apparmor_restricts = Some(true))),
     ("bwrap-missing", |scene| facts(scene, |facts| facts.bubblewrap = None)),
@@ -202,8 +210,8 @@ fn where_all_is_well_nothing_is_found() {
 
 #[test]
 fn each_check_sees_what_it_is_for_and_most_see_nothing_else() {
-    // A mount of its own that was replaced is both; a wide mode is told by file.
-    let both = ["login-detached"];
+    // A mount of its own that was replaced is both, and a copy lies elsewhere.
+    let both = ["login-detached", "login-twice"];
     for (id, provoke) in PROVOKED {
         let mut scene = well();
         provoke(&mut scene);
@@ -256,6 +264,7 @@ fn root_needs_no_leave_for_user_namespaces() {
         facts.user.uid = 0;
         facts.login.as_mut().unwrap().uid_mode = Some((0, 0o600));
     });
+    scene.home_owner = Some(0);
     assert_eq!(ids(&scene), Vec::<&str>::new());
 }
 

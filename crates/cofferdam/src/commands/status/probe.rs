@@ -10,6 +10,7 @@ mod child;
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::process::Command;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::{CredentialKind, CredentialOrigin, ProbeLayout};
@@ -26,6 +27,8 @@ use crate::error::Error;
 #[cfg(test)]
 mod tests;
 
+/// How long the agent may take: several times what it needs with a slow network.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest settings file that is read, in bytes.
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
 /// What says where the API is reached, besides what the agent's data file passes.
@@ -75,7 +78,7 @@ pub(super) fn probe(looked: &Looked, account: &str) -> Result<Probe, Error> {
     if let Some(name) = looked.agent.state.as_ref().and_then(|state| state.env.as_ref()) {
         command.env(name, home.path());
     }
-    let answer = child::answer(command).map_err(|source| Error::Store {
+    let answer = child::answer(command, PATIENCE).map_err(|source| Error::Store {
         action: "start",
         path: program.path.clone(),
         source,

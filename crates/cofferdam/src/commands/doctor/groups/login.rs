@@ -1,5 +1,6 @@
 //! What logins are worth: the findings of the one verdict.
 
+use camino::Utf8Path;
 use coffer_plan::sign_in::verify::Cause;
 
 use super::super::finding::{Seen, Severity};
@@ -70,6 +71,25 @@ pub(crate) fn owner(scene: &Scene) -> Vec<Seen> {
 
 pub(crate) fn other_folder(scene: &Scene) -> Vec<Seen> {
     by_cause(scene, &[Cause::OtherFolder])
+}
+
+/// The same refresh token in two files: of accounts, or where the agent could look.
+pub(crate) fn twice(scene: &Scene) -> Vec<Seen> {
+    let mut known: Vec<(&str, &Utf8Path)> = Vec::new();
+    let mut seen = Vec::new();
+    let logins = scene.looked.accounts.iter().filter_map(|account| {
+        let login = account.login.as_ref()?;
+        Some((login.shape.details()?.fingerprint.as_deref()?, login.file.as_path()))
+    });
+    let others =
+        scene.other_logins.iter().filter_map(|(file, print)| Some((print.as_deref()?, file.as_path())));
+    for (print, file) in logins.chain(others) {
+        match known.iter().find(|(other, at)| *other == print && *at != file) {
+            Some((_, at)) => seen.push(Seen::new(format!("`{at}` and `{file}` hold the same refresh token"))),
+            None => known.push((print, file)),
+        }
+    }
+    seen
 }
 
 /// File and folder apart, so that each can be closed.

@@ -8,6 +8,21 @@ const BINDS_BY_DESCRIPTOR: [u32; 2] = [0, 10];
 /// How far apart clocks may be, in ms.
 const SLACK_MS: i64 = 5 * 60 * 1000;
 
+pub(crate) fn home(scene: &Scene) -> Vec<Seen> {
+    let user = &scene.looked.facts.user;
+    let Some(home) = &user.home else {
+        return vec![Seen::new("neither `HOME` nor the user database names a home folder")];
+    };
+    match scene.home_owner {
+        Some(owner) if owner != user.uid => {
+            vec![Seen::new(format!("`{home}` belongs to uid {owner}, and you are uid {}", user.uid))]
+        }
+        Some(_) if !user.home_writable => vec![Seen::new(format!("`{home}` cannot be written"))],
+        Some(_) => Vec::new(),
+        None => vec![Seen::new(format!("`{home}` is not there"))],
+    }
+}
+
 pub(crate) fn userns(scene: &Scene) -> Vec<Seen> {
     let facts = &scene.looked.facts;
     let mut seen = Vec::new();

@@ -67,7 +67,7 @@ pub(crate) fn is_folder(scene: &Scene) -> Vec<Seen> {
 pub(crate) fn elsewhere(scene: &Scene) -> Vec<Seen> {
     let Some(login) = &scene.looked.facts.login else { return Vec::new() };
     let is_there = scene.places.iter().any(|place| place.file == login.file && place.exists);
-    let others = scene.other_logins.iter().filter(|other| **other != login.file);
+    let others = scene.other_logins.iter().map(|(file, _)| file).filter(|other| **other != login.file);
     let severity = if is_there { Severity::Note } else { Severity::Warning };
     others
         .map(|other| {

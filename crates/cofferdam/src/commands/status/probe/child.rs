@@ -9,8 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How long the agent may take: several times what it needs with a slow network.
-const PATIENCE: Duration = Duration::from_secs(30);
+#[cfg(test)]
+mod tests;
+
 /// Longest answer, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -27,21 +28,21 @@ pub(super) enum Answer {
 
 /// Runs the command in a session of its own, without a terminal, and nothing on its stdin. Whatever it started is
 /// ended with it.
-pub(super) fn answer(mut command: Command) -> io::Result<Answer> {
+pub(super) fn answer(mut command: Command, patience: Duration) -> io::Result<Answer> {
     let signals = SignalEvents::block(&[Signal::INT, Signal::TERM, Signal::HUP])?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     coffer_sys::process::new_session(&mut command, None);
     let mut child = command.spawn()?;
-    let answer = listen(&mut child, &signals);
+    let answer = listen(&mut child, &signals, patience);
     // It has answered, or it never will; what it started shares its group.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     child.wait()?;
     answer
 }
 
-fn listen(child: &mut Child, signals: &SignalEvents) -> io::Result<Answer> {
+fn listen(child: &mut Child, signals: &SignalEvents, patience: Duration) -> io::Result<Answer> {
     let Some(out) = child.stdout.as_mut() else { return Ok(Answer::Ended(Vec::new())) };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
