@@ -241,10 +241,39 @@ fn probes(practice: &Practice) {
     assert_eq!(probe(practice, &[("ANTHROPIC_AUTH_TOKEN", &token)], 0), said("signed_in", json!(null)));
     let gone = [("ANTHROPIC_BASE_URL", "http://127.0.0.1:1"), ("ANTHROPIC_API_KEY", key.as_str())];
     assert_eq!(probe(practice, &gone, 1), said("unreachable", json!(null)));
+    named_accounts(practice, &key);
     assert!(practice.token_requests().is_empty());
     let left = std::fs::read_dir(practice.stage.scratch.runtime().join("cofferdam")).into_iter().flatten();
     let left: Vec<_> = left.flatten().map(|entry| entry.file_name()).filter(|name| name != "runs").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The same for a named account with a login of its own, and for one whose helper prints the key.
+fn named_accounts(practice: &Practice, key: &str) {
+    let scratch = &practice.stage.scratch;
+    let folder = ".local/share/cofferdam/accounts";
+    let record = |name: &str, more: &str| {
+        let text = format!(r#"{{"schema":1,"name":"{name}","agent":"claude","created_at_ms":0,{more}}}"#);
+        scratch.write_home(&format!("{folder}/{name}/account.json"), &text).unwrap();
+    };
+    let probe = |name: &str, exit: i32| {
+        let mut command = practice.stage.coffer(["status", "--probe", "--json", "--account", name]);
+        practice.equip(&mut command);
+        let ran = run(&mut command);
+        ran.ends_with(exit).keeps_secret(&["FAKE"]);
+        document(&ran)["probe"]["result"].as_str().unwrap().to_owned()
+    };
+    let login = practice.api.issue_login(&LoginSpec::default());
+    record("dev", r#""kind":"subscription""#);
+    assert_eq!(probe("dev", 1), "not_probed");
+    scratch
+        .write_home(&format!("{folder}/dev/login/store/.credentials.json"), &login.credentials_json())
+        .unwrap();
+    assert_eq!(probe("dev", 0), "signed_in");
+    let helper = scratch.write_home("bin/key-helper", &format!("#!/bin/sh\necho {key}\n")).unwrap();
+    std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o700)).unwrap();
+    record("aided", &format!(r#""kind":"helper","helper":["{}"]"#, helper.display()));
+    assert_eq!(probe("aided", 0), "signed_in");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use camino::Utf8PathBuf;
 use coffer_account::layout::{AccountFolder, AccountName, accounts};
-use coffer_account::record::AccountRecord;
 use coffer_ledger::{LastRefresh, Outcome};
 use coffer_plan::agent::{Agent, CredentialKind, CredentialOrigin};
 use coffer_plan::config::Flags;
@@ -10,17 +9,19 @@ use coffer_plan::derive::on_host;
 use coffer_plan::facts::{HostFacts, LoginFact};
 use coffer_plan::sign_in::precedence::SignIn;
 use coffer_plan::sign_in::shape::LoginShape;
-use coffer_plan::sign_in::verify::{
-    Owned, RefusedBecause, RefusedBefore, Seen, Verified, verify, verify_token,
-};
+use coffer_plan::sign_in::verify::{Place, RefusedBefore, Seen, Verified, verify, verify_token};
 
 use super::document;
+use crate::account_facts;
 use crate::commands::ledger;
 use crate::error::Error;
 use crate::prepare::{Gathered, gather, prepare};
 
 #[cfg(test)]
 mod tests;
+
+/// A day, in ms.
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Everything that status is made of.
 #[derive(Debug)]
@@ -42,7 +43,6 @@ pub(crate) struct Looked {
 pub(crate) struct AccountSeen {
     pub(crate) name: AccountName,
     pub(crate) kind: CredentialKind,
-    pub(crate) record: Option<AccountRecord>,
     pub(crate) login: Option<LoginFact>,
     pub(crate) verified: Verified,
     pub(crate) runs: usize,
@@ -53,20 +53,28 @@ pub(crate) struct AccountSeen {
 pub(crate) fn look() -> Result<Looked, Error> {
     let Gathered { mut facts, merged, inputs } = gather(&Flags::default(), None)?;
     let agent = inputs.agent;
-    facts.login = coffer_host::host_login(&facts, &agent);
+    let mut scopes: Vec<String> = agent.login.iter().flat_map(|login| login.scopes.clone()).collect();
+    scopes.extend(merged.scopes.into_iter().map(|scope| scope.value));
     let chosen = merged.account.value;
-    let winner = winner(&facts, &agent, &chosen);
     let mut unread = Vec::new();
+    facts = about(&facts, &agent, &AccountName::host()).unwrap_or_else(|error| {
+        unread.push(error.to_string());
+        HostFacts { account: None, login: coffer_host::host_login(&facts, &agent), ..facts }
+    });
+    let winner = winner(&facts, &agent, &chosen);
     let mut last = ledger::of(&facts).last_refreshes().unwrap_or_else(|error| {
         unread.push(format!("the last refreshes are unknown: {error}"));
         Default::default()
     });
     let live = coffer_launch::run::live_runs(&facts.folders.runtime);
-    let mut accounts = vec![host(&facts, &agent)];
+    let mut accounts = vec![host(&facts, &agent, &scopes)];
     for name in named(&facts) {
-        match account(&facts, &agent, name.clone()) {
-            Ok(account) => accounts.push(account),
-            Err(reason) => unread.push(format!("the account `{name}` cannot be read: {reason}")),
+        match about(&facts, &agent, &name) {
+            Ok(own) => match account(&own, &agent, name.clone(), &scopes) {
+                Some(account) => accounts.push(account),
+                None => unread.push(format!("the account `{name}` has no `account.json`")),
+            },
+            Err(error) => unread.push(format!("the account `{name}` cannot be read: {error}")),
         }
     }
     for account in &mut accounts {
@@ -78,28 +86,38 @@ pub(crate) fn look() -> Result<Looked, Error> {
     Ok(Looked { facts, agent, chosen, winner, accounts, unread })
 }
 
+/// The facts, about this account instead of the one that is chosen.
+pub(super) fn about(facts: &HostFacts, agent: &Agent, name: &AccountName) -> Result<HostFacts, Error> {
+    let login = name.is_host().then(|| coffer_host::host_login(facts, agent)).flatten();
+    let mut own = HostFacts { account: None, login, ..facts.clone() };
+    account_facts::look_up(&mut own, name.as_str(), agent)?;
+    Ok(own)
+}
+
 /// The same for facts alone: the host's account, and who wins on the host.
 #[cfg(test)]
 pub(crate) fn judge(facts: HostFacts, agent: Agent) -> Looked {
-    let accounts = vec![host(&facts, &agent)];
+    let scopes: Vec<String> = agent.login.iter().flat_map(|login| login.scopes.clone()).collect();
+    let accounts = vec![host(&facts, &agent, &scopes)];
     let (winner, chosen) = (on_host(&agent, &facts), coffer_account::layout::HOST.to_owned());
     Looked { facts, agent, chosen, winner, accounts, unread: Vec::new() }
 }
 
 /// As the audit's Sign-in line has it, if a run could be planned here; else as the host itself has it.
 fn winner(facts: &HostFacts, agent: &Agent, chosen: &str) -> SignIn {
-    match prepare(&Flags::default(), None) {
-        Ok(prepared) if prepared.plan.sign_in.winner.is_some() => prepared.plan.sign_in.clone(),
-        // A plan is refused for many reasons; for a named account nothing of the host's own counts then.
-        Ok(_) | Err(_) if chosen == coffer_account::layout::HOST => on_host(agent, facts),
-        Ok(_) | Err(_) => SignIn {
-            winner: None,
-            kind: None,
-            reason: format!("the account `{chosen}` is chosen here, and a run with it is refused now"),
-            warning: None,
-            asks: None,
-        },
+    let refused = match prepare(&Flags::default(), None) {
+        Ok(prepared) if prepared.plan.sign_in.winner.is_some() => return prepared.plan.sign_in.clone(),
+        Ok(_) => "nothing crosses".to_owned(),
+        Err(error) => {
+            error.findings().into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; ")
+        }
+    };
+    if chosen == coffer_account::layout::HOST {
+        // A plan is refused for many reasons, and most of them have nothing to do with signing in.
+        return on_host(agent, facts);
     }
+    let reason = format!("the account `{chosen}` is chosen here, and a run with it is refused: {refused}");
+    SignIn { winner: None, kind: None, reason, warning: None, asks: None }
 }
 
 /// The named accounts, by name; what has no account's name is none.
@@ -111,17 +129,8 @@ fn named(facts: &HostFacts) -> Vec<AccountName> {
     names
 }
 
-fn record(folder: &AccountFolder) -> Result<Option<AccountRecord>, String> {
-    let text = coffer_host::read_config(&folder.record()).map_err(|error| error.to_string())?;
-    let Some(text) = text else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|_| "`account.json` does not read".to_owned())
-}
-
-/// The user's own login, or what stands for it in the environment and the settings.
-fn host(facts: &HostFacts, agent: &Agent) -> AccountSeen {
-    let name = AccountName::host();
-    // Without a readable record only a refusal is forgotten, which the next refresh finds again.
-    let record = record(&AccountFolder::new(&facts.folders.data, &name)).ok().flatten();
+/// The user's own login, or what stands for it in the environment and the settings. `facts` are the host's.
+fn host(facts: &HostFacts, agent: &Agent, scopes: &[String]) -> AccountSeen {
     let login = facts.login.clone();
     let signed_out =
         login.as_ref().is_none_or(|login| matches!(login.shape, LoginShape::Missing | LoginShape::SignedOut));
@@ -133,80 +142,47 @@ fn host(facts: &HostFacts, agent: &Agent) -> AccountSeen {
         Some(kind) => (kind, verify_token(true, facts.now_ms, None, facts.now_ms)),
         None => {
             let kind = login_kind.map_or(CredentialKind::ApiKey, |rule| rule.kind);
-            (kind, verify_login(facts, agent, login.as_ref(), record.as_ref()))
+            (kind, verify_login(facts, scopes))
         }
     };
-    AccountSeen { name, kind, record, login, verified, runs: 0, last_refresh: None }
+    AccountSeen { name: AccountName::host(), kind, login, verified, runs: 0, last_refresh: None }
 }
 
-fn account(facts: &HostFacts, agent: &Agent, name: AccountName) -> Result<AccountSeen, String> {
-    let folder = AccountFolder::new(&facts.folders.data, &name);
-    let record = record(&folder)?.ok_or("there is no `account.json` in its folder")?;
-    let kind = record.kind;
-    let mut login = None;
+/// A named account; `facts` are about it.
+fn account(facts: &HostFacts, agent: &Agent, name: AccountName, scopes: &[String]) -> Option<AccountSeen> {
+    let record = facts.account.as_ref()?;
+    let (kind, now_ms) = (record.kind, facts.now_ms);
+    let is_login = kind == CredentialKind::Subscription;
     let verified = match kind {
-        CredentialKind::Subscription => {
-            login = coffer_host::login_in(agent, folder.login(), "account".to_owned());
-            verify_login(facts, agent, login.as_ref(), Some(&record))
-        }
+        CredentialKind::Subscription => verify_login(facts, scopes),
         CredentialKind::SetupToken | CredentialKind::ApiKey | CredentialKind::AuthToken => {
-            let is_there = coffer_host::look(&folder.secret()).kind == coffer_plan::facts::PathKind::File;
-            verify_token(is_there, record.created_at_ms, lifetime_ms(kind), facts.now_ms)
+            let rule = agent.credentials.iter().find(|rule| rule.kind == kind);
+            let lifetime = rule.and_then(|rule| rule.lifetime_days).map(|days| i64::from(days) * DAY_MS);
+            verify_token(record.has_secret, record.created_at_ms, lifetime, now_ms)
         }
-        CredentialKind::Helper => verify_token(record.helper.is_some(), 0, None, facts.now_ms),
-        CredentialKind::Cloud => verify_token(true, 0, None, facts.now_ms),
+        CredentialKind::Helper => verify_token(record.helper.is_some(), now_ms, None, now_ms),
+        CredentialKind::Cloud => verify_token(true, now_ms, None, now_ms),
     };
-    Ok(AccountSeen { name, kind, record: Some(record), login, verified, runs: 0, last_refresh: None })
+    let login = facts.login.clone().filter(|_| is_login);
+    Some(AccountSeen { name, kind, login, verified, runs: 0, last_refresh: None })
 }
 
-/// How long an issuer lets a token live, where that is documented (`claude setup-token`: a year).
-fn lifetime_ms(kind: CredentialKind) -> Option<i64> {
-    (kind == CredentialKind::SetupToken).then_some(365 * 24 * 3600 * 1000)
-}
-
-fn verify_login(
-    facts: &HostFacts,
-    agent: &Agent,
-    login: Option<&LoginFact>,
-    record: Option<&AccountRecord>,
-) -> Verified {
-    let uid = facts.user.uid;
-    let missing = LoginShape::Missing;
-    let shape = login.map_or(&missing, |login| &login.shape);
-    let mut place = login.map_or(
-        coffer_plan::sign_in::verify::Place { own_uid: uid, file: None, folder: None, leads_out: false },
-        |login| login.place(uid),
-    );
-    let folder = login.map(|login| coffer_host::look(&login.folder));
-    let marker = record.and_then(|record| record.marker.as_ref());
-    let marker_matches = marker.zip(login).map(|(marker, login)| {
-        let place = folder.as_ref();
-        marker.path == login.folder && place.is_some_and(|place| place.uid == marker.uid)
-    });
-    if record.is_some_and(|record| !record.name.is_host()) {
-        place.folder = folder.map(|folder| Owned { uid: folder.uid, mode: folder.mode });
-    }
+/// What the login that the facts are about is worth.
+fn verify_login(facts: &HostFacts, scopes: &[String]) -> Verified {
+    let (uid, missing) = (facts.user.uid, LoginShape::Missing);
+    let login = facts.login.as_ref();
+    let nowhere = Place { own_uid: uid, file: None, folder: None, leads_out: false };
+    let record = facts.account.as_ref();
     let refused = record.and_then(|record| record.refused.as_ref());
     verify(&Seen {
-        shape,
-        place,
-        marker_matches,
-        refused: refused.map(|refused| RefusedBefore {
-            fingerprint: &refused.fingerprint,
-            because: because(refused.because),
-        }),
-        demanded_scopes: agent.login.as_ref().map_or(&[], |login| &login.scopes),
+        shape: login.map_or(&missing, |login| &login.shape),
+        place: login.map_or(nowhere, |login| login.place(uid)),
+        marker_matches: record.and_then(|record| record.marker_matches),
+        refused: refused
+            .map(|refused| RefusedBefore { fingerprint: &refused.fingerprint, because: refused.because }),
+        demanded_scopes: scopes,
         now_ms: facts.now_ms,
     })
-}
-
-fn because(because: coffer_account::record::RefusedBecause) -> RefusedBecause {
-    use coffer_account::record::RefusedBecause as Recorded;
-    match because {
-        Recorded::Revoked => RefusedBecause::Revoked,
-        Recorded::Expired => RefusedBecause::Expired,
-        Recorded::Reused => RefusedBecause::Reused,
-    }
 }
 
 impl Looked {

@@ -13,20 +13,25 @@ use std::process::Command;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use coffer_launch::run::Resolve as _;
 use coffer_plan::agent::{CredentialKind, CredentialOrigin, ProbeLayout};
 use coffer_plan::facts::{EnvFact, SettingsScope};
 use coffer_plan::path::is_within;
-use coffer_plan::sign_in::shape::{LoginShape, MAX_LOGIN_BYTES};
+use coffer_plan::plan::Reference;
+use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
 use coffer_plan::sign_in::withhold::settings_variable;
 use serde_json::Value;
 
 use super::document::{Probe, ProbeResult};
-use super::look::{AccountSeen, Looked};
+use super::look::{AccountSeen, Looked, about};
 use crate::error::Error;
+use crate::resolver::{NoKeeper, Resolver};
 
 #[cfg(test)]
 mod tests;
 
+/// A provider's own sign-in is spread over files and services of the user's.
+const CLOUD: &str = "a cloud provider's own sign-in is not probed";
 /// How long the agent may take: several times what it needs with a slow network.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest settings file that is read, in bytes.
@@ -60,14 +65,16 @@ pub(super) fn probe(looked: &Looked, account: &str) -> Result<Probe, Error> {
     if is_within(&program.path, project) || is_within(&program.resolved, project) {
         return Ok(not("the agent's program lies in the project, so it is not started on the host"));
     }
-    let Some(credential) = Credential::of(looked, account)? else {
-        return Ok(not("there is no credential that could be tried"));
+    let credential = match Credential::of(looked, account) {
+        Ok(credential) => credential,
+        Err(ProbeError::Untried(reason)) => return Ok(not(&reason)),
+        Err(ProbeError::Failed(error)) => return Err(error),
     };
     let home = Home::new(looked, &credential)?;
     let mut command = Command::new(&program.path);
     command.env_clear().current_dir(home.path()).args(&layout.args);
     let mut environment = environment(looked);
-    environment.extend(credential.environment.clone());
+    environment.extend(credential.around.iter().chain(&credential.environment).cloned());
     if !chooses_model(&environment) {
         command.args(&layout.cheap);
     }
@@ -128,16 +135,35 @@ fn judge(layout: &ProbeLayout, answer: child::Answer) -> Judged {
 }
 
 /// What the agent is signed in with.
+#[derive(Default)]
 struct Credential {
+    /// Keys and tokens.
     environment: Vec<(String, OsString)>,
     /// Files in its home: the lease, or the setting that names a helper.
     files: Vec<(String, coffer_account::secret::Secret)>,
+    /// Where the account's API is, and which model it asks for.
+    around: Vec<(String, OsString)>,
+}
+
+/// Why no call could be made.
+#[derive(Debug)]
+enum ProbeError {
+    /// There is nothing to try, in words.
+    Untried(String),
+    /// Something of ours failed.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for ProbeError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Credential {
-    /// The account's; `None` when there is none that could cross.
-    fn of(looked: &Looked, account: &AccountSeen) -> Result<Option<Self>, Error> {
-        let mut own = Self { environment: Vec::new(), files: Vec::new() };
+    /// The account's.
+    fn of(looked: &Looked, account: &AccountSeen) -> Result<Self, ProbeError> {
+        let mut own = Self::default();
         if account.name.is_host() {
             for rule in &looked.agent.credentials {
                 match rule.from {
@@ -146,27 +172,67 @@ impl Credential {
                     CredentialOrigin::Login => {}
                 }
             }
-        } else if let Some(record) = &account.record {
-            let variables =
-                [("ANTHROPIC_BASE_URL", record.base_url.clone()), ("ANTHROPIC_MODEL", record.model.clone())];
-            own.environment.extend(
-                variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))),
-            );
-            if !matches!(record.kind, CredentialKind::Subscription) {
-                return Ok(None);
-            }
+        } else {
+            own.add_named(looked, account)?;
         }
-        if let Some(login) =
-            account.login.as_ref().filter(|login| matches!(login.shape, LoginShape::Login(_)))
-            && let Some(bytes) = coffer_host::read_secret(&login.file, MAX_LOGIN_BYTES)?
-            && let Ok(lease) = coffer_account::lease::lease(&bytes)
-        {
-            let name = login.file.file_name().unwrap_or_default().to_owned();
-            own.files.push((name, lease));
+        own.files.extend(lease(account)?);
+        if own.files.is_empty() && own.environment.is_empty() {
+            return Err(ProbeError::Untried("there is no credential that could be tried".to_owned()));
         }
-        let is_empty = own.files.is_empty() && own.environment.is_empty();
-        Ok((!is_empty).then_some(own))
+        Ok(own)
     }
+
+    /// What a named account brings: its own key, token or helper's answer, and where its API is.
+    fn add_named(&mut self, looked: &Looked, account: &AccountSeen) -> Result<(), ProbeError> {
+        let facts = about(&looked.facts, &looked.agent, &account.name)?;
+        let Some(record) = &facts.account else { return Ok(()) };
+        let names = &looked.agent.account;
+        let base_url = record.base_url.as_ref().and_then(|url| match url {
+            EnvFact::Value(url) => Some(url.clone()),
+            EnvFact::Redacted(_) | EnvFact::Empty => None,
+        });
+        for (name, value) in [(&names.base_url, base_url), (&names.model, record.model.clone())] {
+            self.around.extend(name.clone().zip(value.map(OsString::from)));
+        }
+        let name = account.name.to_string();
+        let (variable, reference) = match (record.kind, &record.helper) {
+            (CredentialKind::Subscription, _) => return Ok(()),
+            (CredentialKind::Cloud, _) => return Err(ProbeError::Untried(CLOUD.to_owned())),
+            (CredentialKind::Helper, Some(program)) => {
+                let program = program.clone();
+                (names.helper.clone(), Reference::AccountHelper { account: name, program })
+            }
+            (CredentialKind::Helper, None) => {
+                return Err(ProbeError::Untried("its helper is not there".to_owned()));
+            }
+            (CredentialKind::SetupToken | CredentialKind::ApiKey | CredentialKind::AuthToken, _) => {
+                let rule = looked.agent.credentials.iter().find(|rule| rule.kind == record.kind);
+                (rule.map(|rule| rule.source.clone()), Reference::AccountSecret { account: name })
+            }
+        };
+        let resolver = Resolver { facts: &facts, renew: &NoKeeper };
+        let secret = resolver.resolve(&reference).map_err(|error| ProbeError::Untried(error.reason))?;
+        let secret: OsString = std::os::unix::ffi::OsStringExt::from_vec(secret.to_vec());
+        self.environment.extend(variable.zip(Some(secret)));
+        Ok(())
+    }
+}
+
+/// A lease of the account's login, as a file: never renewed for this, and without a refresh token.
+fn lease(account: &AccountSeen) -> Result<Option<(String, coffer_account::secret::Secret)>, Error> {
+    let Some(login) = account.login.as_ref().filter(|login| login.shape.details().is_some()) else {
+        return Ok(None);
+    };
+    let bytes = match login.folder.parent() {
+        // A run that shares the login can write there.
+        Some(parent) if !account.name.is_host() => {
+            let below = login.file.strip_prefix(parent).unwrap_or(&login.file);
+            coffer_host::read_secret_beneath(parent, below, MAX_LOGIN_BYTES)?
+        }
+        Some(_) | None => coffer_host::read_secret(&login.file, MAX_LOGIN_BYTES)?,
+    };
+    let lease = bytes.and_then(|bytes| coffer_account::lease::lease(&bytes).ok());
+    Ok(login.file.file_name().map(str::to_owned).zip(lease))
 }
 
 /// A variable of the user's settings, else of the environment: as the agent has it.

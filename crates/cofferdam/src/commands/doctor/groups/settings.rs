@@ -37,8 +37,9 @@ pub(crate) fn outside_env(scene: &Scene) -> Vec<Seen> {
 pub(crate) fn redirected(scene: &Scene) -> Vec<Seen> {
     let facts = &scene.looked.facts;
     let users = facts.settings.iter().filter(|settings| settings.scope == SettingsScope::User);
-    let in_settings = users.filter_map(|settings| settings.env.get("ANTHROPIC_BASE_URL"));
-    let all = in_settings.chain(facts.environment.get("ANTHROPIC_BASE_URL"));
+    let Some(name) = &scene.looked.agent.account.base_url else { return Vec::new() };
+    let in_settings = users.filter_map(|settings| settings.env.get(name));
+    let all = in_settings.chain(facts.environment.get(name));
     all.filter(|fact| fact.is_set())
         .take(1)
         .map(|fact| {
@@ -46,7 +47,7 @@ pub(crate) fn redirected(scene: &Scene) -> Vec<Seen> {
                 EnvFact::Value(text) | EnvFact::Redacted(text) => text.as_str(),
                 EnvFact::Empty => "",
             };
-            Seen::new(format!("`ANTHROPIC_BASE_URL` leads to {label}"))
+            Seen::new(format!("`{name}` leads to {label}"))
         })
         .collect()
 }

@@ -16,7 +16,7 @@ fn ada() -> HostFacts {
 }
 
 fn seen(facts: &HostFacts) -> AccountSeen {
-    host(facts, &built_in::agent("claude").unwrap())
+    host(facts, &built_in::agent("claude").unwrap(), &["user:inference".to_owned()])
 }
 
 #[test]
@@ -46,26 +46,21 @@ fn with_a_key_and_no_login_nothing_is_missing() {
 
 #[test]
 fn a_refusal_on_record_counts_for_the_token_that_was_refused_and_for_no_other() {
-    let facts = ada();
-    let login = facts.login.as_ref().unwrap();
-    let agent = built_in::agent("claude").unwrap();
-    let own = login.shape.details().unwrap().fingerprint.clone();
-    let record = |fingerprint: String| AccountRecord {
-        refused: Some(coffer_account::record::Refused {
-            fingerprint,
-            because: coffer_account::record::RefusedBecause::Revoked,
-            at_ms: facts.now_ms,
-        }),
-        ..serde_json::from_value(serde_json::json!({
-            "schema": 1, "name": "host", "agent": "claude", "kind": "subscription", "created_at_ms": 0
-        }))
-        .unwrap()
+    let refused = |fingerprint: &str| {
+        let mut facts = ada();
+        let shape = &mut facts.login.as_mut().unwrap().shape;
+        if let LoginShape::Login(details) = shape {
+            details.fingerprint = Some("sha256:111111111111".to_owned());
+        }
+        let record = serde_json::json!({
+            "name": "host", "agent": "claude", "kind": "subscription",
+            "refused": {"fingerprint": fingerprint, "because": "revoked"}
+        });
+        facts.account = Some(serde_json::from_value(record).unwrap());
+        seen(&facts).verified.trigger
     };
-    let judged = |record| verify_login(&facts, &agent, Some(login), Some(&record)).trigger;
-    assert_eq!(judged(record("sha256:000000000000".to_owned())), None);
-    if let Some(own) = own {
-        assert_eq!(judged(record(own)), Some(Trigger::SecurityViolation));
-    }
+    assert_eq!(refused("sha256:000000000000"), None);
+    assert_eq!(refused("sha256:111111111111"), Some(Trigger::SecurityViolation));
 }
 
 #[test]
