@@ -352,3 +352,96 @@ proptest! {
         }
     }
 }
+
+const PARENT: &str = "/home/ada/.local/share/cofferdam/accounts/work/login";
+
+fn own(path: &str, target: &str, origin: Origin) -> Mount {
+    let source = Source::Own { path: path.into() };
+    Mount { op: MountOp::Bind { source, access: Access::Rw }, target: target.into(), origin }
+}
+
+fn of_shared() -> Origin {
+    Origin::flag("--auth: auth shared")
+}
+
+/// Of Cofferdam's own folders a plan binds states, and nothing else: no account, no key, no ledger.
+#[test]
+fn of_our_own_folders_only_states_are_bound() {
+    let data = "/home/ada/.local/share/cofferdam";
+    let work = Machine::ada().account(crate::agent::CredentialKind::Subscription);
+    for machine in [Machine::ada(), work.clone(), work.auth(crate::plan::AuthMode::Shared)] {
+        for below in
+            ["", "/state", "/accounts", "/accounts/work", "/accounts/work/sealed", "/ledger", "/stateful"]
+        {
+            let mount = own(&format!("{data}{below}"), "/m", Origin::built_in("default: state project"));
+            assert_eq!(codes(&machine, vec![mount]), ["secret-path"], "{below}");
+        }
+        let state = own(&format!("{data}/state/claude/x"), "/m", Origin::built_in("default: state project"));
+        assert!(codes(&machine, vec![state]).is_empty());
+    }
+}
+
+/// The mode `shared` lets one mount pass: of this account, at this place, by this origin.
+#[test]
+fn only_the_shared_login_itself_is_bound() {
+    use crate::agent::CredentialKind::Subscription;
+    use crate::plan::AuthMode;
+    let work = Machine::ada().account(Subscription);
+    let shared = work.clone().auth(AuthMode::Shared);
+    let good = || own(PARENT, "/run/coffer/login", of_shared());
+    assert!(codes(&shared, vec![good()]).is_empty());
+    let other = PARENT.replace("work", "other");
+    let whole = PARENT.replace("/login", "");
+    for (machine, mount) in [
+        // Without the mode, or with it for another account.
+        (&work, good()),
+        (&Machine::ada(), good()),
+        (&shared, own(&other, "/run/coffer/login", of_shared())),
+        (&shared, own(&whole, "/run/coffer/login", of_shared())),
+        (&shared, own(&format!("{PARENT}/store"), "/run/coffer/login", of_shared())),
+        // At another place, or by another origin.
+        (&shared, own(PARENT, "/m", of_shared())),
+        (&shared, own(PARENT, "/run/coffer/login/store", of_shared())),
+        (&shared, own(PARENT, "/run/coffer/login", Origin::flag("--mount"))),
+        (&shared, own(PARENT, "/run/coffer/login", Origin::built_in("auth shared"))),
+    ] {
+        let found = codes(machine, vec![mount.clone()]);
+        assert!(found.contains(&"secret-path"), "{mount:?}: {found:?}");
+    }
+}
+
+/// The user's own login folder passes in the mode that they allowed, whole at its place or a part of it
+/// read-only on top.
+#[test]
+fn only_the_allowed_login_of_the_host_is_bound() {
+    use crate::plan::AuthMode;
+    let allowed = || Machine::ada().config("allow_host_login = true");
+    let shared = allowed().auth(AuthMode::Shared);
+    const HOME: &str = "/home/ada/.claude";
+    const STORE: &str = "/run/coffer/login/store";
+    let by = |origin: Origin, mount: Mount| Mount { origin, ..mount };
+    for mount in [rw(HOME, STORE), ro(&format!("{HOME}/settings.json"), &format!("{STORE}/settings.json"))] {
+        assert!(codes(&shared, vec![by(of_shared(), mount.clone())]).is_empty(), "{mount:?}");
+        // By a flag of the user's, without the mode, or without their word.
+        let by_flag = vec![by(Origin::flag("--mount"), mount.clone())];
+        assert!(codes(&shared, by_flag).contains(&"secret-path"), "{mount:?}");
+        let alone = vec![by(of_shared(), mount.clone())];
+        assert!(codes(&allowed(), alone.clone()).contains(&"secret-path"), "{mount:?}");
+        let named = Machine::ada()
+            .config("allow_host_login = true")
+            .account(crate::agent::CredentialKind::Subscription)
+            .auth(AuthMode::Shared);
+        assert!(codes(&named, alone).contains(&"secret-path"), "{mount:?}");
+    }
+    for mount in [
+        rw(HOME, "/run/coffer/login"),
+        rw(HOME, "/m"),
+        rw("/home/ada", STORE),
+        rw("/home/ada/.ssh", STORE),
+        rw(&format!("{HOME}/projects"), &format!("{STORE}/projects")),
+        ro(&format!("{HOME}/projects"), &format!("{STORE}/other")),
+    ] {
+        let found = codes(&shared, vec![by(of_shared(), mount.clone())]);
+        assert!(found.contains(&"secret-path"), "{mount:?}: {found:?}");
+    }
+}

@@ -75,7 +75,7 @@ fn is_refused_the_same() {
         (["--mount", "~/.ssh"], "secret-path"),
         (["--mount", "~:/x"], "secret-path"),
         (["--network", "dev"], "tier-unavailable"),
-        (["--auth", "shared"], "auth-unavailable"),
+        (["--auth", "shared"], "shared-refused"),
         (["--env", "TOKEN=CANARY"], "secret-value"),
     ] {
         run(stage.run(flags).args(["--", "true"])).refuses(125, code, "", "").keeps_secret(&["CANARY"]);

@@ -51,6 +51,7 @@ with_both!(
 );
 
 mod scenarios;
+mod shared;
 
 /// What must not differ afterwards: everything of the home but Cofferdam's own folders.
 fn home_of(practice: &Practice) -> crate::support::tree::Tree {

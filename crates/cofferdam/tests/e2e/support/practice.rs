@@ -23,7 +23,11 @@ pub(crate) struct Practice {
 
 impl Practice {
     pub(crate) fn new(stage: Stage, claude: &Path) -> Self {
-        let api = FakeApi::builder().start().unwrap();
+        Self::with(stage, claude, FakeApi::builder().start().unwrap())
+    }
+
+    /// With an API of the test's own.
+    pub(crate) fn with(stage: Stage, claude: &Path, api: FakeApi) -> Self {
         let folder = claude.parent().unwrap().display();
         // The `cli.js` build is run by the `node` of this machine.
         let node = std::env::var("COFFER_TEST_NODE").ok();
