@@ -375,6 +375,61 @@ proptest! {
     }
 }
 
+/// The golden machines with the account `work`.
+static ACCOUNTS: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let of_account = |case: &Case| case.facts.account.is_some();
+    let mut cases: Vec<Case> = common::cases().into_iter().filter(of_account).collect();
+    for case in &mut cases {
+        case.facts.paths.extend(MACHINE.facts.paths.clone());
+        case.facts.environment.extend(MACHINE.facts.environment.clone());
+    }
+    cases
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever is said: of an account's folder nothing is shown but its login, in the mode `shared` and at
+    /// its place; and the only other credentials inside are those that somebody passed by name.
+    #[test]
+    fn an_account_shows_its_login_only_when_shared(
+        at in any::<prop::sample::Index>(), user in user(), flags in settings(false), shared in any::<bool>(),
+    ) {
+        let mut case = at.get(&ACCOUNTS).clone();
+        case.user = user;
+        case.said.settings = Settings { account: Some("work".to_owned()), ..flags };
+        if shared {
+            case.said.settings.auth = Some(AuthMode::Shared);
+        }
+        let Ok(Made { policy, plan }) = case.make() else { return Ok(()) };
+        let accounts = case.facts.folders.data.join("accounts");
+        for mount in &plan.mounts {
+            let MountOp::Bind { source, .. } = &mount.op else { continue };
+            let (Source::Host { path, .. } | Source::Own { path }) = source else { continue };
+            let shows = path.starts_with(&accounts) || accounts.starts_with(path);
+            let is_login = plan.credential.mode == AuthMode::Shared
+                && mount.target == "/run/coffer/login"
+                && *path == accounts.join("work/login");
+            prop_assert!(!shows || is_login, "{:?}", mount);
+        }
+        for rule in &policy.agent.credentials {
+            let Some(entry) = plan.environment.iter().find(|entry| entry.name == rule.source) else { continue };
+            let is_own = entry.origin.to_string() == "account work";
+            let named = policy.env_pass.iter().any(|passed| passed.value == rule.source)
+                || policy.env_set.iter().any(|set| set.value.0 == rule.source);
+            prop_assert!(is_own || named, "{:?}", entry);
+        }
+    }
+}
+
+/// The law above looks at accounts that are shared, and at some that are not.
+#[test]
+fn the_accounts_give_plans() {
+    let modes: Vec<AuthMode> =
+        ACCOUNTS.iter().map(|case| case.make().unwrap().plan.credential.mode).collect();
+    assert!(modes.contains(&AuthMode::Shared) && modes.contains(&AuthMode::Lease), "{modes:?}");
+}
+
 /// The properties above look at plans, not at refusals only.
 #[test]
 fn the_machine_gives_plans() {
