@@ -61,6 +61,17 @@ impl<'a> Disk<'a> {
         self.hook.map_or(Ok(()), |hook| hook(call))
     }
 
+    /// For a copy of a tree, which names its calls by what they do.
+    pub(crate) fn ask(self, action: &str) -> io::Result<()> {
+        self.about_to(match action {
+            "create" => Call::Create,
+            "write" => Call::Write,
+            "sync" => Call::Sync,
+            "remove" => Call::Remove,
+            _ => Call::MakeFolder,
+        })
+    }
+
     /// A new file (0600) in the folder, which must not be there yet.
     pub(crate) fn create(self, folder: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
         self.about_to(Call::Create)?;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod beneath;
+pub mod capture;
 pub mod client_locks;
 pub mod disk;
 pub mod journal;
