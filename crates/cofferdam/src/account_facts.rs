@@ -1,9 +1,11 @@
 //! What is on record about the account that was chosen becomes facts, without any secret.
 
 use camino::Utf8Path;
+use coffer_account::disk::Disk;
+use coffer_account::journal::{Journal, Memory};
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::record::{AccountRecord, LoginMarker, RECORD_SCHEMA};
-use coffer_plan::agent::Agent;
+use coffer_plan::agent::{Agent, CredentialKind, CredentialOrigin};
 use coffer_plan::facts::{AccountFact, EnvFact, HostFacts, RefusedFact};
 use coffer_plan::sign_in::withhold::looks_secret;
 
@@ -21,7 +23,13 @@ pub(crate) fn look_up(facts: &mut HostFacts, name: &str, agent: &Agent) -> Resul
         return Ok(());
     };
     let folder = AccountFolder::new(&facts.folders.data, &name);
+    // What the keepers found out is newer than what was written down when the account was made.
+    let refused = memory(&folder).refused;
+    let refused =
+        refused.map(|refused| RefusedFact { fingerprint: refused.fingerprint, because: refused.because });
     let Some(record) = record(&folder)? else {
+        // Of the user's own login nothing else need be on record.
+        facts.account = refused.filter(|_| name.is_host()).map(|refused| of_host(refused, agent));
         return Ok(());
     };
     let is_named = !name.is_host();
@@ -35,9 +43,9 @@ pub(crate) fn look_up(facts: &mut HostFacts, name: &str, agent: &Agent) -> Resul
     facts.account = Some(AccountFact {
         login_parent: is_named.then(|| folder.login_parent()),
         marker_matches: record.marker.as_ref().map(|marker| is_same(marker, facts)),
-        refused: record
+        refused: refused.or(record
             .refused
-            .map(|refused| RefusedFact { fingerprint: refused.fingerprint, because: refused.because }),
+            .map(|refused| RefusedFact { fingerprint: refused.fingerprint, because: refused.because })),
         has_secret: is_file(&folder.secret()),
         created_at_ms: record.created_at_ms,
         helper,
@@ -52,6 +60,30 @@ pub(crate) fn look_up(facts: &mut HostFacts, name: &str, agent: &Agent) -> Resul
         kind: record.kind,
     });
     Ok(())
+}
+
+/// The user's own login, of which nothing is on record but that it was refused.
+fn of_host(refused: RefusedFact, agent: &Agent) -> AccountFact {
+    let rule = agent.credentials.iter().find(|rule| rule.from == CredentialOrigin::Login);
+    AccountFact {
+        name: coffer_account::layout::HOST.to_owned(),
+        agent: agent.name.clone(),
+        kind: rule.map_or(CredentialKind::Subscription, |rule| rule.kind),
+        login_parent: None,
+        marker_matches: None,
+        refused: Some(refused),
+        has_secret: false,
+        created_at_ms: 0,
+        helper: None,
+        base_url: None,
+        model: None,
+        timeout_ms: None,
+    }
+}
+
+/// What all keepers of an account remember together.
+pub(crate) fn memory(folder: &AccountFolder) -> Memory {
+    Journal::open(Disk::real(), folder.root()).map(|journal| journal.memory()).unwrap_or_default()
 }
 
 /// The record of an account; `None` when there is none.

@@ -257,6 +257,13 @@ fn what_is_cofferdams_own_is_looked_at() {
     std::fs::remove_file(stage.data().join("ledger/ledger.jsonl")).unwrap();
     stage.scratch.write_home(".local/share/cofferdam/accounts/host/journal.json", "{}").unwrap();
     assert_eq!(found(&stage), ["journal-unfinished"]);
+    // Whoever holds the lock is at it.
+    let lock = stage.scratch.write_home(".local/share/cofferdam/accounts/host/lock", "").unwrap();
+    let lock = std::fs::File::open(lock).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(found(&stage), Vec::<String>::new());
+    drop(lock);
+    assert_eq!(found(&stage), ["journal-unfinished"]);
     std::fs::remove_dir_all(stage.data().join("accounts/host")).unwrap();
     stage.scratch.write_home(".local/share/cofferdam/accounts/bad/account.json", "{").unwrap();
     assert_eq!(found(&stage), ["own-unread"]);

@@ -143,7 +143,7 @@ fn the_last_refresh_comes_from_the_ledger_and_accounts_from_their_records() {
     ran.ends_with(0);
     let accounts = document(&ran)["accounts"].clone();
     assert_eq!(accounts.as_array().map(Vec::len), Some(1));
-    let dev = &accounts[0];
+    let dev = accounts[0].clone();
     assert_eq!(
         (&dev["name"], &dev["verdict"], &dev["subscription"]),
         (&json!("dev"), &json!("ready"), &json!("max"))
@@ -152,6 +152,18 @@ fn the_last_refresh_comes_from_the_ledger_and_accounts_from_their_records() {
     let refresh =
         json!({"at": "2023-11-14T22:13:20Z", "outcome": "transient", "error": "the token server said 503"});
     assert_eq!(dev["last_refresh"], refresh);
+    // What the keepers remember counts where it is newer: a refusal of this very token.
+    let print = dev["fingerprint"].as_str().unwrap();
+    let memory = format!(
+        r#"{{"refused":{{"fingerprint":"{print}","because":"revoked","at_ms":1700000001000}},
+        "last":{{"at_ms":1700000001000,"outcome":"permanent","error":"revoked"}}}}"#
+    );
+    stage.scratch.write_home(".local/share/cofferdam/accounts/dev/keeper.json", &memory).unwrap();
+    let ran = status(&stage, &["--account", "dev", "--json"]);
+    ran.ends_with(3);
+    let dev = &document(&ran)["accounts"][0];
+    assert_eq!((&dev["verdict"], &dev["trigger"]), (&json!("login_needed"), &json!("security_violation")));
+    assert_eq!(dev["last_refresh"]["outcome"], "permanent");
     let ran = status(&stage, &[]);
     assert!(ran.text().contains("! the account `bad` cannot be read"), "{ran}");
     status(&stage, &["--account", "nobody"]).refuses(2, "usage", "no account `nobody`", "coffer status");
@@ -161,6 +173,23 @@ fn the_last_refresh_comes_from_the_ledger_and_accounts_from_their_records() {
         "is no name of an account",
         "coffer status",
     );
+}
+
+#[test]
+fn a_refusal_of_the_users_own_login_is_remembered_without_a_record() {
+    let stage = Stage::new();
+    stage.scratch.write_home(LOGIN, &login(3_600_000, REFRESH)).unwrap();
+    let ran = status(&stage, &["--json"]);
+    let print = document(&ran)["accounts"][0]["fingerprint"].as_str().unwrap().to_owned();
+    let remember = |print: &str| {
+        let text = format!(r#"{{"refused":{{"fingerprint":"{print}","because":"reused","at_ms":0}}}}"#);
+        stage.scratch.write_home(".local/share/cofferdam/accounts/host/keeper.json", &text).unwrap();
+        let ran = status(&stage, &["--json"]);
+        (ran.code, document(&ran)["accounts"][0]["trigger"].clone())
+    };
+    assert_eq!(remember(&print), (Some(3), json!("token_expired")));
+    // Of another token: a newer login is another chance.
+    assert_eq!(remember("sha256:000000000000"), (Some(0), json!(null)));
 }
 
 #[test]

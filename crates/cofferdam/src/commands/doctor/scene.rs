@@ -1,7 +1,9 @@
 //! What the checks look at, read once.
 
+use std::fs::TryLockError;
+
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_account::layout::{AccountFolder, AccountName, accounts};
+use coffer_account::layout::{AccountFolder, accounts};
 use coffer_host::Mounted;
 use coffer_ledger::Verified;
 use coffer_plan::agent::SeedWhen;
@@ -38,7 +40,7 @@ pub(crate) struct Scene {
     /// Owner of the home folder, if it is there.
     pub(super) home_owner: Option<u32>,
     pub(super) ledger: Result<Verified, String>,
-    /// Refreshes that were begun: account and journal.
+    /// Refreshes that were begun, and that nobody ends just now: account and journal.
     pub(super) journals: Vec<(String, Utf8PathBuf)>,
     /// Cofferdam's own files and folders.
     pub(super) own: Vec<OwnFile>,
@@ -209,9 +211,15 @@ fn other_logins(looked: &Looked) -> Vec<(Utf8PathBuf, Option<String>)> {
 }
 
 fn journals(looked: &Looked) -> Vec<(String, Utf8PathBuf)> {
-    let of = |name: &AccountName| AccountFolder::new(&looked.facts.folders.data, name).journal();
-    let all = looked.accounts.iter().map(|account| (account.name.to_string(), of(&account.name)));
-    all.filter(|(_, journal)| coffer_host::owned(journal).is_some()).collect()
+    let all = looked.accounts.iter().filter_map(|account| {
+        let folder = AccountFolder::new(&looked.facts.folders.data, &account.name);
+        coffer_host::owned(&folder.journal())?;
+        // Whoever holds the lock is at it right now. It is only asked about: nothing is written.
+        let lock = std::fs::File::open(folder.lock());
+        let is_held = lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
+        (!is_held).then(|| (account.name.to_string(), folder.journal()))
+    });
+    all.collect()
 }
 
 /// Folders that have to be private, and the files in them that hold something.

@@ -81,9 +81,19 @@ pub(crate) fn look() -> Result<Looked, Error> {
         let name = account.name.as_str();
         account.runs =
             live.iter().filter(|run| run.about.as_ref().is_some_and(|about| about.account == name)).count();
-        account.last_refresh = last.remove(name);
+        let remembered = memory(&facts, &account.name);
+        // Whichever is newer: a full disk can keep one of them from being written.
+        account.last_refresh =
+            last.remove(name).into_iter().chain(remembered).max_by_key(|refresh| refresh.at);
     }
     Ok(Looked { facts, agent, chosen, winner, accounts, unread })
+}
+
+/// How the keepers remember the last refresh.
+fn memory(facts: &HostFacts, name: &AccountName) -> Option<LastRefresh> {
+    let last = account_facts::memory(&AccountFolder::new(&facts.folders.data, name)).last?;
+    let at = jiff::Timestamp::from_millisecond(last.at_ms).ok()?;
+    Some(LastRefresh { at, outcome: last.outcome, error: last.error })
 }
 
 /// The facts, about this account instead of the one that is chosen.
