@@ -14,12 +14,14 @@ pub mod login_file;
 pub mod made_inside;
 
 pub mod pending;
+mod private;
 pub mod process;
 pub mod publish;
 pub mod read;
 pub mod record;
 pub mod renewal;
 pub mod replace;
+pub mod seal;
 pub mod secret;
 pub mod tree;
 pub mod watch;
