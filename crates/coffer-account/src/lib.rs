@@ -4,6 +4,7 @@
 pub mod beneath;
 pub mod capture;
 pub mod client_locks;
+pub mod copies;
 pub mod disk;
 pub mod journal;
 pub mod keeper;
