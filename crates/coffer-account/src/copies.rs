@@ -99,7 +99,9 @@ impl CopiesError {
         match self {
             Self::Seal(error) => error.hint(),
             Self::Unknown { .. } => Some("`coffer backup list` names them".to_owned()),
-            Self::Io { path, .. } | Self::Read { path, .. } => Some(format!("see who may do that: `ls -ld {path}`")),
+            Self::Io { path, .. } | Self::Read { path, .. } => {
+                Some(format!("see who may do that: `ls -ld {path}`"))
+            }
             Self::Write(error) => Some(format!("see who may do that: `ls -ld {}`", error.path)),
         }
     }

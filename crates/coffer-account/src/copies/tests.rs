@@ -51,10 +51,7 @@ fn a_copy_comes_back_byte_for_byte_and_its_name_tells_no_secret() {
     assert!(!bytes.windows(4).any(|window| window == b"FAKE") && !file.as_str().contains("FAKE"));
     std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
     let copy = world.copies.find(&id).unwrap();
-    assert!(matches!(
-        world.copies.open(&opener, &copy),
-        Err(super::CopiesError::Seal(SealError::Damaged))
-    ));
+    assert!(matches!(world.copies.open(&opener, &copy), Err(super::CopiesError::Seal(SealError::Damaged))));
 }
 
 #[test]
