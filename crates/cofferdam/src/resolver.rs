@@ -3,6 +3,7 @@
 
 use camino::Utf8Path;
 use coffer_account::layout::{AccountFolder, AccountName, BadName};
+use coffer_account::seal::{Opener, SealError};
 use coffer_host::HostError;
 use coffer_launch::run::{Resolve, ResolveError, SecretBytes};
 use coffer_plan::agent::Agent;
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::{account_facts, helper, prepare};
 
+/// Largest sealed key that is read, in bytes.
+const MAX_SEALED_BYTES: usize = 64 * 1024;
 /// Largest settings file that is read, in bytes.
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
 /// Largest file with MCP servers that is read, in bytes: it also holds histories.
@@ -118,8 +121,16 @@ impl Resolver<'_> {
 
     /// The sealed key or token of an account.
     fn secret(&self, account: &str) -> Result<SecretBytes, ResolveError> {
-        let folder = AccountFolder::new(&self.facts.folders.data, &account_name(account)?);
-        Err(gone(format!("`{}` cannot be opened: this coffer seals nothing yet", folder.secret())))
+        let data = &self.facts.folders.data;
+        let path = AccountFolder::new(data, &account_name(account)?).secret();
+        let sealed = read(&path, MAX_SEALED_BYTES)?;
+        let unopened = |error: SealError| ResolveError {
+            reason: format!("`{path}`: {error}"),
+            hint: error.hint().or_else(|| Some(format!("`coffer account show {account}`"))),
+        };
+        let secret = Opener::of(data).map_err(unopened)?.open(&sealed).map_err(unopened)?;
+        // Line breaks at the end come of how it was typed or piped; in a header they would end the line.
+        Ok(SecretBytes::from(secret.expose().trim_ascii().to_vec()))
     }
 
     /// What the account's helper program prints. Which program it is was said in the plan, and checked;

@@ -196,6 +196,29 @@ fn a_helper_of_an_account_is_run_on_the_host_and_its_key_crosses() {
 }
 
 #[test]
+fn a_sealed_key_is_opened_for_the_run_and_stands_nowhere_else() {
+    if !sandboxes() {
+        return;
+    }
+    const KEY: &str = "sk-ant-api03-FAKE-sealed";
+    let stage = Stage::new();
+    let data = camino::Utf8PathBuf::try_from(stage.data()).unwrap();
+    let folder = account(&stage, "work", "api_key", "");
+    let seal = coffer_account::seal::Seal::open_or_make_with(&data, None).unwrap();
+    fs::write(folder.join("secret.age"), seal.seal(format!("{KEY}\n").as_bytes()).unwrap()).unwrap();
+    let script = "echo $ANTHROPIC_API_KEY; ls /run/coffer";
+    stage.inside(&["--account", "work"], script).prints(&format!("{KEY}\ncoffer-init\n"));
+    for form in ["--dry-run=json", "--dry-run=command", "--dry-run=text"] {
+        run(stage.run(["--account", "work", form, "--", "true"])).ends_with(0).keeps_secret(&[KEY]);
+    }
+    // What somebody else sealed is no key, and is not repeated.
+    fs::write(folder.join("secret.age"), format!("age-encryption.org/v1 {KEY}")).unwrap();
+    run(stage.run(["--account", "work", "--", "true"]))
+        .refuses(125, "reference", "secret.age", "")
+        .keeps_secret(&[KEY]);
+}
+
+#[test]
 fn one_project_may_have_an_account_of_its_own_and_why_says_so() {
     let stage = Stage::new();
     account(&stage, "work", "helper", r#","helper":["/bin/true"]"#);
