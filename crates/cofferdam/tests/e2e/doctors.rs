@@ -273,6 +273,21 @@ fn what_is_cofferdams_own_is_looked_at() {
 }
 
 #[test]
+fn an_identity_that_is_gone_is_found() {
+    let stage = well();
+    let data = camino::Utf8PathBuf::from_path_buf(stage.data()).unwrap();
+    let seal = coffer_account::seal::Seal::open_or_make_with(&data, None).unwrap();
+    seal.seal(b"nothing").unwrap();
+    assert_eq!(found(&stage), Vec::<String>::new());
+    let key = coffer_account::seal::key_file(&data);
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    let seen = found(&stage);
+    assert!(seen.contains(&"own-mode".to_owned()), "{seen:?}");
+    std::fs::remove_file(&key).unwrap();
+    assert_eq!(found(&stage), ["identity-unreachable"]);
+}
+
+#[test]
 fn what_a_killed_run_left_is_found_and_swept() {
     if !sandboxes() {
         return;

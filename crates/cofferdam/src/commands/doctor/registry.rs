@@ -100,6 +100,8 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "somebody changed the record, or nothing can be added to it", "`coffer ledger verify`";
     "journal-unfinished" Warning own::journal: "a refresh that was begun and not finished",
         "the next refresh of the account reads what came of it first", "`coffer refresh`";
+    "identity-unreachable" Error own::identity: "the identity that opens sealed copies and keys cannot be had",
+        "nothing can be restored, and accounts with a sealed key cannot run; refreshing still seals", "unlock the keyring of your session, or put the key file back";
     "own-mode" Error own::mode: "folders of Cofferdam's own that others may enter",
         "logins, sealed copies and leases lie in them", "`coffer doctor --fix`";
     "own-unread" Error own::unread: "accounts that cannot be read",

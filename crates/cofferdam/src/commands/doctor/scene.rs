@@ -4,6 +4,7 @@ use std::fs::TryLockError;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::layout::{AccountFolder, accounts};
+use coffer_account::seal::{self, Opener, SealError};
 use coffer_host::Mounted;
 use coffer_ledger::Verified;
 use coffer_plan::agent::SeedWhen;
@@ -42,6 +43,8 @@ pub(crate) struct Scene {
     pub(super) ledger: Result<Verified, String>,
     /// Refreshes that were begun, and that nobody ends just now: account and journal.
     pub(super) journals: Vec<(String, Utf8PathBuf)>,
+    /// Whether what was sealed can be opened: else why not, and what to do.
+    pub(super) identity: Result<(), (String, Option<String>)>,
     /// Cofferdam's own files and folders.
     pub(super) own: Vec<OwnFile>,
     /// Data folders with accounts in them.
@@ -100,7 +103,7 @@ impl Scene {
     pub(super) fn of_this_machine() -> Result<Self, Error> {
         let looked = look()?;
         let ledger = ledger::of(&looked.facts);
-        let verified = ledger.verify().map_err(|error| error.to_string());
+        let verified = ledger.verify().map_err(|error| in_words(&error));
         let places: Vec<LoginPlace> = looked.accounts.iter().filter_map(place).collect();
         let mut marks: Vec<(String, i64)> = Vec::new();
         if let Some(at) = verified.as_ref().ok().and_then(|verified| verified.last_at) {
@@ -123,6 +126,7 @@ impl Scene {
                 .and_then(|home| Some(coffer_host::owned(home)?.uid)),
             ledger: verified,
             journals: journals(&looked),
+            identity: identity(&looked),
             own: own(&looked, ledger.path()),
             other_data: other_data(&looked),
             left: left(&looked),
@@ -222,11 +226,28 @@ fn journals(looked: &Looked) -> Vec<(String, Utf8PathBuf)> {
     all.collect()
 }
 
+/// Nothing is sealed before an identity is on record, so there is nothing to open then.
+fn identity(looked: &Looked) -> Result<(), (String, Option<String>)> {
+    let data = &looked.facts.folders.data;
+    let told = |error: SealError| (in_words(&error), error.hint());
+    match seal::recorded(data).map_err(told)? {
+        None => Ok(()),
+        Some(_) => Opener::of(data).map(drop).map_err(told),
+    }
+}
+
+/// An error with its causes.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Folders that have to be private, and the files in them that hold something.
 fn own(looked: &Looked, ledger: &Utf8Path) -> Vec<OwnFile> {
     let folders = &looked.facts.folders;
     let mut paths = vec![folders.data.clone(), accounts(&folders.data), folders.data.join("state")];
     paths.extend([folders.runtime.clone(), folders.runtime.join("runs")]);
+    paths.extend([seal::folder(&folders.data), seal::key_file(&folders.data)]);
     paths.extend(ledger.parent().map(Utf8Path::to_owned));
     paths.push(ledger.to_owned());
     for account in &looked.accounts {

@@ -58,6 +58,7 @@ fn well() -> Scene {
         home_owner: Some(1000),
         ledger: Ok(verified),
         journals: Vec::new(),
+        identity: Ok(()),
         own: vec![OwnFile { path: "/d".into(), mode: 0o700 }, OwnFile { path: "/d/f".into(), mode: 0o600 }],
         other_data: Vec::new(),
         left: Vec::new(),
@@ -193,6 +194,7 @@ const PROVOKED: &[(&str, Provoke)] = &[
         scene.ledger.as_mut().unwrap().broken = Some(Broken { line: 3, why: Why::Changed });
     }),
     ("journal-unfinished", |scene| scene.journals.push(("dev".to_owned(), "/d/journal.json".into()))),
+    ("identity-unreachable", |scene| scene.identity = Err(("it is locked".to_owned(), None))),
     ("own-mode", |scene| scene.own[0].mode = 0o755),
     ("own-unread", |scene| scene.looked.unread.push("the account `bad` cannot be read".to_owned())),
     ("two-data-folders", |scene| scene.other_data.push("/elsewhere/cofferdam".into())),

@@ -25,6 +25,12 @@ pub(crate) fn journal(scene: &Scene) -> Vec<Seen> {
         .collect()
 }
 
+pub(crate) fn identity(scene: &Scene) -> Vec<Seen> {
+    let Err((error, hint)) = &scene.identity else { return Vec::new() };
+    let seen = Seen::new(error);
+    vec![hint.iter().fold(seen, |seen, hint| seen.command(hint))]
+}
+
 pub(crate) fn mode(scene: &Scene) -> Vec<Seen> {
     let open = scene.own.iter().filter(|own| own.mode & 0o077 != 0);
     open.map(|own| {
