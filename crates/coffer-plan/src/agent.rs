@@ -56,6 +56,23 @@ pub struct Agent {
     /// How it is made to call its API once; agents without are not probed.
     #[serde(default)]
     pub probe: Option<ProbeLayout>,
+    /// What versions of it were measured to do to a login.
+    #[serde(default, rename = "hazard")]
+    pub hazards: Vec<Hazard>,
+}
+
+/// What some versions of an agent were measured to do to a login. `coffer doctor` warns of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hazard {
+    /// First version that does it.
+    pub since: String,
+    /// First version that does not any more.
+    pub before: String,
+    /// What it does.
+    pub text: String,
+    /// What to do about it.
+    pub fix: String,
 }
 
 /// How an agent is made to call its API once, and how its answer (a JSON object) reads.

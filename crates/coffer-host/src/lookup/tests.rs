@@ -49,6 +49,7 @@ pub(crate) fn agent() -> Agent {
         user_config: Vec::new(),
         seeds: Vec::new(),
         probe: None,
+        hazards: Vec::new(),
     }
 }
 

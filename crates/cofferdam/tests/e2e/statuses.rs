@@ -303,6 +303,17 @@ fn named_accounts(practice: &Practice, key: &str) {
     std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o700)).unwrap();
     record("aided", &format!(r#""kind":"helper","helper":["{}"]"#, helper.display()));
     assert_eq!(probe("aided", 0), "signed_in");
+    // A sealed key is opened for the call, and a wrong one is told.
+    let data = Utf8PathBuf::from_path_buf(practice.stage.data()).unwrap();
+    let seal = coffer_account::seal::Seal::open_or_make_with(&data, None).unwrap();
+    for (name, key, result, exit) in
+        [("keyed", key, "signed_in", 0), ("wrong", "sk-ant-api03-FAKE-wrong", "refused", 1)]
+    {
+        record(name, r#""kind":"api_key""#);
+        let sealed = seal.seal(key.as_bytes()).unwrap();
+        std::fs::write(practice.stage.home().join(folder).join(name).join("secret.age"), sealed).unwrap();
+        assert_eq!(probe(name, exit), result);
+    }
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "there is nothing to run", "install it";
     "agent-version" Warning machine::agent_version: "an agent whose version is unknown",
         "how it refreshes and locks differs by version; an unknown one is taken for the newest", "install it by its own installer or by npm";
+    "agent-hazard" Warning machine::hazard: "an agent of a version that was measured to harm a login",
+        "a login that burns is gone for every sandbox and for the host", "install a newer version";
     "clock" Error machine::clock: "a clock that is behind what was already written",
         "tokens seem fresh that have ended, and locks never get old", "`sudo timedatectl set-ntp true`";
     "ledger-broken" Error own::ledger: "a ledger whose chain does not hold, or that cannot be used",

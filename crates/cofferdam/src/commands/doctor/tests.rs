@@ -189,6 +189,9 @@ const PROVOKED: &[(&str, Provoke)] = &[
     }),
     ("agent-missing", |scene| facts(scene, |facts| facts.agent = None)),
     ("agent-version", |scene| facts(scene, |facts| facts.agent.as_mut().unwrap().version = None)),
+    ("agent-hazard", |scene| {
+        facts(scene, |facts| facts.agent.as_mut().unwrap().version = Some("2.1.300".to_owned()));
+    }),
     ("clock", |scene| scene.marks[1].1 += HOUR),
     ("ledger-broken", |scene| {
         scene.ledger.as_mut().unwrap().broken = Some(Broken { line: 3, why: Why::Changed });
@@ -255,6 +258,23 @@ fn a_lock_of_a_young_age_or_a_clock_some_minutes_off_is_nothing() {
     scene.locks[0].modified_ms += 5_000;
     scene.marks[1].1 += 3 * 60_000;
     assert_eq!(ids(&scene), Vec::<&str>::new());
+}
+
+#[test]
+fn versions_outside_of_the_measured_bounds_are_no_hazard() {
+    for (version, is_one) in [
+        ("1.0.128", true),
+        ("2.0.77", false),
+        ("2.1.113", false),
+        ("2.1.118", true),
+        ("2.1.300", true),
+        ("2.1.301", false),
+        ("2.1.330", false),
+    ] {
+        let mut scene = well();
+        facts(&mut scene, |facts| facts.agent.as_mut().unwrap().version = Some(version.to_owned()));
+        assert_eq!(ids(&scene).contains(&"agent-hazard"), is_one, "{version}");
+    }
 }
 
 #[test]

@@ -55,8 +55,7 @@ pub(crate) fn bwrap_old(scene: &Scene) -> Vec<Seen> {
     let Some(version) = &tool.version else {
         return vec![Seen::new(format!("`{}` does not tell its version", tool.path))];
     };
-    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
-    match numbers.as_slice() < BINDS_BY_DESCRIPTOR.as_slice() {
+    match numbers(version).as_slice() < BINDS_BY_DESCRIPTOR.as_slice() {
         true => vec![Seen::new(format!("`{}` is version {version}", tool.path))],
         false => Vec::new(),
     }
@@ -81,6 +80,23 @@ pub(crate) fn agent_version(scene: &Scene) -> Vec<Seen> {
         }
         Some(_) | None => Vec::new(),
     }
+}
+
+pub(crate) fn hazard(scene: &Scene) -> Vec<Seen> {
+    let Some(version) = scene.looked.facts.agent.as_ref().and_then(|agent| agent.version.as_deref()) else {
+        return Vec::new();
+    };
+    let is_one =
+        |since: &str, before: &str| numbers(since) <= numbers(version) && numbers(version) < numbers(before);
+    let hazards = scene.looked.agent.hazards.iter().filter(|hazard| is_one(&hazard.since, &hazard.before));
+    hazards
+        .map(|hazard| Seen::new(format!("version {version}: {}", hazard.text)).command(&hazard.fix))
+        .collect()
+}
+
+/// A version as numbers, so that 2.1.9 comes before 2.1.10.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }
 
 /// Nothing outside is asked: what was written before now tells.
