@@ -14,8 +14,9 @@ seen, why it matters, and the command that mends it. It changes nothing, asks no
     coffer doctor --fix        # shows what it can mend itself, asks, and mends it (`--yes` does not ask)
     coffer doctor --run ID     # from inside a live run, by its id or the beginning of it
 
-**What `--fix` does.** It takes away the rights of others on files and folders that are yours, and removes what dead \
-runs left. Each fix is shown as a command first. Everything else is for you to type.
+**What `--fix` does.** It takes away the rights of others on files and folders that are yours, removes what dead \
+runs left, and removes an abandoned lock of the agent as the keeper would: when its owner is proven dead, or when the \
+agent itself would break it; the ledger says so. Each fix is shown as a command first. Everything else is for you to type.
 
 **What `--run` tells.** The credential files inside with modes, owners and ends; whether the lease inside is the file \
 that the host publishes to; `userID` and `lastSessionId`; the uid and gid inside; and the *names* of variables that \

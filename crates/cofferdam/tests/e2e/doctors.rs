@@ -66,6 +66,14 @@ fn found(stage: &Stage) -> Vec<String> {
     ids(&run(doctor(stage, &["--json"])))
 }
 
+/// How much is found that the machine brings.
+fn surroundings(stage: &Stage) -> usize {
+    let ran = run(doctor(stage, &["--json"]));
+    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let ids = document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap());
+    ids.filter(|id| SURROUNDINGS.contains(id)).count()
+}
+
 fn age(path: &Path, change: impl FnOnce(SystemTime) -> SystemTime) {
     let file = std::fs::File::open(path).unwrap();
     file.set_modified(change(SystemTime::now())).unwrap();
@@ -243,7 +251,16 @@ fn locks_that_nobody_holds_and_locks_from_the_future_are_found() {
     assert_eq!(found(&stage), ["client-lock-old"]);
     age(&lock, |now| now + Duration::from_secs(600));
     assert_eq!(found(&stage), ["client-lock-future"]);
-    std::fs::remove_dir(&lock).unwrap();
+    // Both kinds are removed as the keeper would do it, and that is written down.
+    let fix = || run(doctor(&stage, &["--fix", "--yes", "--json"]));
+    assert_eq!(fix().json()["findings"].as_array().unwrap().len(), 1 + surroundings(&stage));
+    assert!(!lock.exists());
+    std::fs::create_dir(&lock).unwrap();
+    age(&lock, |now| now - Duration::from_secs(600));
+    fix().ends_with(0);
+    assert!(!lock.exists() && found(&stage).is_empty());
+    let shown = run(stage.coffer(["ledger", "show", "--event", "lock_swept"]));
+    assert_eq!(shown.text().lines().count(), 2, "{shown}");
     // A login from the future: the clock went back.
     age(&stage.home().join(LOGIN), |now| now + Duration::from_secs(86_400));
     assert_eq!(found(&stage), ["clock"]);

@@ -77,9 +77,9 @@ pub(crate) const CHECKS: &[Check] = checks! {
     "onboarding" Note settings::onboarding: "a login that works, and a first-start wizard that is not done",
         "the agent asks for a login although there is one", "start the agent once on the host; runs are seeded anyway";
     "client-lock-old" Warning place::lock_old: "an abandoned lock of the agent",
-        "while it is young nobody refreshes; everything waits for it", "start the agent once: it breaks locks that are old";
+        "while it is young nobody refreshes; everything waits for it", "`coffer doctor --fix`, or start the agent once: it breaks locks that are old";
     "client-lock-future" Error place::lock_future: "a lock of the agent that is dated in the future",
-        "it never gets old, so everything waits for it", "set the clock, then remove the lock folder";
+        "it never gets old, so everything waits for it", "set the clock if it is wrong, then `coffer doctor --fix`";
     "home-foreign" Error machine::home: "a home folder of another user, or one that cannot be written",
         "the agent keeps login and state there; as another user it reads the wrong ones or saves nothing", "`HOME` has to be your own: see `ls -ld \"$HOME\"` and `id`";
     "userns-off" Error machine::userns: "user namespaces that are switched off",

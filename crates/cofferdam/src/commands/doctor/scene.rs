@@ -11,6 +11,7 @@ use coffer_plan::agent::SeedWhen;
 use coffer_plan::facts::{PathKind, SettingsScope};
 use serde_json::Value;
 
+use super::fix::Unlock;
 use crate::commands::ledger;
 use crate::commands::status::look::{AccountSeen, Looked, look};
 use crate::error::Error;
@@ -21,6 +22,9 @@ const MAX_CLIENT_BYTES: usize = 32 * 1024 * 1024;
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
 /// What a probe leaves when it is killed counts as left from this age on, in ms: no probe takes longer.
 const PROBE_MS: i64 = 60_000;
+
+/// The agent's locks of a login (measured, in this order).
+const CLIENT_LOCKS: [&str; 3] = [".oauth_refresh.lock", "${folder}.lock", ".storage-write.lock"];
 
 /// What the checks look at.
 #[derive(Debug)]
@@ -89,6 +93,8 @@ pub(super) struct ClientContent {
 pub(super) struct Lock {
     pub(super) path: Utf8PathBuf,
     pub(super) modified_ms: i64,
+    /// How it is removed.
+    pub(super) unlock: Unlock,
 }
 
 /// A file or folder of Cofferdam's own.
@@ -116,7 +122,7 @@ impl Scene {
             mounts: coffer_host::mounts(),
             settings_keys: settings_keys(&looked),
             client: client(&looked),
-            locks: places.iter().flat_map(locks).collect(),
+            locks: places.iter().flat_map(|place| locks(place, &looked.facts.folders.data)).collect(),
             other_logins: other_logins(&looked),
             home_owner: looked
                 .facts
@@ -189,13 +195,28 @@ fn client(looked: &Looked) -> Option<ClientFile> {
     Some(ClientFile { file, content, newest_backup })
 }
 
-/// Measured: these three, in this order.
-fn locks(place: &LoginPlace) -> Vec<Lock> {
-    let folder = &place.folder;
-    let beside = Utf8PathBuf::from(format!("{folder}.lock"));
-    let paths = [folder.join(".oauth_refresh.lock"), beside, folder.join(".storage-write.lock")];
-    let there = paths.into_iter().filter_map(|path| Some((coffer_host::owned(&path)?, path)));
-    there.map(|(owned, path)| Lock { path, modified_ms: owned.modified_ms }).collect()
+fn locks(place: &LoginPlace, data: &Utf8Path) -> Vec<Lock> {
+    let Ok(name) = place.account.parse() else { return Vec::new() };
+    let account = AccountFolder::new(data, &name);
+    let names: Vec<String> = CLIENT_LOCKS.iter().map(|name| (*name).to_owned()).collect();
+    let paths = names.iter().map(|name| match name.strip_prefix("${folder}") {
+        Some(suffix) => Utf8PathBuf::from(format!("{}{suffix}", place.folder)),
+        None => place.folder.join(name),
+    });
+    let there = paths.filter_map(|path| Some((coffer_host::owned(&path)?, path)));
+    there
+        .map(|(owned, path)| Lock {
+            modified_ms: owned.modified_ms,
+            unlock: Unlock {
+                path: path.clone(),
+                folder: place.folder.clone(),
+                names: names.clone(),
+                account: account.lock(),
+                ledger: data.join("ledger"),
+            },
+            path,
+        })
+        .collect()
 }
 
 fn other_logins(looked: &Looked) -> Vec<(Utf8PathBuf, Option<String>)> {

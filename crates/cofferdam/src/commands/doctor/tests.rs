@@ -6,6 +6,7 @@ use coffer_plan::built_in;
 use coffer_plan::facts::{EnvFact, HostFacts, LoginFact, SettingsFact, SettingsScope, ToolFact};
 use coffer_plan::sign_in::shape::{LoginDetails, LoginShape, fingerprint, read};
 
+use super::fix::Unlock;
 use super::scene::{ClientContent, ClientFile, Lock, LoginPlace, OwnFile};
 use super::*;
 use crate::commands::status::look::{Looked, judge};
@@ -43,6 +44,13 @@ fn well() -> Scene {
         folder_writable: true,
         parent_writable: true,
     };
+    let unlock = Unlock {
+        path: "/l".into(),
+        folder: "/".into(),
+        names: Vec::new(),
+        account: "/a".into(),
+        ledger: "/g".into(),
+    };
     Scene {
         looked: judged(facts),
         places: vec![place],
@@ -53,7 +61,7 @@ fn well() -> Scene {
             content: Some(ClientContent { onboarded: true }),
             newest_backup: Some("/home/ada/.claude/backups/.claude.json.backup.1".into()),
         }),
-        locks: vec![Lock { path: "/l".into(), modified_ms: now_ms - 10_000 }],
+        locks: vec![Lock { path: "/l".into(), modified_ms: now_ms - 10_000, unlock }],
         other_logins: vec![(login.file, Some(fingerprint("sk-ant-ort01-FAKE-1")))],
         home_owner: Some(1000),
         ledger: Ok(verified),

@@ -3,6 +3,7 @@
 use coffer_plan::facts::PathKind;
 
 use super::super::finding::{Seen, Severity};
+use super::super::fix::Fix;
 use super::super::scene::{LoginPlace, Scene};
 
 /// Locks older than this are abandoned (measured: the agent breaks them from about here on).
@@ -102,7 +103,7 @@ pub(crate) fn lock_old(scene: &Scene) -> Vec<Seen> {
     let old = scene.locks.iter().filter(|lock| now.saturating_sub(lock.modified_ms) > OLD_MS);
     old.map(|lock| {
         let age = now.saturating_sub(lock.modified_ms) / 1000;
-        Seen::new(format!("`{}` is {age} s old", lock.path))
+        Seen::new(format!("`{}` is {age} s old", lock.path)).fix(Fix::Unlock(Box::new(lock.unlock.clone())))
     })
     .collect()
 }
@@ -114,7 +115,7 @@ pub(crate) fn lock_future(scene: &Scene) -> Vec<Seen> {
         .map(|lock| {
             let ahead = lock.modified_ms.saturating_sub(now) / 1000;
             let text = format!("`{}` is dated {ahead} s ahead", lock.path);
-            Seen::new(text).command(format!("`date`; if the clock is right: `rmdir {}`", lock.path))
+            Seen::new(text).fix(Fix::Unlock(Box::new(lock.unlock.clone())))
         })
         .collect()
 }
