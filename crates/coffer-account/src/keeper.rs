@@ -139,6 +139,14 @@ pub struct RefresherError {
 
 /// Starts the genuine client and waits for its end.
 pub trait Refresher {
+    /// Whether there is a client that could be started; asked before anything is touched.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn ready(&self) -> Result<(), RefresherError> {
+        Ok(())
+    }
+
     /// Lets the genuine client refresh the login in the job's folder.
     ///
     /// # Errors
@@ -279,6 +287,7 @@ impl Keeper<'_> {
         need: Need,
     ) -> Result<Outcome, KeeperError> {
         let Some(before) = present.fingerprint().map(str::to_owned) else { return Ok(Outcome::NotRenewable) };
+        self.refresher.ready().map_err(KeeperError::NoClient)?;
         let now_ms = (self.now_ms)();
         self.seal(&present, Sealed::BeforeRefresh, now_ms)?;
         let edits = !self.place.account.is_host() || need == Need::Newer;

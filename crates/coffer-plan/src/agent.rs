@@ -98,6 +98,14 @@ pub struct ProbeLayout {
     pub signed_out: Vec<String>,
 }
 
+impl LoginLayout {
+    /// How an agent of this version is made to refresh; `None` when nobody has measured a way. An unknown
+    /// version has none.
+    pub fn refresh_rule(&self, version: &str) -> Option<&RefreshRule> {
+        self.refreshes.iter().rev().find(|rule| numbers(&rule.since) <= numbers(version))
+    }
+}
+
 impl Agent {
     /// The user's own configuration and settings, relative to the folder of the agent's own files.
     pub fn own_files(&self) -> impl Iterator<Item = &String> {
@@ -150,6 +158,37 @@ pub struct LoginLayout {
     /// was if it is not said.
     #[serde(default)]
     pub shared_since: Option<String>,
+    /// The agent's own locks of the login, in the order in which it takes them: folders in the login folder,
+    /// or beside it (`${folder}.lock`).
+    #[serde(default)]
+    pub locks: Vec<String>,
+    /// How the agent is made to refresh a login that is due, by version; versions before the first entry
+    /// are not used for it.
+    #[serde(default, rename = "refresh")]
+    pub refreshes: Vec<RefreshRule>,
+}
+
+/// How an agent of some version is made to refresh, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRule {
+    /// First version of which this holds.
+    pub since: String,
+    /// Arguments.
+    pub args: Vec<String>,
+    /// The variable that names the login folder.
+    pub login_env: String,
+    /// The variable that names the folder of the agent's other files, an empty one here.
+    pub state_env: String,
+    /// Variables; `${nowhere}` stands for an address of this machine at which nobody listens.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Variables of the user's environment and settings that come along: how the network is reached.
+    #[serde(default)]
+    pub pass: Vec<String>,
+    /// Lists of hosts that are reached without a proxy: this machine is added.
+    #[serde(default)]
+    pub local: Vec<String>,
 }
 
 /// The variables in which what a named account says crosses; without one it cannot be said.
@@ -352,4 +391,9 @@ pub enum SeedWhen {
     Unattended,
     /// Every time.
     Always,
+}
+
+/// A version as numbers, so that 2.1.9 comes before 2.1.10.
+pub(crate) fn numbers(version: &str) -> Vec<u64> {
+    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }

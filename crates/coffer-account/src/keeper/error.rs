@@ -10,6 +10,8 @@ use crate::layout::AccountName;
 use crate::lock::LockError;
 use crate::replace::ReplaceError;
 
+use super::RefresherError;
+
 /// Why a login could not be kept. Nothing was spent, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
@@ -33,6 +35,9 @@ pub enum KeeperError {
     /// The client's own locks could not be given back.
     #[error(transparent)]
     ClientLock(#[from] ClientLockError),
+    /// There is no client that could refresh.
+    #[error("no client can refresh the login")]
+    NoClient(#[source] RefresherError),
     /// No sealed copy could be made, so nothing was begun.
     #[error("cannot seal a copy of the login of `{account}`: {reason}")]
     Seal {
@@ -61,6 +66,7 @@ impl KeeperError {
             Self::Seal { .. } | Self::Replace(_) => {
                 Some("make room on the disc, or look at the folder's owner".to_owned())
             }
+            Self::NoClient(error) => error.hint.clone(),
             Self::LoginFolder { .. } | Self::Lock(_) | Self::Journal(_) | Self::ClientLock(_) => None,
         }
     }

@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 use super::account::{self, OfAccount};
 use super::offers::{self, Crossing, HOST, Offers};
 use super::{LEASE, login, shared};
-use crate::agent::{CredentialKind, LeaseRule};
+use crate::agent::{numbers, CredentialKind, LeaseRule};
 use crate::facts::HostFacts;
 use crate::origin::Origin;
 use crate::plan::{AuthMode, Credential, Note, PlanError, Reference};
@@ -150,9 +150,4 @@ pub(super) fn lease_rule<'a>(rules: &'a [LeaseRule], version: Option<&str>) -> O
         None => rules.last(),
         Some(version) => rules.iter().rev().find(|rule| numbers(&rule.since) <= numbers(version)),
     }
-}
-
-/// A version as numbers, so that 2.1.9 comes before 2.1.10.
-pub(super) fn numbers(version: &str) -> Vec<u64> {
-    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }

@@ -7,7 +7,8 @@
 
 use camino::Utf8PathBuf;
 
-use super::credential::{lease_rule, numbers};
+use super::credential::lease_rule;
+use crate::agent::numbers;
 use super::mounts::MountList;
 use super::{SHARED, SHARED_STORE};
 use crate::agent::{CredentialKind, LeaseRule};
