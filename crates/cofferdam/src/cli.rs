@@ -1,6 +1,7 @@
 //! The command line: what was said, nothing decided.
 
 mod flags;
+mod keep;
 mod report;
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use flags::{DryRun, PlanFlags, RunFlags};
+pub use keep::RefreshCommand;
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
@@ -68,6 +70,8 @@ pub enum Command {
     Doctor(DoctorCommand),
     /// The record of what was granted, refreshed, captured and changed
     Ledger(LedgerCommand),
+    /// Let the genuine client renew an account's login, if it is due
+    Refresh(RefreshCommand),
     /// Print the version
     Version(VersionCommand),
     /// Start a launch that `run --dry-run=command` printed

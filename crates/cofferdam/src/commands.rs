@@ -5,6 +5,7 @@ pub(crate) mod exec_launch;
 pub(crate) mod ledger;
 mod plan;
 mod practice;
+mod refresh;
 mod run;
 pub(crate) mod status;
 mod trust;
@@ -26,6 +27,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Status(command) => status::status(&command, printer),
         Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),
+        Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }

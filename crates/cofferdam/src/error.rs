@@ -156,6 +156,24 @@ pub(crate) enum Error {
         /// Whose login.
         account: String,
     },
+    /// A word is no account's name.
+    #[error(transparent)]
+    BadAccountName(#[from] coffer_account::layout::BadName),
+    /// There is no such account.
+    #[error("there is no account `{account}`")]
+    NoAccount {
+        /// Its name.
+        account: String,
+    },
+    /// The account has no login file, so there is nothing to refresh.
+    #[error("the account `{account}` has no login that is ever refreshed")]
+    NothingToRefresh {
+        /// Its name.
+        account: String,
+    },
+    /// A login could not be kept.
+    #[error(transparent)]
+    Keeper(#[from] coffer_account::keeper::KeeperError),
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -228,6 +246,10 @@ impl Error {
             Self::Watch { .. } => "watch",
             Self::RunUnseen { .. } => "run-unseen",
             Self::AccountBroken { .. } => "account-broken",
+            Self::BadAccountName(_) => "account-name",
+            Self::NoAccount { .. } => "account-unknown",
+            Self::NothingToRefresh { .. } => "nothing-to-refresh",
+            Self::Keeper(_) => "keeper",
         }
     }
 
@@ -251,6 +273,16 @@ impl Error {
             Self::ToolMissing { install, .. } => Some(format!("`{install}`")),
             Self::Command { program, .. } => {
                 Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
+            }
+            Self::Keeper(error) => error.hint().map(|hint| match hint.starts_with('`') {
+                true => hint,
+                false => format!("`{hint}`"),
+            }),
+            Self::NoAccount { .. } => {
+                Some("`coffer status` lists the accounts; `coffer account add NAME` adds one".to_owned())
+            }
+            Self::BadAccountName(_) | Self::NothingToRefresh { .. } => {
+                Some("`coffer status` lists the accounts".to_owned())
             }
             Self::LeaseRenewal(_) => Some("`coffer status` says what the login is worth".to_owned()),
             Self::LoginEnded { account } => Some(format!("`coffer login --account {account}`")),

@@ -1,5 +1,7 @@
 //! The one place that picks the exit code.
 
+use coffer_account::keeper::KeeperError;
+
 use crate::error::Error;
 use crate::printer::Printer;
 
@@ -45,6 +47,9 @@ pub(crate) fn code(outcome: Result<u8, Failure>, printer: &Printer) -> u8 {
 fn of(error: &Error) -> u8 {
     match error {
         Error::Usage { .. }
+        | Error::BadAccountName(_)
+        | Error::NoAccount { .. }
+        | Error::NothingToRefresh { .. }
         | Error::ConfigMissing { .. }
         | Error::Config(_)
         | Error::Data(_)
@@ -53,7 +58,10 @@ fn of(error: &Error) -> u8 {
         | Error::Launch(_)
         | Error::Host(_) => USAGE,
         Error::NeedsPerson(_) => NEEDS_PERSON,
-        Error::Backend(_) | Error::ToolMissing { .. } | Error::BackendFailed { .. } => UNAVAILABLE,
+        Error::Keeper(KeeperError::NoClient(_))
+        | Error::Backend(_)
+        | Error::ToolMissing { .. }
+        | Error::BackendFailed { .. } => UNAVAILABLE,
         Error::Run(_)
         | Error::SetupFailed { .. }
         | Error::Lost { .. }
@@ -64,6 +72,7 @@ fn of(error: &Error) -> u8 {
         | Error::Json(_)
         | Error::Output(_)
         | Error::Ledger(_)
+        | Error::Keeper(_)
         | Error::RunUnseen { .. }
         | Error::LeaseRenewal(_)
         | Error::LoginEnded { .. }

@@ -13,8 +13,8 @@ use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::login_file::{LoginFile, LoginFolder};
 use coffer_account::seal::{Opener, Seal};
 use coffer_account::secret::Secret;
-use coffer_ledger::Ledger;
 use coffer_launch::run::ResolveError;
+use coffer_ledger::Ledger;
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::{HostFacts, Questions};
 
@@ -201,9 +201,7 @@ impl Renew for RunKeeper<'_> {
             }
             ResolveError { reason, hint }
         };
-        let name: AccountName = account.parse().map_err(|error| {
-            refused(&Error::BadAccountName(error))
-        })?;
+        let name: AccountName = account.parse().map_err(|error| refused(&Error::BadAccountName(error)))?;
         let keeper = AccountKeeper::of(&name, self.facts).map_err(|error| refused(&error))?;
         let Some(keeper) = keeper else { return Ok(()) };
         let login = format!("coffer login --account {account}");

@@ -11,8 +11,10 @@ mod companion;
 mod error;
 mod exit;
 mod helper;
+mod keeping;
 mod prepare;
 mod printer;
+mod refresher;
 mod resolver;
 mod store;
 

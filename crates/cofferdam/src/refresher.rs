@@ -108,8 +108,7 @@ impl<'a> GenuineClient<'a> {
             return Err(NoClient::Version { path: found.path.clone(), version, install });
         };
         for path in [&found.path, &found.resolved] {
-            untouched(path, facts)
-                .map_err(|reason| NoClient::Untrusted { path: path.clone(), reason })?;
+            untouched(path, facts).map_err(|reason| NoClient::Untrusted { path: path.clone(), reason })?;
         }
         Ok(Self {
             facts,

@@ -39,22 +39,6 @@ pub(crate) trait Renew {
     fn renew(&self, account: &str) -> Result<(), ResolveError>;
 }
 
-/// For a `coffer` without a keeper: nothing is renewed, and the run stops.
-pub(crate) struct NoKeeper;
-
-impl Renew for NoKeeper {
-    fn renew(&self, account: &str) -> Result<(), ResolveError> {
-        Err(ResolveError {
-            reason: format!(
-                "the access token of the account `{account}` is at its end, and a run could not renew it yet"
-            ),
-            hint: Some(
-                "renew it on the host with `claude auth status`, or go on without: `--auth none`".to_owned(),
-            ),
-        })
-    }
-}
-
 impl Resolve for Resolver<'_> {
     fn resolve(&self, reference: &Reference) -> Result<SecretBytes, ResolveError> {
         match reference {

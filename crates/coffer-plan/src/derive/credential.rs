@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 use super::account::{self, OfAccount};
 use super::offers::{self, Crossing, HOST, Offers};
 use super::{LEASE, login, shared};
-use crate::agent::{numbers, CredentialKind, LeaseRule};
+use crate::agent::{CredentialKind, LeaseRule, numbers};
 use crate::facts::HostFacts;
 use crate::origin::Origin;
 use crate::plan::{AuthMode, Credential, Note, PlanError, Reference};

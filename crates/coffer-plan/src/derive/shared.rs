@@ -8,9 +8,9 @@
 use camino::Utf8PathBuf;
 
 use super::credential::lease_rule;
-use crate::agent::numbers;
 use super::mounts::MountList;
 use super::{SHARED, SHARED_STORE};
+use crate::agent::numbers;
 use crate::agent::{CredentialKind, LeaseRule};
 use crate::facts::{AccountFact, HostFacts};
 use crate::origin::Origin;

@@ -12,8 +12,9 @@ use crate::cli::ExecLaunchCommand;
 use crate::companion::RunCompanion;
 use crate::error::Error;
 use crate::exit::{BEFORE_START, Failure};
+use crate::keeping::RunKeeper;
 use crate::printer::Printer;
-use crate::resolver::{NoKeeper, Resolver};
+use crate::resolver::Resolver;
 
 /// The shells' code for a program that cannot be executed, and for one that is not there.
 const NOT_EXECUTABLE: u8 = 126;
@@ -46,7 +47,7 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
 
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let resolver = Resolver { facts, renew: &NoKeeper };
+    let resolver = Resolver { facts, renew: &RunKeeper { facts } };
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
     let companion = RunCompanion::new(launch, facts, attended);
     let ran = run(launch, &resolver, &companion);
