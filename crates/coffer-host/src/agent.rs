@@ -15,13 +15,29 @@ const MANIFEST_REACH: usize = 2;
 /// Finds the agent's program: on the PATH, or where its data file says.
 pub(crate) fn program(facts: &HostFacts, agent: &Agent) -> Option<AgentFacts> {
     let command = agent.command.first()?;
-    let Program { path, fact } = if command.contains('/') {
+    let found = if command.contains('/') {
         search::executable(&PathTemplate(command.clone()).expand(facts)?)?
     } else {
         search::find(facts.public_value("PATH")?, command)?
     };
+    Some(about(found, facts, agent))
+}
+
+/// Every program of the agent's name on the PATH, in its order: the first is the one that runs use; another
+/// one may be of a version that can do what the first cannot.
+pub fn all_programs(facts: &HostFacts, agent: &Agent) -> Vec<AgentFacts> {
+    let Some(command) = agent.command.first() else { return Vec::new() };
+    if command.contains('/') {
+        return program(facts, agent).into_iter().collect();
+    }
+    let found = search::find_all(facts.public_value("PATH").unwrap_or_default(), command);
+    found.map(|found| about(found, facts, agent)).collect()
+}
+
+fn about(found: Program, facts: &HostFacts, agent: &Agent) -> AgentFacts {
+    let Program { path, fact } = found;
     let modules = outermost_modules(&fact.resolved);
-    Some(AgentFacts {
+    AgentFacts {
         name: agent.name.clone(),
         version: match modules {
             Some(root) => from_manifest(&fact.resolved, |folder| folder != root),
@@ -30,7 +46,7 @@ pub(crate) fn program(facts: &HostFacts, agent: &Agent) -> Option<AgentFacts> {
         install_root: modules.unwrap_or(&fact.resolved).to_owned(),
         path,
         resolved: fact.resolved,
-    })
+    }
 }
 
 /// The outermost `node_modules` around a file: packages in it load each other.

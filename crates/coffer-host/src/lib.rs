@@ -33,6 +33,7 @@ mod settings;
 mod user;
 mod variable;
 
+pub use agent::all_programs;
 pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
 pub use error::HostError;
 pub use fixture::{load, save};

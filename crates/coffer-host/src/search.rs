@@ -19,10 +19,15 @@ pub(crate) struct Program {
 /// The first executable file of that name. Entries that are not absolute are left out: what they name
 /// depends on the folder one stands in, which an agent may have filled.
 pub(crate) fn find(search_path: &str, name: &str) -> Option<Program> {
+    find_all(search_path, name).next()
+}
+
+/// Every one of them, in the path's order.
+pub(crate) fn find_all(search_path: &str, name: &str) -> impl Iterator<Item = Program> {
     search_path
         .split(':')
         .filter(|entry| entry.starts_with('/'))
-        .find_map(|entry| executable(&coffer_plan::path::clean(&Utf8Path::new(entry).join(name))))
+        .filter_map(move |entry| executable(&coffer_plan::path::clean(&Utf8Path::new(entry).join(name))))
 }
 
 /// The real path of a program that a person named, looked up as a shell would: by a path from the root, or a

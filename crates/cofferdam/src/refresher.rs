@@ -15,7 +15,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::keeper::{ChildEnd, Job, Refresher, RefresherError};
 use coffer_plan::agent::{Agent, RefreshRule};
-use coffer_plan::facts::{EnvFact, HostFacts, SettingsScope};
+use coffer_plan::facts::{AgentFacts, EnvFact, HostFacts, SettingsScope};
 use coffer_plan::path::is_within;
 use coffer_plan::sign_in::withhold::settings_variable;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -97,15 +97,16 @@ impl<'a> GenuineClient<'a> {
         scratch: Utf8PathBuf,
     ) -> Result<Self, NoClient> {
         let install = agent.install_hint.clone();
-        let Some(found) = &facts.agent else {
-            let program = agent.command.first().cloned().unwrap_or_default();
-            return Err(NoClient::Missing { program, install });
-        };
-        let rule = found.version.as_deref().zip(agent.login.as_ref());
-        let rule = rule.and_then(|(version, layout)| layout.refresh_rule(version));
-        let Some(rule) = rule else {
-            let version = found.version.clone().unwrap_or_else(|| "of an unknown version".to_owned());
-            return Err(NoClient::Version { path: found.path.clone(), version, install });
+        let all = coffer_host::all_programs(facts, agent);
+        let rule = |found: &AgentFacts| agent.login.as_ref()?.refresh_rule(found.version.as_deref()?);
+        let measured = all.iter().find_map(|found| Some((found, rule(found)?)));
+        let Some((found, rule)) = measured else {
+            let Some(first) = all.into_iter().next() else {
+                let program = agent.command.first().cloned().unwrap_or_default();
+                return Err(NoClient::Missing { program, install });
+            };
+            let version = first.version.unwrap_or_else(|| "of an unknown version".to_owned());
+            return Err(NoClient::Version { path: first.path, version, install });
         };
         for path in [&found.path, &found.resolved] {
             untouched(path, facts).map_err(|reason| NoClient::Untrusted { path: path.clone(), reason })?;

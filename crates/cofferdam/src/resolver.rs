@@ -39,6 +39,18 @@ pub(crate) trait Renew {
     fn renew(&self, account: &str) -> Result<(), ResolveError>;
 }
 
+/// For whoever only looks: nothing is renewed.
+pub(crate) struct NoKeeper;
+
+impl Renew for NoKeeper {
+    fn renew(&self, account: &str) -> Result<(), ResolveError> {
+        Err(ResolveError {
+            reason: format!("the access token of the account `{account}` is at its end"),
+            hint: Some(format!("`coffer refresh --account {account}`")),
+        })
+    }
+}
+
 impl Resolve for Resolver<'_> {
     fn resolve(&self, reference: &Reference) -> Result<SecretBytes, ResolveError> {
         match reference {

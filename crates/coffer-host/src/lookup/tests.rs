@@ -23,6 +23,8 @@ pub(crate) fn agent() -> Agent {
             env: None,
         }),
         login: Some(LoginLayout {
+            locks: Vec::new(),
+            refreshes: Vec::new(),
             format: LoginFormat::ClaudeOauth,
             file: "login.json".into(),
             folders: templates(&["${XDG_LOGIN}", "${XDG_AGENT:-~/.agent}"]),

@@ -5,6 +5,7 @@
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
+//! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
@@ -18,6 +19,7 @@ mod accounts;
 mod configs;
 mod disks;
 mod doctors;
+mod keeping;
 mod ledgers;
 mod lifetimes;
 mod ordinary_user;

@@ -36,6 +36,36 @@ impl Practice {
         Self { stage, api, path }
     }
 
+    /// With an API that is also the token server, under its own names: logins can be refreshed.
+    pub(crate) fn with_token_server(stage: Stage, claude: &Path) -> Self {
+        let ca = stage.scratch.root().join("ca.pem");
+        let tls = std::net::SocketAddr::from(([127, 0, 0, 1], 443));
+        Self::with(stage, claude, FakeApi::builder().tls(tls).ca_out(&ca).start().unwrap())
+    }
+
+    /// Another folder with programs, after those that are there already.
+    pub(crate) fn also_on_the_path(&mut self, program: &Path) {
+        self.path = format!("{}:{}", self.path, program.parent().unwrap().display());
+    }
+
+    /// An account of this name is signed in.
+    pub(crate) fn sign_in_account(&self, name: &str, spec: &LoginSpec) -> IssuedLogin {
+        let login = self.api.issue_login(spec);
+        let account = format!(".local/share/cofferdam/accounts/{name}");
+        let record = serde_json::json!({"schema": 1, "name": name, "agent": "claude", "kind": "subscription", "created_at_ms": 0});
+        self.stage.scratch.write_home(&format!("{account}/account.json"), &record.to_string()).unwrap();
+        self.stage.scratch.write_home(&self.login_of(name), &login.credentials_json()).unwrap();
+        login
+    }
+
+    /// Where the login of an account is, below the home.
+    pub(crate) fn login_of(&self, name: &str) -> String {
+        match name {
+            "host" => LOGIN.to_owned(),
+            name => format!(".local/share/cofferdam/accounts/{name}/login/store/.credentials.json"),
+        }
+    }
+
     /// The host is signed in.
     pub(crate) fn sign_in(&self, spec: &LoginSpec) -> IssuedLogin {
         let login = self.api.issue_login(spec);
@@ -46,6 +76,9 @@ impl Practice {
     /// The environment of a machine with the CLI, whose API is the practice API.
     pub(crate) fn equip(&self, command: &mut Command) {
         command.env("PATH", &self.path).env("ANTHROPIC_BASE_URL", self.api.base_url());
+        if self.api.ca_pem().is_some() {
+            command.env("NODE_EXTRA_CA_CERTS", self.stage.scratch.root().join("ca.pem"));
+        }
     }
 
     /// `coffer run --audit never --yes` with these words.
