@@ -171,6 +171,9 @@ pub(crate) enum Error {
         /// Its name.
         account: String,
     },
+    /// Something cannot be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] coffer_account::seal::SealError),
     /// A login could not be kept.
     #[error(transparent)]
     Keeper(#[from] coffer_account::keeper::KeeperError),
@@ -250,6 +253,7 @@ impl Error {
             Self::NoAccount { .. } => "account-unknown",
             Self::NothingToRefresh { .. } => "nothing-to-refresh",
             Self::Keeper(_) => "keeper",
+            Self::Seal(_) => "seal",
         }
     }
 
@@ -274,6 +278,7 @@ impl Error {
             Self::Command { program, .. } => {
                 Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
             }
+            Self::Seal(error) => error.hint(),
             Self::Keeper(error) => error.hint().map(|hint| match hint.starts_with('`') {
                 true => hint,
                 false => format!("`{hint}`"),

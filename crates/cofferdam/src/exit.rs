@@ -73,6 +73,7 @@ fn of(error: &Error) -> u8 {
         | Error::Output(_)
         | Error::Ledger(_)
         | Error::Keeper(_)
+        | Error::Seal(_)
         | Error::RunUnseen { .. }
         | Error::LeaseRenewal(_)
         | Error::LoginEnded { .. }

@@ -2,17 +2,16 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use coffer_account::copies::{Copies, Why};
+use camino::Utf8PathBuf;
+use coffer_account::copies::SealedVault;
 use coffer_account::disk::Disk;
 use coffer_account::journal::{Journal, Memory};
 use coffer_account::keeper::{
-    ChildEnd, Job, Keeper, LoginPlace, Need, Outcome, Refresher, RefresherError, Sealed, Vault, due_at_ms,
+    ChildEnd, Job, Keeper, LoginPlace, Need, Outcome, Refresher, RefresherError, due_at_ms,
 };
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::login_file::{LoginFile, LoginFolder};
-use coffer_account::seal::{Opener, Seal};
-use coffer_account::secret::Secret;
+use coffer_account::seal::Seal;
 use coffer_launch::run::ResolveError;
 use coffer_ledger::Ledger;
 use coffer_plan::agent::Agent;
@@ -77,10 +76,12 @@ impl AccountKeeper {
         if !self.place.folder.is_dir() {
             return Ok(Outcome::NotRenewable);
         }
+        let data = &self.facts.folders.data;
+        let vault = SealedVault::new(data.clone(), &self.folder, Seal::open_or_make(data)?);
         let client = Client(GenuineClient::find(&self.facts, &self.agent, self.scratch()));
         let keeper = Keeper {
             place: &self.place,
-            vault: &SealedVault { data: &self.facts.folders.data, copies: Copies::of(&self.folder) },
+            vault: &vault,
             ledger: &self.ledger(),
             refresher: &client,
             now_ms: &coffer_host::now_ms,
@@ -148,38 +149,6 @@ impl Refresher for Client<'_> {
             Ok(client) => client.refresh(job),
             Err(none) => Err(RefresherError { reason: none.to_string(), hint: none.hint() }),
         }
-    }
-}
-
-/// Sealed copies of one account's login.
-struct SealedVault<'a> {
-    data: &'a Utf8Path,
-    copies: Copies,
-}
-
-impl Vault for SealedVault<'_> {
-    fn seal(&self, login: &[u8], why: Sealed, now_ms: i64) -> Result<(), String> {
-        let why = match why {
-            Sealed::BeforeRefresh => Why::BeforeRefresh,
-            Sealed::AfterRefresh => Why::AfterRefresh,
-            Sealed::Corrupted => Why::Corrupted,
-        };
-        let seal = Seal::open_or_make(self.data).map_err(|error| error.to_string())?;
-        self.copies.add(&seal, login, why, now_ms).map(drop).map_err(|error| error.to_string())
-    }
-
-    fn newest(&self, fingerprint: &str) -> Result<Option<Secret>, String> {
-        let words = |error: &dyn std::error::Error| error.to_string();
-        let copies = self.copies.list().map_err(|error| words(&error))?;
-        let fits = |copy: &&coffer_account::copies::Copy| copy.fingerprint.as_deref() == Some(fingerprint);
-        let Some(newest) = copies.iter().filter(fits).max_by_key(|copy| copy.at_ms) else { return Ok(None) };
-        let opener = Opener::of(self.data).map_err(|error| words(&error))?;
-        self.copies.open(&opener, &newest.id).map(Some).map_err(|error| words(&error))
-    }
-
-    fn has_successor(&self, fingerprint: &str) -> bool {
-        let copies = self.copies.list().unwrap_or_default();
-        copies.iter().any(|copy| copy.grew_from.as_deref() == Some(fingerprint))
     }
 }
 

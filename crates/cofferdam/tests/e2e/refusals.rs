@@ -188,7 +188,7 @@ fn a_login_that_ends_too_soon_is_refused_with_the_way_to_renew_it() {
         stage.scratch.write_home(LOGIN, &login.credentials_json()).unwrap();
         let refresh = login.refresh_token.as_deref().unwrap();
         run(stage.run(["--", "touch", "it-ran"]))
-            .refuses(125, "reference", "could not renew it", "claude auth status")
+            .refuses(125, "reference", "is not on the PATH", "npm install")
             .keeps_secret(&[&login.access_token, refresh]);
         assert!(!stage.project().join("it-ran").exists());
         run(stage.run(["--auth", "none", "--", "true"])).ends_with(0);

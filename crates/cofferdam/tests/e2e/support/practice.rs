@@ -52,7 +52,9 @@ impl Practice {
     pub(crate) fn sign_in_account(&self, name: &str, spec: &LoginSpec) -> IssuedLogin {
         let login = self.api.issue_login(spec);
         let account = format!(".local/share/cofferdam/accounts/{name}");
-        let record = serde_json::json!({"schema": 1, "name": name, "agent": "claude", "kind": "subscription", "created_at_ms": 0});
+        let record = serde_json::json!({"schema": 1, "name": name, "agent": "claude", "kind": "subscription", "created_at_ms": 0,
+            // What the environment says about the API does not cross with an account.
+            "base_url": self.api.base_url()});
         self.stage.scratch.write_home(&format!("{account}/account.json"), &record.to_string()).unwrap();
         self.stage.scratch.write_home(&self.login_of(name), &login.credentials_json()).unwrap();
         login
