@@ -174,16 +174,19 @@ impl Renew for RunKeeper<'_> {
         let keeper = AccountKeeper::of(&name, self.facts).map_err(|error| refused(&error))?;
         let Some(keeper) = keeper else { return Ok(()) };
         let login = format!("coffer login --account {account}");
-        match keeper.keep(FOR_A_RUN).map_err(|error| refused(&error))? {
+        // What is left of the token may be enough for a short run, and the run's own keeper tries again.
+        let is_alive = || keeper.left_ms().is_some_and(|left| left > 0);
+        let outcome = match keeper.keep(FOR_A_RUN) {
+            Err(_) if is_alive() => return Ok(()),
+            kept => kept.map_err(|error| refused(&error))?,
+        };
+        match outcome {
             Outcome::Fresh | Outcome::Refreshed | Outcome::Adopted => Ok(()),
-            // What is left of the token may be enough for a short run.
-            Outcome::Transient { reason, .. } => match keeper.left_ms() {
-                Some(left) if left > 0 => Ok(()),
-                Some(_) | None => Err(ResolveError {
-                    reason: format!("the login of the account `{account}` could not be renewed: {reason}"),
-                    hint: Some(format!("try again, or see `coffer refresh --account {account}`")),
-                }),
-            },
+            Outcome::Transient { .. } if is_alive() => Ok(()),
+            Outcome::Transient { reason, .. } => Err(ResolveError {
+                reason: format!("the login of the account `{account}` could not be renewed: {reason}"),
+                hint: Some(format!("try again, or see `coffer refresh --account {account}`")),
+            }),
             Outcome::Permanent(because) => Err(ResolveError {
                 reason: format!("the login of the account `{account}` is not renewed any more: {because}"),
                 hint: Some(login),

@@ -28,6 +28,9 @@ _coffer() {
             coffer,plan)
                 cmd="coffer__subcmd__plan"
                 ;;
+            coffer,refresh)
+                cmd="coffer__subcmd__refresh"
+                ;;
             coffer,run)
                 cmd="coffer__subcmd__run"
                 ;;
@@ -59,7 +62,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try status doctor ledger version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try status doctor ledger refresh version exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -238,6 +241,32 @@ _coffer() {
                     return 0
                     ;;
                 --save-facts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__refresh)
+            opts="-q -v -h --account --if-expiring --now --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --if-expiring)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

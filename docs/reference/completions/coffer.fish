@@ -39,6 +39,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genu
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what each account\'s credential is worth, and which one wins here'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the genuine client renew an account\'s login, if it is due'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
@@ -170,6 +171,16 @@ complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_su
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l account -d 'The account' -r
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l if-expiring -d 'Only when the access token ends within this time: `30m`, `2h`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l now -d 'Also when it is not due; for `host` this edits the end of the access token in your own login file'
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

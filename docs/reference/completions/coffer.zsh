@@ -255,6 +255,23 @@ never\:"Never"))' \
     ;;
 esac
 ;;
+(refresh)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account]:NAME:_default' \
+'(--now)--if-expiring=[Only when the access token ends within this time\: \`30m\`, \`2h\`]:DURATION:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--now[Also when it is not due; for \`host\` this edits the end of the access token in your own login file]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (version)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -299,6 +316,7 @@ _coffer_commands() {
 'status:Say what each account'\''s credential is worth, and which one wins here' \
 'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
+'refresh:Let the genuine client renew an account'\''s login, if it is due' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
@@ -336,6 +354,11 @@ _coffer__subcmd__ledger__subcmd__verify_commands() {
 _coffer__subcmd__plan_commands() {
     local commands; commands=()
     _describe -t commands 'coffer plan commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__refresh_commands] )) ||
+_coffer__subcmd__refresh_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer refresh commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__run_commands] )) ||
 _coffer__subcmd__run_commands() {
