@@ -1,6 +1,7 @@
 //! Logins: where accounts lie, secrets that cannot print, and the lease that a run gets of a login.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod beneath;
 pub mod capture;
 pub mod client_locks;

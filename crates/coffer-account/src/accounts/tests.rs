@@ -1,0 +1,178 @@
+use std::os::unix::fs::PermissionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use coffer_plan::agent::CredentialKind;
+use tempfile::TempDir;
+
+use super::{Accounts, AccountsError, MARKER, Removal};
+use crate::copies::Copies;
+use crate::layout::{AccountName, accounts};
+use crate::record::{AccountRecord, RECORD_SCHEMA};
+use crate::seal::Opener;
+use crate::secret::Secret;
+
+const KEY: &str = "sk-ant-api03-FAKE-canary-of-accounts";
+
+fn world() -> (TempDir, Utf8PathBuf, Accounts) {
+    let keep = tempfile::tempdir().unwrap();
+    let data = Utf8PathBuf::from_path_buf(keep.path().join("data")).unwrap();
+    let accounts = Accounts::of(&data);
+    (keep, data, accounts)
+}
+
+fn name(text: &str) -> AccountName {
+    text.parse().unwrap()
+}
+
+fn record(text: &str, kind: CredentialKind) -> AccountRecord {
+    AccountRecord {
+        schema: RECORD_SCHEMA,
+        name: name(text),
+        agent: "claude".to_owned(),
+        kind,
+        created_at_ms: 1,
+        base_url: None,
+        model: None,
+        timeout_ms: None,
+        helper: None,
+        marker: None,
+        refused: None,
+    }
+}
+
+fn removal(purge: bool) -> Removal<'static> {
+    Removal { purge, login_file: ".credentials.json", runs: &[], now_ms: 5 }
+}
+
+fn files_with(root: &Utf8Path, needle: &str) -> Vec<Utf8PathBuf> {
+    let mut found = Vec::new();
+    for entry in root.read_dir_utf8().unwrap().map(Result::unwrap) {
+        let path = entry.path().to_owned();
+        let mode = std::fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o7777;
+        if path.is_dir() {
+            assert_eq!(mode, 0o700, "{path}");
+            found.extend(files_with(&path, needle));
+        } else {
+            assert_eq!(mode, 0o600, "{path}");
+            let bytes = std::fs::read(&path).unwrap();
+            if bytes.windows(needle.len()).any(|window| window == needle.as_bytes()) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn an_added_account_is_whole_private_and_its_secret_is_in_no_file() {
+    let (_keep, data, accounts) = world();
+    let secret = Secret::new(KEY.as_bytes().to_vec());
+    accounts.add(&record("work", CredentialKind::ApiKey), Some(&secret)).unwrap();
+    assert_eq!(accounts.secret(&name("work")).unwrap().expose(), KEY.as_bytes());
+    assert!(files_with(&data, KEY).is_empty());
+    let folder = accounts.folder(&name("work"));
+    let found = accounts.existing(&name("work")).unwrap();
+    let marker = found.marker.unwrap();
+    assert_eq!(marker.path, folder.login());
+    assert_eq!(std::fs::read_to_string(folder.login_parent().join(MARKER)).unwrap(), marker.id);
+    assert!(matches!(
+        accounts.add(&record("work", CredentialKind::ApiKey), None),
+        Err(AccountsError::Exists { .. })
+    ));
+    assert!(matches!(
+        accounts.add(&record("host", CredentialKind::ApiKey), None),
+        Err(AccountsError::Host { .. })
+    ));
+    assert_eq!(accounts.secret(&name("work")).unwrap().expose(), KEY.as_bytes());
+}
+
+#[test]
+fn what_a_killed_coffer_left_never_shows_and_is_swept() {
+    let (_keep, data, accounts) = world();
+    accounts.add(&record("work", CredentialKind::Subscription), None).unwrap();
+    let half = super::layout::accounts(&data).join(".part-1");
+    std::fs::create_dir(&half).unwrap();
+    std::fs::write(half.join("account.json"), "{}").unwrap();
+    let names: Vec<_> = accounts.list().unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, [name("work")]);
+    accounts.add(&record("dev", CredentialKind::Subscription), None).unwrap();
+    assert!(!half.exists());
+}
+
+#[test]
+fn an_account_that_cannot_be_written_leaves_nothing() {
+    let (_keep, data, accounts) = world();
+    std::fs::create_dir_all(&data).unwrap();
+    // Where the seal's folder should be there is a file: the key cannot be sealed.
+    std::fs::write(data.join("seal"), "").unwrap();
+    let secret = Secret::new(KEY.as_bytes().to_vec());
+    assert!(accounts.add(&record("work", CredentialKind::ApiKey), Some(&secret)).is_err());
+    assert!(accounts.list().unwrap().is_empty());
+    let left: Vec<_> = super::layout::accounts(&data).read_dir_utf8().unwrap().collect();
+    assert_eq!(left.len(), 1, "only the lock: {left:?}");
+    // The positive control.
+    std::fs::remove_file(data.join("seal")).unwrap();
+    accounts.add(&record("work", CredentialKind::ApiKey), Some(&secret)).unwrap();
+}
+
+#[test]
+fn a_renamed_account_keeps_its_login_its_marker_and_its_shared_state() {
+    let (_keep, _data, accounts) = world();
+    accounts.add(&record("old", CredentialKind::Subscription), None).unwrap();
+    std::fs::write(accounts.folder(&name("old")).login().join(".credentials.json"), "login").unwrap();
+    std::fs::create_dir_all(accounts.shared_state("claude", &name("old"))).unwrap();
+    accounts.add(&record("taken", CredentialKind::Subscription), None).unwrap();
+    let refused = accounts.rename(&name("old"), &name("taken"), &[]);
+    assert!(matches!(refused, Err(AccountsError::Exists { .. })), "{refused:?}");
+    let refused = accounts.rename(&name("old"), &name("new"), &["r1".to_owned()]);
+    assert!(refused.unwrap_err().to_string().contains("r1"));
+    accounts.rename(&name("old"), &name("new"), &[]).unwrap();
+    let found = accounts.existing(&name("new")).unwrap();
+    let login = accounts.folder(&name("new")).login();
+    assert_eq!(found.marker.unwrap().path, login);
+    assert_eq!(std::fs::read_to_string(login.join(".credentials.json")).unwrap(), "login");
+    assert!(accounts.shared_state("claude", &name("new")).is_dir());
+    assert!(accounts.record(&name("old")).unwrap().is_none());
+}
+
+#[test]
+fn a_removed_account_leaves_its_login_sealed_unless_purged() {
+    let (_keep, data, accounts) = world();
+    let login = format!(r#"{{"claudeAiOauth":{{"accessToken":"{KEY}","refreshToken":"{KEY}"}}}}"#);
+    for purge in [false, true] {
+        accounts.add(&record("work", CredentialKind::Subscription), None).unwrap();
+        let file = accounts.folder(&name("work")).login().join(".credentials.json");
+        std::fs::write(&file, &login).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        assert_eq!(files_with(&data, KEY), [file]);
+        let kept = accounts.remove(&name("work"), &removal(purge)).unwrap();
+        assert_eq!(kept.is_some(), !purge);
+        assert!(files_with(&data, KEY).is_empty());
+        assert!(accounts.list().unwrap().is_empty());
+        if let Some(kept) = kept {
+            let copies = Copies::at(kept.join("sealed"));
+            let copy = copies.list().unwrap().pop().unwrap();
+            let opened = copies.open(&Opener::of(&data).unwrap(), &copy).unwrap();
+            assert_eq!(opened.expose(), login.as_bytes());
+        }
+    }
+    assert!(matches!(accounts.remove(&name("work"), &removal(true)), Err(AccountsError::Unknown { .. })));
+}
+
+#[test]
+fn a_record_of_a_newer_coffer_is_left_as_it_is() {
+    let (_keep, _data, all) = world();
+    all.add(&record("work", CredentialKind::Subscription), None).unwrap();
+    let path = all.folder(&name("work")).record();
+    let text = std::fs::read_to_string(&path).unwrap();
+    for newer in [text.replace("\"schema\": 1", "\"schema\": 2"), text.replacen('{', "{\"later\": 1,", 1)] {
+        assert_ne!(newer, text);
+        std::fs::write(&path, &newer).unwrap();
+        let lock = all.lock(&name("work")).unwrap();
+        let refused = all.update(&lock, &record("work", CredentialKind::Subscription));
+        assert!(matches!(refused, Err(AccountsError::Newer { .. })), "{refused:?}");
+        assert!(all.rename(&name("work"), &name("new"), &[]).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+    }
+    assert!(accounts(&all.data).join("work").is_dir());
+}
