@@ -227,7 +227,11 @@ impl Accounts {
     ///
     /// # Errors
     /// When it is in use, or cannot be removed or kept.
-    pub fn remove(&self, name: &AccountName, how: &Removal<'_>) -> Result<Option<Utf8PathBuf>, AccountsError> {
+    pub fn remove(
+        &self,
+        name: &AccountName,
+        how: &Removal<'_>,
+    ) -> Result<Option<Utf8PathBuf>, AccountsError> {
         let Removal { purge, login_file, runs, now_ms } = *how;
         if name.is_host() {
             return Err(AccountsError::Host { action: "removed" });

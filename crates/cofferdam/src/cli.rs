@@ -1,5 +1,6 @@
 //! The command line: what was said, nothing decided.
 
+mod accounts;
 mod flags;
 mod keep;
 mod report;
@@ -8,6 +9,10 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use accounts::{
+    AccountAddCommand, AccountCommand, AccountListCommand, AccountRemoveCommand, AccountRenameCommand,
+    AccountShowCommand, AccountUseCommand, AccountVerb, Kind,
+};
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::RefreshCommand;
 pub use report::{
@@ -64,6 +69,8 @@ pub enum Command {
     Trust(TrustCommand),
     /// Run the genuine agent, signed in, in a sandbox, against a practice API on this machine
     Try(TryCommand),
+    /// Named logins, keys and tokens
+    Account(AccountCommand),
     /// Say what each account's credential is worth, and which one wins here
     Status(StatusCommand),
     /// Say what is wrong, why it matters and what mends it

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod account;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 pub(crate) mod ledger;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Why(command) => why::why(&command, printer),
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
+        Command::Account(command) => account::account(&command, printer),
         Command::Status(command) => status::status(&command, printer),
         Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),

@@ -144,6 +144,20 @@ pub(crate) enum Error {
         /// Why.
         reason: String,
     },
+    /// An account cannot be read or changed.
+    #[error(transparent)]
+    Accounts(coffer_account::accounts::AccountsError),
+    /// A secret could not be read without showing it.
+    #[error("cannot read the secret")]
+    SecretUnread(#[source] std::io::Error),
+    /// The user's config file reads, but cannot be changed in place.
+    #[error("`{key}` in `{path}` is written in a way that cannot be changed")]
+    ConfigUnfit {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where in it.
+        key: String,
+    },
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
@@ -245,6 +259,9 @@ impl Error {
             Self::Practice(_) => "practice",
             Self::LeaseRenewal(_) => "lease-renewal",
             Self::LoginEnded { .. } => "login-ended",
+            Self::Accounts(error) => error.code(),
+            Self::SecretUnread(_) => "secret-unread",
+            Self::ConfigUnfit { .. } => "config-unfit",
             Self::Ledger(_) => "ledger",
             Self::Watch { .. } => "watch",
             Self::RunUnseen { .. } => "run-unseen",
@@ -266,6 +283,11 @@ impl Error {
             Self::Data(error) => error.hint(),
             Self::Backend(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
+            Self::Accounts(error) => error.hint(),
+            Self::SecretUnread(_) => {
+                Some("pipe it in: `… | coffer account add NAME --kind api-key`".to_owned())
+            }
+            Self::ConfigUnfit { path, .. } => Some(format!("change it by hand: `$EDITOR {path}`")),
             Self::Ledger(error) => error.hint(),
             Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),
             Self::BackendFailed { hint, .. } => hint.clone(),

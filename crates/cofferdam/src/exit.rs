@@ -1,6 +1,9 @@
 //! The one place that picks the exit code.
 
 use coffer_account::keeper::KeeperError;
+use coffer_account::accounts::AccountsError;
+use coffer_account::copies::CopiesError;
+use coffer_account::seal::SealError;
 
 use crate::error::Error;
 use crate::printer::Printer;
@@ -57,6 +60,8 @@ fn of(error: &Error) -> u8 {
         | Error::Plan(_)
         | Error::Launch(_)
         | Error::Host(_) => USAGE,
+        Error::Accounts(error) => of_account(error),
+        Error::ConfigUnfit { .. } => USAGE,
         Error::NeedsPerson(_) => NEEDS_PERSON,
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
@@ -74,12 +79,38 @@ fn of(error: &Error) -> u8 {
         | Error::Ledger(_)
         | Error::Keeper(_)
         | Error::Seal(_)
+        | Error::SecretUnread(_)
         | Error::RunUnseen { .. }
         | Error::LeaseRenewal(_)
         | Error::LoginEnded { .. }
         | Error::Watch { .. }
         | Error::Practice(_) => NO,
     }
+}
+
+fn of_account(error: &AccountsError) -> u8 {
+    match error {
+        AccountsError::Exists { .. }
+        | AccountsError::Unknown { .. }
+        | AccountsError::Host { .. }
+        | AccountsError::Newer { .. }
+        | AccountsError::Broken { .. } => USAGE,
+        AccountsError::Seal(error) | AccountsError::Copies(CopiesError::Seal(error)) => of_seal(error),
+        AccountsError::InTheWay { .. }
+        | AccountsError::InUse { .. }
+        | AccountsError::Read { .. }
+        | AccountsError::Io { .. }
+        | AccountsError::Write(_)
+        | AccountsError::Lock(_)
+        | AccountsError::Copies(_)
+        | AccountsError::NoSecret { .. }
+        | AccountsError::NoRandom => NO,
+    }
+}
+
+/// A keyring that has to be unlocked needs a person.
+fn of_seal(error: &SealError) -> u8 {
+    if matches!(error, SealError::KeyringSilent { .. }) { NEEDS_PERSON } else { NO }
 }
 
 /// What clap prints itself: help and version are fine, help that nobody asked for stands for a missing

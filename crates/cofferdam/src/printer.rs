@@ -71,6 +71,17 @@ impl Printer {
         Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
+    /// Words that a person types; `None` when nobody is there.
+    pub(crate) fn typed(&self, question: &str) -> Option<String> {
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return None;
+        }
+        self.stderr(&format!("{question}: "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned())
+    }
+
     /// A failure: `error[CODE]: …`, its causes indented, its hint.
     pub(crate) fn failure(&self, error: &Error) {
         for finding in error.findings() {

@@ -84,7 +84,7 @@ pub(crate) fn save_plan(
 }
 
 /// Replaces a file at once: a temporary file beside it, synced, renamed, the folder synced.
-fn replace(path: &Utf8Path, text: &str) -> Result<(), Error> {
+pub(crate) fn replace(path: &Utf8Path, text: &str) -> Result<(), Error> {
     let failed = |source: std::io::Error| Error::Store { action: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Utf8Path::new("/"));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;

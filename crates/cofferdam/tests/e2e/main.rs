@@ -11,6 +11,7 @@
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
+//! - `named`: `coffer account`, and that no secret is in what it writes or says.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,6 +23,7 @@ mod doctors;
 mod keeping;
 mod ledgers;
 mod lifetimes;
+mod named;
 mod ordinary_user;
 mod other_agents;
 mod refusals;
