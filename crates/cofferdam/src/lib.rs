@@ -17,6 +17,7 @@ mod printer;
 mod refresher;
 mod resolver;
 mod store;
+mod typed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

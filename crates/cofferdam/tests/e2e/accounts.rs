@@ -38,7 +38,7 @@ fn signed_in(stage: &Stage, name: &str) -> PathBuf {
 }
 
 /// A program that stands for an agent of a version that knows a login folder of its own.
-fn agent(stage: &Stage) {
+pub(crate) fn agent(stage: &Stage) {
     let program = stage.home().join(".local/share/claude/versions/2.1.330");
     fs::create_dir_all(program.parent().unwrap()).unwrap();
     fs::write(&program, "#!/bin/sh\nexec true\n").unwrap();
@@ -48,7 +48,7 @@ fn agent(stage: &Stage) {
     symlink(program, link).unwrap();
 }
 
-fn path(stage: &Stage) -> String {
+pub(crate) fn path(stage: &Stage) -> String {
     format!("{}:{}", stage.home().join(".local/bin").display(), crate::support::PATH)
 }
 

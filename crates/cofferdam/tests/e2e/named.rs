@@ -1,8 +1,9 @@
 //! `coffer account`: what it writes, and that no secret is in any of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 
+use crate::accounts::{agent, path};
 use crate::support::screen::Person;
 use crate::support::tree::{files_with, tree};
 use crate::support::{Ran, Stage, run, run_with_input, sandboxes};
@@ -41,7 +42,8 @@ fn a_key_from_stdin_is_sealed_and_reaches_a_run_and_nothing_else() {
         assert_eq!(inside.ends_with(0).text().trim(), KEY);
         assert!(files_with(stage.scratch.root(), KEY).is_empty());
     }
-    let entries = run(stage.coffer(["ledger", "show", "--json"])).keeps_secret(&[KEY]);
+    let entries = run(stage.coffer(["ledger", "show", "--json"]));
+    entries.keeps_secret(&[KEY]);
     assert!(entries.text().contains("account_changed"), "{entries}");
 }
 
@@ -107,31 +109,30 @@ fn a_person_types_a_key_unseen_and_the_name_of_what_goes() {
 #[test]
 fn a_choice_is_written_with_all_else_in_the_file_kept_and_follows_a_rename() {
     let stage = Stage::new();
+    agent(&stage);
+    let plan = || run(stage.coffer(["plan", "--json"]).env("PATH", path(&stage))).json();
     let text = "# mine\nstate = \"project\" # so\n\n[env] # later\nset = { EDITOR = \"vi\" }\n";
     stage.config(text);
     run(stage.coffer(["account", "use", "work"])).refuses(2, "unknown-account", "work", "");
     add(&stage, "work", KEY, &[]).ends_with(0);
     run(stage.coffer(["account", "use", "work"])).ends_with(0);
     run(stage.coffer(["account", "use", "work", "--here"])).ends_with(0);
-    let path = stage.home().join(".config/cofferdam/config.toml");
-    let written = fs::read_to_string(&path).unwrap();
+    let file = stage.home().join(".config/cofferdam/config.toml");
+    let written = fs::read_to_string(&file).unwrap();
     for line in text.lines() {
         assert!(written.contains(line), "{line:?} is gone: {written}");
     }
-    let plan = run(stage.coffer(["plan", "--json"])).json();
-    assert_eq!(plan["credential"]["account"], "work", "{written}");
+    assert_eq!(plan()["credential"]["account"], "work", "{written}");
     run(stage.coffer(["account", "rename", "work", "office"])).ends_with(0);
-    let plan = run(stage.coffer(["plan", "--json"])).json();
-    assert_eq!(plan["credential"]["account"], "office");
-    assert!(!fs::read_to_string(&path).unwrap().contains("work\""));
+    assert_eq!(plan()["credential"]["account"], "office");
+    assert!(!fs::read_to_string(&file).unwrap().contains("work\""));
     run(stage.coffer(["account", "use", "host"])).ends_with(0);
     // Here it is still the other one.
-    let plan = run(stage.coffer(["plan", "--json"])).json();
-    assert_eq!(plan["credential"]["account"], "office");
+    assert_eq!(plan()["credential"]["account"], "office");
     // A file that does not read is left as it is.
     stage.config("account = [");
     run(stage.coffer(["account", "use", "host"])).ends_with(2);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "account = [");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "account = [");
 }
 
 #[test]

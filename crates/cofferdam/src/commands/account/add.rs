@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exit::Failure;
 use crate::prepare;
 use crate::printer::Printer;
+use crate::typed;
 
 /// Longest secret, in bytes.
 const MAX_SECRET: usize = 64 * 1024;
@@ -72,9 +73,7 @@ fn usage(message: String, hint: &str) -> Error {
 fn secret(account: &str) -> Result<Secret, Error> {
     let typed = if std::io::stdin().is_terminal() {
         let prompt = format!("key or token of `{account}` (it is not shown): ");
-        // Where the terminal's echo cannot be switched off, nothing is read.
-        let typed = rpassword::prompt_password(prompt).map_err(Error::SecretUnread)?;
-        Zeroizing::new(typed.into_bytes())
+        typed::unseen(&prompt).map_err(Error::SecretUnread)?
     } else {
         piped()?
     };
