@@ -1,8 +1,8 @@
 //! The one place that picks the exit code.
 
-use coffer_account::keeper::KeeperError;
 use coffer_account::accounts::AccountsError;
 use coffer_account::copies::CopiesError;
+use coffer_account::keeper::KeeperError;
 use coffer_account::seal::SealError;
 
 use crate::error::Error;

@@ -36,6 +36,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the pl
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at what the project asks for, and trust exactly this content'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genuine agent, signed in, in a sandbox, against a practice API on this machine'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "account" -d 'Named logins, keys and tokens'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what each account\'s credential is worth, and which one wins here'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
@@ -125,6 +126,74 @@ complete -c coffer -n "__fish_coffer_using_subcommand try" -l keep -d 'Keep the 
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "add" -d 'Add one; a key or token is read from stdin, or asked for without echo'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "list" -d 'List them'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "show" -d 'Say what one is, and where what seals its secrets lives'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "remove" -d 'Remove one; a sealed copy of its login is kept'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "rename" -d 'Rename one'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and not __fish_seen_subcommand_from add list show remove rename use" -f -a "use" -d 'Use one from now on, everywhere or for the project here'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l kind -d 'What its credential is' -r -f -a "subscription\t'A subscription that is signed in'
+setup-token\t'A long-lived token for a subscription'
+api-key\t'An API key'
+auth-token\t'A bearer token'
+helper\t'A program that prints a key'
+cloud\t'A cloud provider\'s own sign-in'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l base-url -d 'Another provider of the API, or a gateway' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l model -d 'The model to ask for' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l timeout -d 'Time-out of a request, such as `90s` or `10m`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l agent -d 'The agent that it is for' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l helper -d 'The program that prints the key, and its arguments; stands last' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from list" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from show" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -l purge -d 'Keep no sealed copy either'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -s y -l yes -d 'Don\'t ask'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from rename" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from rename" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from rename" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -l here -d 'For the project here only'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -l account -d 'Only this account' -r
 complete -c coffer -n "__fish_coffer_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'

@@ -163,6 +163,136 @@ never\:"Never"))' \
 '::prompt -- The prompt:_default' \
 && ret=0
 ;;
+(account)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__account_commands" \
+"*::: :->account" \
+&& ret=0
+
+    case $state in
+    (account)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-account-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--kind=[What its credential is]:KIND:((subscription\:"A subscription that is signed in"
+setup-token\:"A long-lived token for a subscription"
+api-key\:"An API key"
+auth-token\:"A bearer token"
+helper\:"A program that prints a key"
+cloud\:"A cloud provider'\''s own sign-in"))' \
+'--base-url=[Another provider of the API, or a gateway]:URL:_default' \
+'--model=[The model to ask for]:MODEL:_default' \
+'--timeout=[Time-out of a request, such as \`90s\` or \`10m\`]:DURATION:_default' \
+'--agent=[The agent that it is for]:NAME:_default' \
+'*--helper=[The program that prints the key, and its arguments; stands last]:PROGRAM:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Its name:_default' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Its name:_default' \
+&& ret=0
+;;
+(remove)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--purge[Keep no sealed copy either]' \
+'-y[Don'\''t ask]' \
+'--yes[Don'\''t ask]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Its name:_default' \
+&& ret=0
+;;
+(rename)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':old -- Its name:_default' \
+':new -- Its new name:_default' \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--here[For the project here only]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- Its name:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (status)
 _arguments "${_arguments_options[@]}" : \
 '--account=[Only this account]:NAME:_default' \
@@ -313,6 +443,7 @@ _coffer_commands() {
 'why:Say which decision a path, a host or a variable rests on' \
 'trust:Look at what the project asks for, and trust exactly this content' \
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
+'account:Named logins, keys and tokens' \
 'status:Say what each account'\''s credential is worth, and which one wins here' \
 'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
@@ -321,6 +452,48 @@ _coffer_commands() {
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
     _describe -t commands 'coffer commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account_commands] )) ||
+_coffer__subcmd__account_commands() {
+    local commands; commands=(
+'add:Add one; a key or token is read from stdin, or asked for without echo' \
+'list:List them' \
+'show:Say what one is, and where what seals its secrets lives' \
+'remove:Remove one; a sealed copy of its login is kept' \
+'rename:Rename one' \
+'use:Use one from now on, everywhere or for the project here' \
+    )
+    _describe -t commands 'coffer account commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__add_commands] )) ||
+_coffer__subcmd__account__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account add commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__list_commands] )) ||
+_coffer__subcmd__account__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account list commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__remove_commands] )) ||
+_coffer__subcmd__account__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account remove commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__rename_commands] )) ||
+_coffer__subcmd__account__subcmd__rename_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account rename commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__show_commands] )) ||
+_coffer__subcmd__account__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account show commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__use_commands] )) ||
+_coffer__subcmd__account__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account use commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__doctor_commands] )) ||
 _coffer__subcmd__doctor_commands() {
