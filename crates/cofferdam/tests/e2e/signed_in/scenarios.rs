@@ -150,7 +150,7 @@ pub(super) fn an_expired_login_is_not_spent(practice: &Practice) {
         let ran = practice.says_hi(&[]);
         match seconds {
             200 => drop(ran.prints("practice answer: hi\n")),
-            _ => drop(ran.refuses(125, "reference", "`host`", "coffer")),
+            _ => drop(ran.refuses(125, "reference", "`host`", "")),
         }
         assert_eq!(home_of(practice), before);
     }
