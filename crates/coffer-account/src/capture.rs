@@ -74,7 +74,7 @@ impl Rules {
             json_files,
             address_file: mcp,
             scopes: login.scopes.clone(),
-            client_locks: Vec::new(),
+            client_locks: login.locks.clone(),
             leave_out: Vec::new(),
         })
     }

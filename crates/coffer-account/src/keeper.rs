@@ -35,10 +35,11 @@ use coffer_ledger::{Event, Ledger, Outcome as Recorded};
 use coffer_plan::sign_in::shape::LoginDetails;
 use coffer_plan::sign_in::verify::RefusedBecause;
 
+use crate::capture;
 use crate::client_locks::{self, ClientLockError, ClientLocks, Held, Patience};
 use crate::disk::Disk;
 use crate::journal::{Journal, Memory, Pending};
-use crate::layout::AccountName;
+use crate::layout::{AccountFolder, AccountName};
 use crate::lock::AccountLock;
 use crate::login_file::{LoginFile, LoginFolder};
 use crate::process::Process;
@@ -212,6 +213,10 @@ impl Keeper<'_> {
             return Ok(Outcome::Fresh);
         }
         let lock = AccountLock::take(&self.place.lock, LOCK_WAIT)?;
+        let account = AccountFolder::at(self.place.own.clone());
+        capture::recover(self.disk, &lock, &account, &self.place.file).map_err(Box::new)?;
+        // An adoption may have put another folder in its place.
+        let login = self.open()?;
         journal.sweep(&lock);
         login.sweep(&lock);
         client_locks::sweep(self.disk, &self.place.folder, &self.place.client_locks);

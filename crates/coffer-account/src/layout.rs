@@ -111,6 +111,11 @@ impl AccountFolder {
         Self { root: accounts(data).join(name.as_str()) }
     }
 
+    /// An account's folder that is known already.
+    pub fn at(root: Utf8PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The folder itself.
     pub fn root(&self) -> &Utf8Path {
         &self.root

@@ -4,6 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
+use crate::capture::CaptureError;
 use crate::client_locks::ClientLockError;
 use crate::journal::JournalError;
 use crate::layout::AccountName;
@@ -38,6 +39,9 @@ pub enum KeeperError {
     /// There is no client that could refresh.
     #[error("no client can refresh the login")]
     NoClient(#[source] RefresherError),
+    /// An adoption that was cut off cannot be brought to its end.
+    #[error("an adoption of a login was cut off, and cannot be brought to its end")]
+    Adoption(#[from] Box<CaptureError>),
     /// No sealed copy could be made, so nothing was begun.
     #[error("cannot seal a copy of the login of `{account}`: {reason}")]
     Seal {
@@ -67,7 +71,11 @@ impl KeeperError {
                 Some("make room on the disc, or look at the folder's owner".to_owned())
             }
             Self::NoClient(error) => error.hint.clone(),
-            Self::LoginFolder { .. } | Self::Lock(_) | Self::Journal(_) | Self::ClientLock(_) => None,
+            Self::LoginFolder { .. }
+            | Self::Lock(_)
+            | Self::Journal(_)
+            | Self::ClientLock(_)
+            | Self::Adoption(_) => None,
         }
     }
 }
