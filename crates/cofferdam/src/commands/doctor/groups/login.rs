@@ -1,6 +1,7 @@
 //! What logins are worth: the findings of the one verdict.
 
 use camino::Utf8Path;
+use coffer_launch::launch::quote;
 use coffer_plan::sign_in::verify::Cause;
 
 use super::super::finding::{Seen, Severity};
@@ -59,7 +60,10 @@ pub(crate) fn owner(scene: &Scene) -> Vec<Seen> {
     let places = scene.places.iter();
     let command = |account: &str| {
         let mut places = places.clone().filter(|place| place.account == account);
-        places.next().map(|place| format!("`ls -ld {0}`, then `sudo chown -R $(id -u) {0}`", place.folder))
+        places.next().map(|place| {
+            let folder = quote(place.folder.as_str());
+            format!("`ls -ld {folder}`, then `sudo chown -R $(id -u) {folder}`")
+        })
     };
     let seen = by_cause(scene, &[Cause::ForeignOwner]).into_iter();
     seen.map(|seen| match seen.text.split(':').next().and_then(command) {

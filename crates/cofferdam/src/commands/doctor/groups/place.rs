@@ -1,5 +1,6 @@
 //! Where logins lie: mounts, links, locks.
 
+use coffer_launch::launch::quote;
 use coffer_plan::facts::PathKind;
 
 use super::super::finding::{Seen, Severity};
@@ -59,7 +60,7 @@ pub(crate) fn is_folder(scene: &Scene) -> Vec<Seen> {
     folders
         .map(|place| {
             let text = format!("{}: `{}` is a folder", place.account, place.file);
-            Seen::new(text).command(format!("`rmdir {}`, then sign in", place.file))
+            Seen::new(text).command(format!("`rmdir {}`, then sign in", quote(place.file.as_str())))
         })
         .collect()
 }

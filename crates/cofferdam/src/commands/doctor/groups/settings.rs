@@ -1,5 +1,6 @@
 //! The agent's settings, and which credential wins.
 
+use coffer_launch::launch::quote;
 use coffer_plan::facts::{EnvFact, SettingsScope};
 use coffer_plan::sign_in::verify::Verdict;
 
@@ -67,7 +68,11 @@ pub(crate) fn client_json(scene: &Scene) -> Vec<Seen> {
         return Vec::new();
     };
     let text = format!("`{}` is not there, and `{newest}` is", client.file);
-    vec![Seen::new(text).command(format!("`cp -p {newest} {}`", client.file))]
+    vec![Seen::new(text).command(format!(
+        "`cp -p {} {}`",
+        quote(newest.as_str()),
+        quote(client.file.as_str())
+    ))]
 }
 
 pub(crate) fn onboarding(scene: &Scene) -> Vec<Seen> {
