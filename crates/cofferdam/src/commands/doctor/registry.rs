@@ -92,8 +92,8 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "sources are compared right before the start instead; a narrower guard", "install 0.10 or later";
     "agent-missing" Error machine::agent_missing: "the agent is not on the PATH",
         "there is nothing to run", "install it";
-    "agent-version" Warning machine::agent_version: "an agent whose version is unknown",
-        "how it refreshes and locks differs by version; an unknown one is taken for the newest", "install it by its own installer or by npm";
+    "agent-version" Warning machine::agent_version: "an agent whose version is unknown, or older than any that was measured to refresh",
+        "the keeper does not let it refresh, so logins run out; how it locks differs by version, too", "install a newer version, by its own installer or by npm";
     "agent-hazard" Warning machine::hazard: "an agent of a version that was measured to harm a login",
         "a login that burns is gone for every sandbox and for the host", "install a newer version";
     "clock" Error machine::clock: "a clock that is behind what was already written",

@@ -23,9 +23,6 @@ const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
 /// What a probe leaves when it is killed counts as left from this age on, in ms: no probe takes longer.
 const PROBE_MS: i64 = 60_000;
 
-/// The agent's locks of a login (measured, in this order).
-const CLIENT_LOCKS: [&str; 3] = [".oauth_refresh.lock", "${folder}.lock", ".storage-write.lock"];
-
 /// What the checks look at.
 #[derive(Debug)]
 pub(crate) struct Scene {
@@ -122,7 +119,7 @@ impl Scene {
             mounts: coffer_host::mounts(),
             settings_keys: settings_keys(&looked),
             client: client(&looked),
-            locks: places.iter().flat_map(|place| locks(place, &looked.facts.folders.data)).collect(),
+            locks: places.iter().flat_map(|place| locks(place, &looked)).collect(),
             other_logins: other_logins(&looked),
             home_owner: looked
                 .facts
@@ -195,10 +192,10 @@ fn client(looked: &Looked) -> Option<ClientFile> {
     Some(ClientFile { file, content, newest_backup })
 }
 
-fn locks(place: &LoginPlace, data: &Utf8Path) -> Vec<Lock> {
-    let Ok(name) = place.account.parse() else { return Vec::new() };
+fn locks(place: &LoginPlace, looked: &Looked) -> Vec<Lock> {
+    let (Ok(name), Some(layout)) = (place.account.parse(), &looked.agent.login) else { return Vec::new() };
+    let (data, names) = (&looked.facts.folders.data, &layout.locks);
     let account = AccountFolder::new(data, &name);
-    let names: Vec<String> = CLIENT_LOCKS.iter().map(|name| (*name).to_owned()).collect();
     let paths = names.iter().map(|name| match name.strip_prefix("${folder}") {
         Some(suffix) => Utf8PathBuf::from(format!("{}{suffix}", place.folder)),
         None => place.folder.join(name),

@@ -223,8 +223,8 @@ fn where_all_is_well_nothing_is_found() {
 
 #[test]
 fn each_check_sees_what_it_is_for_and_most_see_nothing_else() {
-    // A mount of its own that was replaced is both, and a copy lies elsewhere.
-    let both = ["login-detached", "login-twice"];
+    // A mount of its own that was replaced is both, a copy lies elsewhere, and harmful versions are not used.
+    let both = ["login-detached", "login-twice", "agent-hazard"];
     for (id, provoke) in PROVOKED {
         let mut scene = well();
         provoke(&mut scene);

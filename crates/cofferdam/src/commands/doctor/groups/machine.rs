@@ -74,9 +74,17 @@ pub(crate) fn agent_missing(scene: &Scene) -> Vec<Seen> {
 }
 
 pub(crate) fn agent_version(scene: &Scene) -> Vec<Seen> {
-    match &scene.looked.facts.agent {
-        Some(agent) if agent.version.is_none() => {
-            vec![Seen::new(format!("the version of `{}` cannot be told", agent.path))]
+    let looked = &scene.looked;
+    let Some(agent) = &looked.facts.agent else { return Vec::new() };
+    let Some(version) = &agent.version else {
+        return vec![Seen::new(format!("the version of `{}` cannot be told", agent.path))];
+    };
+    match &looked.agent.login {
+        Some(layout) if layout.refresh_rule(version).is_none() => {
+            let first = layout.refreshes.first().map_or("a newer one", |rule| rule.since.as_str());
+            let text =
+                format!("version {version} is not used to refresh; from {first} on it was measured how");
+            vec![Seen::new(text)]
         }
         Some(_) | None => Vec::new(),
     }
