@@ -111,6 +111,16 @@ impl Agent {
     pub fn own_files(&self) -> impl Iterator<Item = &String> {
         self.user_config.iter().chain(&self.settings.user)
     }
+
+    /// The agent as a person signs in with it: nothing of the user's and nothing of ours enters its state, so
+    /// that whatever is there afterwards came of the sign-in.
+    #[must_use]
+    pub fn for_sign_in(mut self) -> Self {
+        self.user_config.clear();
+        self.settings = SettingsLayout::default();
+        self.seeds.clear();
+        self
+    }
 }
 
 /// What `--unattended` adds.
@@ -166,6 +176,9 @@ pub struct LoginLayout {
     /// are not used for it.
     #[serde(default, rename = "refresh")]
     pub refreshes: Vec<RefreshRule>,
+    /// How a person signs in with it; agents without are signed in elsewhere.
+    #[serde(default)]
+    pub sign_in: Option<SignInLayout>,
 }
 
 /// How an agent of some version is made to refresh, and nothing else.
@@ -189,6 +202,20 @@ pub struct RefreshRule {
     /// Lists of hosts that are reached without a proxy: this machine is added.
     #[serde(default)]
     pub local: Vec<String>,
+}
+
+/// How a person signs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInLayout {
+    /// Arguments after the command.
+    pub args: Vec<String>,
+    /// Variables that make it write a log; `${state}` in them stands for its own folder.
+    #[serde(default)]
+    pub debug_env: BTreeMap<String, String>,
+    /// The log, relative to the state.
+    #[serde(default)]
+    pub debug_file: Option<String>,
 }
 
 /// The variables in which what a named account says crosses; without one it cannot be said.

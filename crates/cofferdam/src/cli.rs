@@ -3,6 +3,7 @@
 mod accounts;
 mod flags;
 mod keep;
+mod login;
 mod report;
 
 use std::ffi::OsString;
@@ -10,11 +11,12 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use accounts::{
-    AccountAddCommand, AccountCommand, AccountListCommand, AccountRemoveCommand, AccountRenameCommand,
-    AccountShowCommand, AccountUseCommand, AccountVerb, Kind,
+    AccountAddCommand, AccountCommand, AccountImportCommand, AccountListCommand, AccountRemoveCommand,
+    AccountRenameCommand, AccountShowCommand, AccountUseCommand, AccountVerb, Kind,
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::RefreshCommand;
+pub use login::LoginCommand;
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
@@ -69,6 +71,8 @@ pub enum Command {
     Trust(TrustCommand),
     /// Run the genuine agent, signed in, in a sandbox, against a practice API on this machine
     Try(TryCommand),
+    /// Sign in to an account, in a clean sandbox, with the genuine agent
+    Login(LoginCommand),
     /// Named logins, keys and tokens
     Account(AccountCommand),
     /// Say what each account's credential is worth, and which one wins here

@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 pub(crate) mod ledger;
+mod login;
 mod plan;
 mod practice;
 mod refresh;
@@ -26,6 +27,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Trust(command) => trust::trust(&command, printer),
         Command::Try(command) => practice::practice(&command, printer),
         Command::Account(command) => account::account(&command, printer),
+        Command::Login(command) => login::login(&command, printer),
         Command::Status(command) => status::status(&command, printer),
         Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),

@@ -158,6 +158,54 @@ pub(crate) enum Error {
         /// Where in it.
         key: String,
     },
+    /// The user's own login is the user's own affair.
+    #[error("`host` is your own login, which Cofferdam uses in place and does not replace")]
+    HostAccount {
+        /// The agent's program.
+        agent: String,
+    },
+    /// An agent has no login that could be captured.
+    #[error("the agent `{agent}` has no sign-in that could be captured")]
+    NoSignIn {
+        /// Which.
+        agent: String,
+    },
+    /// An account is there and is something else.
+    #[error("the account `{account}` is for the agent `{agent}`, of the kind `{kind}`")]
+    OtherKind {
+        /// Which.
+        account: String,
+        /// For which agent.
+        agent: String,
+        /// What its credential is.
+        kind: coffer_plan::agent::CredentialKind,
+    },
+    /// The folder for a sign-in lies in somebody's project.
+    #[error("the folder for temporary files lies in the project `{path}`")]
+    Project {
+        /// The project.
+        path: Utf8PathBuf,
+    },
+    /// Nothing waits.
+    #[error("no sign-in waits for the account `{account}`")]
+    NothingPending {
+        /// Which.
+        account: String,
+    },
+    /// What was to be imported cannot be read.
+    #[error("cannot import `{path}`: {reason}")]
+    Import {
+        /// What.
+        path: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// An account could not be locked.
+    #[error(transparent)]
+    AccountLock(#[from] coffer_account::lock::LockError),
+    /// Nothing was adopted.
+    #[error(transparent)]
+    Capture(Box<coffer_account::capture::CaptureError>),
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
@@ -194,6 +242,12 @@ pub(crate) enum Error {
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
+}
+
+impl From<coffer_account::capture::CaptureError> for Error {
+    fn from(error: coffer_account::capture::CaptureError) -> Self {
+        Self::Capture(Box::new(error))
+    }
 }
 
 /// One line of a failure: code, message, hint.
@@ -271,6 +325,14 @@ impl Error {
             Self::NothingToRefresh { .. } => "nothing-to-refresh",
             Self::Keeper(_) => "keeper",
             Self::Seal(_) => "seal",
+            Self::HostAccount { .. } => "host-account",
+            Self::NoSignIn { .. } => "no-login-file",
+            Self::OtherKind { .. } => "account-kind",
+            Self::Project { .. } => "project",
+            Self::NothingPending { .. } => "nothing-pending",
+            Self::Import { .. } => "import",
+            Self::AccountLock(_) => "account-locked",
+            Self::Capture(error) => error.code(),
         }
     }
 
@@ -294,6 +356,15 @@ impl Error {
             Self::AccountBroken { path, .. } => {
                 Some(format!("mend `{path}`, or take the account's folder out and add it again"))
             }
+            Self::HostAccount { agent } => Some(format!(
+                "`{agent} auth login` signs you in on the host; `coffer login --account NAME` makes an account of its own"
+            )),
+            Self::NoSignIn { .. } => Some("`coffer account add NAME --kind api-key` takes a key".to_owned()),
+            Self::OtherKind { .. } => Some("take another name".to_owned()),
+            Self::Project { .. } => Some("`TMPDIR=/tmp coffer login …`".to_owned()),
+            Self::NothingPending { account } => Some(format!("`coffer login --account {account}`")),
+            Self::AccountLock(_) => Some("wait for it to end, and try again".to_owned()),
+            Self::Capture(error) => error.hint(),
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),
             Self::ToolMissing { install, .. } => Some(format!("`{install}`")),
@@ -313,7 +384,8 @@ impl Error {
             }
             Self::LeaseRenewal(_) => Some("`coffer status` says what the login is worth".to_owned()),
             Self::LoginEnded { account } => Some(format!("`coffer login --account {account}`")),
-            Self::Policy(_)
+            Self::Import { .. }
+            | Self::Policy(_)
             | Self::Plan(_)
             | Self::Launch(_)
             | Self::SetupFailed { .. }

@@ -62,7 +62,13 @@ fn of(error: &Error) -> u8 {
         | Error::Host(_) => USAGE,
         Error::Accounts(error) => of_account(error),
         Error::ConfigUnfit { .. } => USAGE,
-        Error::NeedsPerson(_) => NEEDS_PERSON,
+        Error::HostAccount { .. }
+        | Error::NoSignIn { .. }
+        | Error::OtherKind { .. }
+        | Error::Project { .. } => USAGE,
+        Error::Capture(error) if error.is_about_login() => NEEDS_PERSON,
+        Error::Capture(_) | Error::AccountLock(_) | Error::Import { .. } => NO,
+        Error::NothingPending { .. } | Error::NeedsPerson(_) => NEEDS_PERSON,
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
         | Error::ToolMissing { .. }

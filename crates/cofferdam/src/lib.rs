@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod account_facts;
+mod adoption;
 pub mod cli;
 mod commands;
 mod companion;

@@ -1,12 +1,13 @@
 //! From what was said to a checked plan: the only caller of collect, merge, resolve, derive, check and
 //! lower.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_host::{look_up, read_config, read_project_config};
 use coffer_launch::launch::Launch;
 use coffer_plan::agent::Agent;
 use coffer_plan::config::{Flags, Layers, Merged, merge, parse_project, parse_user};
 use coffer_plan::facts::HostFacts;
+use coffer_plan::origin::{Decided, Origin};
 use coffer_plan::plan::CheckedPlan;
 use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
@@ -32,6 +33,15 @@ pub(crate) struct Gathered {
 
 /// Reads the machine and the config files. `saved` stands for the machine if given.
 pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered, Error> {
+    gather_for(flags, saved, |agent| agent)
+}
+
+/// The same, for a run of the agent that is another in some respect.
+fn gather_for(
+    flags: &Flags,
+    saved: Option<HostFacts>,
+    changed: impl FnOnce(Agent) -> Agent,
+) -> Result<Gathered, Error> {
     let is_saved = saved.is_some();
     let mut facts = match saved {
         Some(facts) => facts,
@@ -66,6 +76,7 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
     let agent = agent(&merged.agent.value, &facts)?;
     let mut all_agents: Vec<Agent> = built_in::agents()?.into_values().collect();
     all_agents.push(agent.clone());
+    let agent = changed(agent);
     let inputs =
         Inputs { agent, all_agents, system: built_in::system()?, secrets: built_in::secrets()?, trust };
     if !is_saved {
@@ -78,7 +89,28 @@ pub(crate) fn gather(flags: &Flags, saved: Option<HostFacts>) -> Result<Gathered
 
 /// Makes the plan.
 pub(crate) fn prepare(flags: &Flags, saved: Option<HostFacts>) -> Result<Prepared, Error> {
-    let Gathered { facts, merged, inputs } = gather(flags, saved)?;
+    plan(gather(flags, saved)?, flags)
+}
+
+/// Makes the plan of a sign-in: no credential and nothing of the user's configuration of the agent is inside.
+/// With `debug` the agent writes its own log into its state, where it can.
+pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Error> {
+    let mut gathered = gather_for(flags, None, Agent::for_sign_in)?;
+    let agent = &gathered.inputs.agent;
+    let layout = agent.login.as_ref().and_then(|login| login.sign_in.as_ref()).filter(|_| debug);
+    let home = agent.state.as_ref().and_then(|state| state.home.expand(&gathered.facts));
+    for (name, value) in layout.iter().flat_map(|layout| &layout.debug_env) {
+        let value = value.replace("${state}", home.as_deref().map_or("", Utf8Path::as_str));
+        gathered.merged.env_set.push(Decided::new((name.clone(), value), Origin::flag("--debug-log")));
+    }
+    let credentials = &gathered.inputs.agent.credentials;
+    let is_credential = |name: &String| credentials.iter().any(|rule| rule.source == *name);
+    gathered.merged.env_pass.retain(|entry| !is_credential(&entry.value));
+    plan(gathered, flags)
+}
+
+fn plan(gathered: Gathered, flags: &Flags) -> Result<Prepared, Error> {
+    let Gathered { facts, merged, inputs } = gathered;
     let audit = merged.audit.value;
     let policy = resolve(merged, flags, inputs, &facts).map_err(Error::Policy)?;
     let plan = derive::derive(&policy, &facts).map_err(Error::Plan)?;

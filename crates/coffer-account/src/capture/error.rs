@@ -85,6 +85,20 @@ impl CaptureError {
         matches!(self, Self::NoLogin { .. })
     }
 
+    /// Whether something is wrong with what was captured, and not with the account or the disc.
+    pub fn is_about_login(&self) -> bool {
+        match self {
+            Self::NoLogin { .. } | Self::Unfit { .. } | Self::NoRefreshToken => true,
+            Self::StateBroken { .. }
+            | Self::Copy(_)
+            | Self::Store { .. }
+            | Self::Replace(_)
+            | Self::Seal { .. }
+            | Self::ClientLocks(_)
+            | Self::Unfinished { .. } => false,
+        }
+    }
+
     /// The stable code of `error[CODE]`.
     pub fn code(&self) -> &'static str {
         match self {

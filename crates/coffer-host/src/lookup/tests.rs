@@ -30,6 +30,7 @@ pub(crate) fn agent() -> Agent {
             folders: templates(&["${XDG_LOGIN}", "${XDG_AGENT:-~/.agent}"]),
             scopes: Vec::new(),
             shared_since: None,
+            sign_in: None,
             lease: Vec::<LeaseRule>::new(),
         }),
         credentials: Vec::<CredentialRule>::new(),

@@ -1,5 +1,6 @@
 //! The commands about accounts.
 
+use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use coffer_plan::agent::CredentialKind;
 
@@ -16,6 +17,8 @@ pub struct AccountCommand {
 pub enum AccountVerb {
     /// Add one; a key or token is read from stdin, or asked for without echo
     Add(Box<AccountAddCommand>),
+    /// Adopt a login that was made or captured elsewhere
+    Import(AccountImportCommand),
     /// List them
     List(AccountListCommand),
     /// Say what one is, and where what seals its secrets lives
@@ -143,4 +146,20 @@ pub struct AccountUseCommand {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `coffer account import`.
+#[derive(Debug, Args)]
+pub struct AccountImportCommand {
+    /// The account; it is made where it does not exist
+    pub name: String,
+    /// A folder with a login in it, a login file, or `-` for stdin
+    #[arg(required_unless_present = "pending", conflicts_with = "pending", value_name = "DIR|FILE|-")]
+    pub from: Option<Utf8PathBuf>,
+    /// Adopt the newest sign-in that was made inside a run and waits
+    #[arg(long)]
+    pub pending: bool,
+    /// The agent whose login it is
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod add;
 pub(crate) mod choose;
+mod import;
 mod show;
 
 use coffer_account::accounts::{Accounts, Removal};
@@ -22,6 +23,7 @@ pub(crate) fn account(command: &AccountCommand, printer: &Printer) -> Result<u8,
     let facts = coffer_host::base()?;
     match &command.verb {
         AccountVerb::Add(command) => add::add(command, &facts, printer),
+        AccountVerb::Import(command) => import::import(command, printer),
         AccountVerb::List(command) => show::list(command, &facts, printer),
         AccountVerb::Show(command) => show::show(command, &facts, printer),
         AccountVerb::Remove(command) => remove(command, &facts, printer),

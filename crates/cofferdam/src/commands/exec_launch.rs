@@ -52,7 +52,12 @@ pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> 
     let companion = RunCompanion::new(launch, facts, attended);
     let ran = run(launch, &resolver, &companion);
     companion.report(printer);
-    let Ran { ended, left } = ran?;
+    conclude(ran?, launch, facts, printer)
+}
+
+/// What a run's end means: the agent's own exit code, or why it never ran.
+pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
+    let Ran { ended, left } = ran;
     if let Some(left) = left {
         printer.failure(&left.into());
     }

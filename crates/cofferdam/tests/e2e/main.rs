@@ -10,6 +10,7 @@
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `accounts`: named accounts, what of them is inside and what is not.
+//! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
 //! - `named`: `coffer account`, and that no secret is in what it writes or says.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
@@ -23,6 +24,7 @@ mod doctors;
 mod keeping;
 mod ledgers;
 mod lifetimes;
+mod logins;
 mod named;
 mod ordinary_user;
 mod other_agents;

@@ -72,6 +72,12 @@ impl Person {
         (self.child.wait().unwrap(), String::from_utf8_lossy(&self.seen).into_owned())
     }
 
+    /// Sends the program a signal.
+    pub(crate) fn signals(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// Ends the program as a closed window does, and waits until it is gone.
     pub(crate) fn leaves(self) {
         let Self { master, mut child, .. } = self;

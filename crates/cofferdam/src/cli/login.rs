@@ -1,0 +1,18 @@
+//! `coffer login`.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+/// `coffer login`.
+#[derive(Debug, Args)]
+pub struct LoginCommand {
+    /// The account; it is made where it does not exist
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The agent to sign in with
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Write a log of the sign-in without tokens
+    #[arg(long, value_name = "FILE")]
+    pub debug_log: Option<Utf8PathBuf>,
+}
