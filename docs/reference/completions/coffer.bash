@@ -28,6 +28,9 @@ _coffer() {
             coffer,ledger)
                 cmd="coffer__subcmd__ledger"
                 ;;
+            coffer,login)
+                cmd="coffer__subcmd__login"
+                ;;
             coffer,plan)
                 cmd="coffer__subcmd__plan"
                 ;;
@@ -54,6 +57,9 @@ _coffer() {
                 ;;
             coffer__subcmd__account,add)
                 cmd="coffer__subcmd__account__subcmd__add"
+                ;;
+            coffer__subcmd__account,import)
+                cmd="coffer__subcmd__account__subcmd__import"
                 ;;
             coffer__subcmd__account,list)
                 cmd="coffer__subcmd__account__subcmd__list"
@@ -83,7 +89,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try account status doctor ledger refresh version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try login account status doctor ledger refresh version exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -101,7 +107,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__account)
-            opts="-q -v -h --color --quiet --verbose --help add list show remove rename use"
+            opts="-q -v -h --color --quiet --verbose --help add import list show remove rename use"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,6 +152,28 @@ _coffer() {
                     return 0
                     ;;
                 --helper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__account__subcmd__import)
+            opts="-q -v -h --pending --agent --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -349,6 +377,36 @@ _coffer() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__login)
+            opts="-q -v -h --account --agent --debug-log --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

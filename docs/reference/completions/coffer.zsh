@@ -163,6 +163,22 @@ never\:"Never"))' \
 '::prompt -- The prompt:_default' \
 && ret=0
 ;;
+(login)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account; it is made where it does not exist]:NAME:_default' \
+'--agent=[The agent to sign in with]:NAME:_default' \
+'--debug-log=[Write a log of the sign-in without tokens]:FILE:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (account)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -208,6 +224,23 @@ never\:"Never"))' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':name -- Its name:_default' \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[The agent whose login it is]:NAME:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--pending[Adopt the newest sign-in that was made inside a run and waits]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- The account; it is made where it does not exist:_default' \
+'::from -- A folder with a login in it, a login file, or `-` for stdin:_default' \
 && ret=0
 ;;
 (list)
@@ -443,6 +476,7 @@ _coffer_commands() {
 'why:Say which decision a path, a host or a variable rests on' \
 'trust:Look at what the project asks for, and trust exactly this content' \
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
+'login:Sign in to an account, in a clean sandbox, with the genuine agent' \
 'account:Named logins, keys and tokens' \
 'status:Say what each account'\''s credential is worth, and which one wins here' \
 'doctor:Say what is wrong, why it matters and what mends it' \
@@ -457,6 +491,7 @@ _coffer_commands() {
 _coffer__subcmd__account_commands() {
     local commands; commands=(
 'add:Add one; a key or token is read from stdin, or asked for without echo' \
+'import:Adopt a login that was made or captured elsewhere' \
 'list:List them' \
 'show:Say what one is, and where what seals its secrets lives' \
 'remove:Remove one; a sealed copy of its login is kept' \
@@ -469,6 +504,11 @@ _coffer__subcmd__account_commands() {
 _coffer__subcmd__account__subcmd__add_commands() {
     local commands; commands=()
     _describe -t commands 'coffer account add commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__account__subcmd__import_commands] )) ||
+_coffer__subcmd__account__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer account import commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__account__subcmd__list_commands] )) ||
 _coffer__subcmd__account__subcmd__list_commands() {
@@ -522,6 +562,11 @@ _coffer__subcmd__ledger__subcmd__show_commands() {
 _coffer__subcmd__ledger__subcmd__verify_commands() {
     local commands; commands=()
     _describe -t commands 'coffer ledger verify commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__login_commands] )) ||
+_coffer__subcmd__login_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer login commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__plan_commands] )) ||
 _coffer__subcmd__plan_commands() {
