@@ -310,6 +310,18 @@ impl FakeApi {
         self.shared.lock().tokens.refresh(refresh_token, serve::now_ms()).ok()
     }
 
+    /// Whether this refresh token could still be spent; asking spends nothing.
+    #[must_use]
+    pub fn is_spendable(&self, refresh_token: &str) -> bool {
+        self.shared.lock().tokens.is_spendable(refresh_token, serve::now_ms())
+    }
+
+    /// Whether an API call with this credential would be answered.
+    #[must_use]
+    pub fn accepts(&self, credential: &str) -> bool {
+        self.shared.lock().tokens.accepts(credential, serve::now_ms()).is_ok()
+    }
+
     /// Revokes an API key, or everything that grew from the sign-in of this token; false if it is unknown.
     pub fn revoke(&self, credential: &str) -> bool {
         self.shared.lock().tokens.revoke(credential)

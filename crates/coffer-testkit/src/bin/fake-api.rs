@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use coffer_testkit::{Answer, FakeApi, LoginSpec};
+use coffer_testkit::{Answer, FakeApi, Fault, LoginSpec, Rule};
 
 /// A practice API and token server on 127.0.0.1
 #[derive(Debug, Parser)]
@@ -38,9 +39,15 @@ struct Args {
     /// Seconds until that login's access token ends, may be negative
     #[arg(long, default_value_t = 28_800, allow_hyphen_values = true)]
     login_expires_in: i64,
+    /// Seconds until that login itself ends; token answers tell it then
+    #[arg(long, allow_hyphen_values = true)]
+    login_ends_in: Option<i64>,
     /// Give that login no refresh token
     #[arg(long)]
     refreshless: bool,
+    /// Rotate tokens at once, but answer token requests so many milliseconds later
+    #[arg(long, value_name = "MS")]
+    slow_token: Option<u64>,
     /// Issue a Gemini key and write it here
     #[arg(long)]
     gemini_key_out: Option<PathBuf>,
@@ -83,10 +90,14 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         builder = builder.answer(Answer::Text(text));
     }
     let api = builder.start()?;
+    if let Some(slow) = args.slow_token {
+        api.script(Rule::times("/v1/oauth/token", Fault::Slow(Duration::from_millis(slow)), u32::MAX));
+    }
     if let Some(path) = &args.login_out {
         let spec = LoginSpec {
             expires_in: args.login_expires_in,
             refreshable: !args.refreshless,
+            login_ends_in: args.login_ends_in,
             ..LoginSpec::default()
         };
         write_secret(path, &api.issue_login(&spec).credentials_json())?;

@@ -33,6 +33,9 @@ pub struct RequestRecord {
     pub beta: Option<String>,
     /// The `user-agent` header.
     pub user_agent: Option<String>,
+    /// How long the client says that it waits (`x-stainless-timeout`), in seconds.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
     /// Size of the request's body in bytes.
     pub body_bytes: u64,
     /// `model` of the body.

@@ -1,6 +1,7 @@
 //! Scripted failures: what goes wrong, for which requests, how often.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -45,6 +46,8 @@ pub enum Fault {
     Hold(Gate),
     /// Do the work (tokens are rotated), then wait at the gate before answering.
     HoldAfterWork(Gate),
+    /// Do the work (tokens are rotated), then answer so much later, as a server far away does.
+    Slow(Duration),
     /// Send the first half of the answer's body, wait at the gate, send the rest.
     HoldMidBody(Gate),
     /// Announce the whole answer, send half of it, close the connection.
@@ -61,6 +64,7 @@ impl Fault {
             Self::DropAfterWork => "drop_after_work",
             Self::Hold(_) => "hold",
             Self::HoldAfterWork(_) => "hold_after_work",
+            Self::Slow(_) => "slow",
             Self::HoldMidBody(_) => "hold_mid_body",
             Self::Truncate => "truncate",
             Self::Garbage => "garbage",

@@ -224,6 +224,11 @@ async fn handle(
             gate.passed().await;
             reply
         }
+        Some(Fault::Slow(delay)) => {
+            let reply = work();
+            tokio::time::sleep(delay).await;
+            reply
+        }
         Some(Fault::HoldMidBody(gate)) => {
             manner = Manner::Halting(gate);
             work()
@@ -263,6 +268,7 @@ fn describe(parts: &hyper::http::request::Parts, body: &Bytes, call: &Call, tls:
         credentials,
         beta: header("anthropic-beta"),
         user_agent: header("user-agent"),
+        timeout_seconds: header("x-stainless-timeout").and_then(|seconds| seconds.parse().ok()),
         body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
         model: text("model"),
         stream: call.body.get("stream").and_then(Value::as_bool),

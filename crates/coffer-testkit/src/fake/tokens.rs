@@ -18,6 +18,8 @@ pub struct LoginSpec {
     pub expires_in: i64,
     /// Whether there is a refresh token.
     pub refreshable: bool,
+    /// Seconds until the login itself ends (its refresh token); `None` when the server does not tell, as older ones.
+    pub login_ends_in: Option<i64>,
 }
 
 impl Default for LoginSpec {
@@ -27,6 +29,7 @@ impl Default for LoginSpec {
             subscription: Some("max".to_owned()),
             expires_in: 28_800,
             refreshable: true,
+            login_ends_in: None,
         }
     }
 }
@@ -58,6 +61,8 @@ pub struct IssuedLogin {
     pub scopes: Vec<String>,
     /// `subscriptionType`.
     pub subscription: Option<String>,
+    /// End of the login itself, Unix milliseconds, where the server tells.
+    pub login_ends_at_ms: Option<u64>,
 }
 
 impl IssuedLogin {
@@ -72,6 +77,9 @@ impl IssuedLogin {
         });
         if let Some(refresh) = &self.refresh_token {
             oauth["refreshToken"] = json!(refresh);
+        }
+        if let Some(end) = self.login_ends_at_ms {
+            oauth["refreshTokenExpiresAt"] = json!(end);
         }
         json!({ "claudeAiOauth": oauth }).to_string()
     }
@@ -99,6 +107,8 @@ struct Lineage {
     scopes: Vec<String>,
     subscription: Option<String>,
     revoked: bool,
+    /// Unix milliseconds; a refresh after it is refused. Fixed at the sign-in: refreshing does not move it.
+    ends_at_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -161,6 +171,9 @@ impl TokenBook {
             scopes: spec.scopes.clone(),
             subscription: spec.subscription.clone(),
             revoked: false,
+            ends_at_ms: spec
+                .login_ends_in
+                .map(|left| now_ms.saturating_add_signed(left.saturating_mul(1000))),
         });
         let lineage = self.lineages.len() - 1;
         self.grow(lineage, spec.expires_in, spec.refreshable, now_ms)
@@ -174,12 +187,12 @@ impl TokenBook {
         if let Some(token) = &refresh_token {
             self.refresh.insert(token.clone(), Refresh { lineage, spent: false });
         }
-        let (scopes, subscription) = self
+        let (scopes, subscription, login_ends_at_ms) = self
             .lineages
             .get(lineage)
-            .map(|line| (line.scopes.clone(), line.subscription.clone()))
+            .map(|line| (line.scopes.clone(), line.subscription.clone(), line.ends_at_ms))
             .unwrap_or_default();
-        IssuedLogin { access_token, refresh_token, expires_at_ms, scopes, subscription }
+        IssuedLogin { access_token, refresh_token, expires_at_ms, scopes, subscription, login_ends_at_ms }
     }
 
     /// A one-time sign-in code; with a challenge the verifier must match it (PKCE, S256).
@@ -206,13 +219,23 @@ impl TokenBook {
         if reused && self.rules.revoke_family_on_reuse {
             self.revoke_lineage(lineage);
         }
-        if reused || self.lineages.get(lineage).is_none_or(|line| line.revoked) {
+        if reused || !self.lives(lineage, now_ms) {
             return Err(SPENT);
         }
         if self.rules.refresh_ends_old_access {
             self.access.retain(|_, access| access.lineage != lineage);
         }
         Ok(self.grow(lineage, self.rules.access_ttl, true, now_ms))
+    }
+
+    fn lives(&self, lineage: usize, now_ms: u64) -> bool {
+        let ended = |line: &Lineage| line.revoked || line.ends_at_ms.is_some_and(|end| end <= now_ms);
+        self.lineages.get(lineage).is_some_and(|line| !ended(line))
+    }
+
+    /// Whether a refresh token could still be spent; nothing is spent by asking.
+    pub(crate) fn is_spendable(&self, token: &str, now_ms: u64) -> bool {
+        self.refresh.get(token).is_some_and(|entry| !entry.spent && self.lives(entry.lineage, now_ms))
     }
 
     /// Spends a sign-in code.
@@ -284,6 +307,9 @@ pub(crate) fn token_answer(login: &IssuedLogin, now_ms: u64) -> Value {
     });
     if let Some(refresh) = &login.refresh_token {
         answer["refresh_token"] = json!(refresh);
+    }
+    if let Some(end) = login.login_ends_at_ms {
+        answer["refresh_token_expires_in"] = json!(end.saturating_sub(now_ms) / 1000);
     }
     answer
 }
