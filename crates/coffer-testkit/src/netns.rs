@@ -5,8 +5,12 @@
 //! ordinary user gets one in which it is root.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
+
+use tempfile::NamedTempFile;
 
 use crate::require;
 
@@ -54,22 +58,38 @@ fn flags() -> Vec<&'static str> {
     flags
 }
 
-fn available() -> bool {
+/// Whether such a namespace can be had here: `unshare` and `ip` are there, and the kernel lets us.
+#[must_use]
+pub fn available() -> bool {
     let mut args = flags();
     args.extend(["ip", "link", "set", "lo", "up"]);
     require::succeeds("unshare", &args)
 }
 
-fn run(test: &str, hosts: &[&str]) -> std::io::Result<bool> {
-    let mut file = tempfile::NamedTempFile::new()?;
-    writeln!(file, "127.0.0.1 localhost {}\n::1 localhost", hosts.join(" "))?;
+/// A hosts file in which these names mean 127.0.0.1; anybody may read it, gone when dropped.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn hosts_file(names: &[&str]) -> std::io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    writeln!(file, "127.0.0.1 localhost {}\n::1 localhost", names.join(" "))?;
     // mkstemp's 0600 would hide it from an agent that runs as another user.
     std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    let status = Command::new("unshare")
-        .args(flags())
-        .args(["sh", "-c", SETUP, "sh"])
-        .arg(file.path())
-        .arg(env::current_exe()?)
+    Ok(file)
+}
+
+/// A command that starts `program` in a namespace with nothing but loopback and with this hosts file; arguments
+/// are added to it as to any other.
+#[must_use]
+pub fn command(hosts: &Path, program: &OsStr) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(flags()).args(["sh", "-c", SETUP, "sh"]).arg(hosts).arg(program);
+    command
+}
+
+fn run(test: &str, hosts: &[&str]) -> std::io::Result<bool> {
+    let file = hosts_file(hosts)?;
+    let status = command(file.path(), env::current_exe()?.as_os_str())
         .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(INSIDE, test)
         .status()?;

@@ -4,6 +4,7 @@ mod accounts;
 mod flags;
 mod keep;
 mod login;
+mod lab;
 mod report;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ pub use accounts::{
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::RefreshCommand;
 pub use login::LoginCommand;
+pub use lab::{Experiment, LabCommand};
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
@@ -83,6 +85,8 @@ pub enum Command {
     Ledger(LedgerCommand),
     /// Let the genuine client renew an account's login, if it is due
     Refresh(RefreshCommand),
+    /// Experiments with the genuine agent, run for real against the practice API
+    Lab(LabCommand),
     /// Print the version
     Version(VersionCommand),
     /// Start a launch that `run --dry-run=command` printed

@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
+mod lab;
 pub(crate) mod ledger;
 mod login;
 mod plan;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Refresh(command) => refresh::refresh(&command, printer),
+        Command::Lab(command) => lab::lab(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }

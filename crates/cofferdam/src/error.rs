@@ -239,6 +239,17 @@ pub(crate) enum Error {
     /// A login could not be kept.
     #[error(transparent)]
     Keeper(#[from] coffer_account::keeper::KeeperError),
+    /// An experiment could not be set up.
+    #[error("cannot set up the experiment: {action}")]
+    Lab {
+        /// What was tried.
+        action: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no private network for the experiments.
+    #[error("no network namespace with nothing but loopback can be made here")]
+    NoPrivateNetwork,
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -311,6 +322,7 @@ impl Error {
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
             Self::Practice(_) => "practice",
+            Self::Lab { .. } | Self::NoPrivateNetwork => "lab",
             Self::LeaseRenewal(_) => "lease-renewal",
             Self::LoginEnded { .. } => "login-ended",
             Self::Accounts(error) => error.code(),
@@ -351,6 +363,10 @@ impl Error {
             }
             Self::ConfigUnfit { path, .. } => Some(format!("change it by hand: `$EDITOR {path}`")),
             Self::Ledger(error) => error.hint(),
+            Self::NoPrivateNetwork => Some(
+                "`unshare --net --map-root-user ip link set lo up` must work: install util-linux and iproute2, or run it as root"
+                    .to_owned(),
+            ),
             Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),
             Self::BackendFailed { hint, .. } => hint.clone(),
             Self::AccountBroken { path, .. } => {
@@ -393,6 +409,7 @@ impl Error {
             | Self::Json(_)
             | Self::Output(_)
             | Self::Watch { .. }
+            | Self::Lab { .. }
             | Self::Practice(_) => None,
             Self::Store { path, source, .. } => Some(match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
