@@ -71,9 +71,12 @@ fn of(error: &Error) -> u8 {
         Error::NothingPending { .. } | Error::NeedsPerson(_) => NEEDS_PERSON,
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
+        Error::Backend(_)
+        | Error::NoPrivateNetwork
         | Error::ToolMissing { .. }
         | Error::BackendFailed { .. } => UNAVAILABLE,
         Error::Run(_)
+        | Error::Lab { .. }
         | Error::SetupFailed { .. }
         | Error::Lost { .. }
         | Error::Command { .. }

@@ -42,7 +42,6 @@ pub(crate) struct Lab<'a> {
     pub(crate) clients: Vec<Client>,
     /// Our own program.
     pub(crate) coffer: &'a Path,
-    command: &'a LabCommand,
     printer: &'a Printer,
 }
 
@@ -98,7 +97,7 @@ fn word(experiment: Experiment) -> String {
 fn experiment(command: &LabCommand, coffer: &Path, printer: &Printer) -> Result<u8, Failure> {
     let practice = Practice::start()?;
     let clients = command.claude.iter().map(|path| Client::found(path)).collect::<Result<Vec<_>, _>>()?;
-    let lab = Lab { practice, clients, coffer, command, printer };
+    let lab = Lab { practice, clients, coffer, printer };
     let mut tables: Vec<Table> = Vec::new();
     let one = |wanted: Experiment| command.experiment == wanted || command.experiment == Experiment::All;
     if one(Experiment::Expiry) {

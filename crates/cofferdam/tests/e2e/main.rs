@@ -13,6 +13,7 @@
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
 //! - `named`: `coffer account`, and that no secret is in what it writes or says.
+//! - `labs`: the experiments of `coffer lab`.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,6 +23,7 @@ mod configs;
 mod disks;
 mod doctors;
 mod keeping;
+mod labs;
 mod ledgers;
 mod lifetimes;
 mod logins;

@@ -71,7 +71,8 @@ fn window(lab: &Lab<'_>, client: &Client, name: &str, ends: &Ends) -> Result<Row
     let file = scratch.home().join(FOLDER).join(FILE);
     let left = if let Ends::In(left) = ends { *left } else { 3600 };
     // The server goes on taking it: the clock of the file alone is tried.
-    let login = lab.practice.api.issue_login(&LoginSpec { expires_in: left.max(3600), ..LoginSpec::default() });
+    let login =
+        lab.practice.api.issue_login(&LoginSpec { expires_in: left.max(3600), ..LoginSpec::default() });
     let mut content: Value = serde_json::from_str(&login.credentials_json()).map_err(Error::Json)?;
     let now = jiff::Timestamp::now().as_millisecond();
     if let Some(oauth) = content.get_mut("claudeAiOauth").and_then(Value::as_object_mut) {
@@ -112,7 +113,9 @@ fn way(lab: &Lab<'_>, client: &Client, left: i64, status: bool) -> Result<Row, E
         command.args(["auth", "status"]);
     } else {
         command.args(["-p", "x"]);
-        command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", door.1)).env("NO_PROXY", "127.0.0.1");
+        command
+            .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", door.1))
+            .env("NO_PROXY", "127.0.0.1");
     }
     lab.practice.dress(&mut command, &scratch.home());
     let ended = alone(command)?;

@@ -14,7 +14,8 @@ use crate::error::Error;
 
 const STATES: [&str; 3] = ["shared", "project", "fresh"];
 /// Inside: a session, then what it left.
-const SCRIPT: &str = "claude -p lab >/dev/null 2>&1; echo \"exit $?\"; cat \"${CLAUDE_CONFIG_DIR:-$HOME}/.claude.json\"";
+const SCRIPT: &str =
+    "claude -p lab >/dev/null 2>&1; echo \"exit $?\"; cat \"${CLAUDE_CONFIG_DIR:-$HOME}/.claude.json\"";
 
 pub(crate) fn table(lab: &Lab<'_>) -> Result<Table, Error> {
     let bar = lab.progress(STATES.len() * lab.clients.len(), "identity");
@@ -45,7 +46,10 @@ fn row(lab: &Lab<'_>, client: &Client, state: &str) -> Result<Row, Error> {
     let sessions = |seen: &(bool, Value)| {
         let projects = seen.1.get("projects").and_then(Value::as_object);
         projects.map_or(0, |projects| {
-            projects.values().filter(|project| project.get("lastSessionId").is_some_and(Value::is_string)).count()
+            projects
+                .values()
+                .filter(|project| project.get("lastSessionId").is_some_and(Value::is_string))
+                .count()
         })
     };
     Ok(Row::shown(vec![
@@ -59,7 +63,13 @@ fn row(lab: &Lab<'_>, client: &Client, state: &str) -> Result<Row, Error> {
 }
 
 /// One run in a project folder of this name: whether its session was good, and its `.claude.json`.
-fn run(lab: &Lab<'_>, client: &Client, scratch: &Scratch, state: &str, project: &str) -> Result<(bool, Value), Error> {
+fn run(
+    lab: &Lab<'_>,
+    client: &Client,
+    scratch: &Scratch,
+    state: &str,
+    project: &str,
+) -> Result<(bool, Value), Error> {
     let folder = scratch.home().join("work").join(project);
     private_folder(&folder)?;
     let words = ["--state", state, "--", "sh", "-c", SCRIPT];

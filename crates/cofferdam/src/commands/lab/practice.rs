@@ -38,12 +38,6 @@ impl Client {
         let version = said.split_whitespace().next().unwrap_or("unknown").to_owned();
         Ok(Self { path: path.to_owned(), version })
     }
-
-    /// Whether it is at least this version.
-    pub(crate) fn is_at_least(&self, wanted: [u32; 3]) -> bool {
-        let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
-        [(); 3].map(|()| parts.next().unwrap_or(0)) >= wanted
-    }
 }
 
 /// The practice API, with all that its clients must know.
@@ -145,9 +139,15 @@ impl Practice {
     /// What a login file is worth to the server.
     pub(crate) fn worth(&self, file: &Path) -> Worth {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        let oauth = serde_json::from_str::<Value>(&text).ok().and_then(|json| json.get("claudeAiOauth").cloned());
+        let oauth =
+            serde_json::from_str::<Value>(&text).ok().and_then(|json| json.get("claudeAiOauth").cloned());
         let token = |key: &str| {
-            oauth.as_ref().and_then(|oauth| oauth.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned()
+            oauth
+                .as_ref()
+                .and_then(|oauth| oauth.get(key))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         let refresh = token("refreshToken");
         Worth {
@@ -181,7 +181,9 @@ pub(crate) struct Ended {
 impl Ended {
     /// The last thing it said, for a table.
     pub(crate) fn words(&self) -> String {
-        let last = |text: &str| text.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned());
+        let last = |text: &str| {
+            text.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+        };
         let words = last(&self.said).or_else(|| last(&self.complained)).unwrap_or_default();
         words.replace('|', "/").chars().take(90).collect()
     }

@@ -21,7 +21,8 @@ const TIMEOUT_MS: &str = "1234000";
 
 pub(crate) fn tables(lab: &Lab<'_>) -> Result<Vec<Table>, Error> {
     let agent = built_in::agent("claude")?;
-    let pairs = (0..SOURCES.len()).flat_map(|first| (first..SOURCES.len()).map(move |second| (first, second)));
+    let pairs =
+        (0..SOURCES.len()).flat_map(|first| (first..SOURCES.len()).map(move |second| (first, second)));
     let pairs: Vec<(usize, usize)> = pairs.collect();
     let bar = lab.progress((pairs.len() + SETTINGS.len() * 2) * lab.clients.len(), "priority");
     let (mut sent, mut read) = (Vec::new(), Vec::new());
@@ -92,7 +93,10 @@ fn pair(lab: &Lab<'_>, client: &Client, agent: &Agent, given: &[&str]) -> Result
     let (bearer, key) = (named("authorization"), named("x-api-key"));
     // By our data: the first of those given, in each header that it is said to fill.
     let expected = |header: &str| {
-        let first = agent.credentials.iter().find(|credential| known.iter().any(|(_, name)| *name == credential.source));
+        let first = agent
+            .credentials
+            .iter()
+            .find(|credential| known.iter().any(|(_, name)| *name == credential.source));
         first.is_some_and(|first| first.headers.iter().any(|name| name.eq_ignore_ascii_case(header)))
     };
     let winner = agent.credentials.iter().map(|credential| credential.source.as_str());
@@ -110,7 +114,8 @@ fn helper(scratch: &Scratch, key: &str) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
     let path = scratch.home().join("helper");
     write(&path, &format!("#!/bin/sh\necho {key}\n"))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(failed("making a helper"))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+        .map_err(failed("making a helper"))?;
     settings(&scratch.home(), &json!({"apiKeyHelper": path}))
 }
 

@@ -63,6 +63,8 @@ struct Score {
     token_requests: usize,
     rounds_with_one: u32,
     refused: usize,
+    /// Those of them that asked for a lease, which no version may be refused.
+    leases_refused: usize,
     lost: usize,
     wiped: u32,
     dead: u32,
@@ -100,7 +102,16 @@ pub(crate) fn table(lab: &Lab<'_>, rounds: u32, sandboxes: u32, only: &[String])
             ANSWER.as_millis()
         ),
         columns: &[
-            "version", "how", "sandboxes", "rounds", "token requests", "rounds with one", "lost", "wiped", "dead", "refused",
+            "version",
+            "how",
+            "sandboxes",
+            "rounds",
+            "token requests",
+            "rounds with one",
+            "lost",
+            "wiped",
+            "dead",
+            "refused",
             "first complaint",
         ],
         rows,
@@ -128,7 +139,7 @@ fn row(client: &Client, way: &Way, rounds: u32, sandboxes: u32, score: Score) ->
         // Not every version may share a login; then all of those sandboxes are refused, or none.
         How::Shared | How::Mixed => {
             let all = usize::try_from(rounds).unwrap_or(0) * sharing(way.how, sandboxes);
-            let refused_alike = score.refused == 0 || score.refused == all;
+            let refused_alike = score.leases_refused == 0 && (score.refused == 0 || score.refused == all);
             let nobody = way.how == How::Shared && !way.outside && score.refused == all;
             Row::judged(cells, unharmed && refused_alike && (nobody || score.rounds_with_one == rounds))
         }
@@ -183,11 +194,26 @@ impl<'a> Track<'a> {
         let (refused, lost): (Vec<&Ended>, Vec<&Ended>) =
             ended.iter().filter(|end| !end.good).partition(|end| end.code == Some(REFUSED));
         score.refused += refused.len();
+        let leases = ended.iter().enumerate().filter(|(at, _)| self.auth(*at) == Some("lease"));
+        score.leases_refused += leases.filter(|(_, end)| end.code == Some(REFUSED)).count();
         score.lost += lost.len();
         if score.why.is_none() {
             score.why = lost.first().or(refused.first()).map(|end| end.words());
         }
         Ok(())
+    }
+
+    /// The auth mode of a sandbox of ours.
+    fn auth(&self, at: usize) -> Option<&'static str> {
+        if at >= usize::try_from(self.sandboxes).unwrap_or(usize::MAX) {
+            return None;
+        }
+        match self.way.how {
+            How::File | How::Folder | How::Copies => None,
+            How::Lease => Some("lease"),
+            How::Shared => Some("shared"),
+            How::Mixed => Some(if at.is_multiple_of(2) { "lease" } else { "shared" }),
+        }
     }
 
     fn sandbox(&self, at: u32) -> Result<Command, Error> {
@@ -207,14 +233,13 @@ impl<'a> Track<'a> {
                 std::fs::copy(&from, &to).map_err(failed("copying the login"))?;
                 bound(&[])
             }
-            How::Lease => self.ours(at, "lease")?,
-            How::Shared => self.ours(at, "shared")?,
-            How::Mixed => self.ours(at, if at % 2 == 0 { "lease" } else { "shared" })?,
+            How::Lease | How::Shared | How::Mixed => self.ours(at)?,
         })
     }
 
     /// `coffer run` in a project folder of its own.
-    fn ours(&self, at: u32, auth: &str) -> Result<Command, Error> {
+    fn ours(&self, at: u32) -> Result<Command, Error> {
+        let auth = usize::try_from(at).ok().and_then(|at| self.auth(at)).unwrap_or("lease");
         let project = self.scratch.home().join("work").join(format!("project-{at}"));
         private_folder(&project)?;
         let mut words = vec!["--auth", auth];
@@ -272,7 +297,8 @@ fn folder_with(scratch: &Scratch, client: &Path) -> Result<PathBuf, Error> {
 /// Makes the lab's account; the folder of its login.
 fn account(scratch: &Scratch) -> Result<PathBuf, Error> {
     let account = scratch.home().join(".local/share/cofferdam/accounts").join(ACCOUNT);
-    let record = json!({"schema": 1, "name": ACCOUNT, "agent": "claude", "kind": "subscription", "created_at_ms": 0});
+    let record =
+        json!({"schema": 1, "name": ACCOUNT, "agent": "claude", "kind": "subscription", "created_at_ms": 0});
     let store = account.join("login/store");
     private_folder(&store)?;
     write(&account.join("account.json"), &record.to_string())?;

@@ -47,8 +47,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn of(experiment: &str, clients: &[Client], tables: Vec<Table>) -> Self {
-        let clients =
-            clients.iter().map(|client| (client.version.clone(), client.path.display().to_string())).collect();
+        let clients = clients
+            .iter()
+            .map(|client| (client.version.clone(), client.path.display().to_string()))
+            .collect();
         let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
         Self { experiment: experiment.to_owned(), clients, day, tables }
     }
@@ -68,8 +70,7 @@ impl Report {
             });
             json!({"name": table.name, "about": table.about, "rows": rows.collect::<Vec<_>>()})
         });
-        let clients =
-            self.clients.iter().map(|(version, path)| json!({"version": version, "path": path}));
+        let clients = self.clients.iter().map(|(version, path)| json!({"version": version, "path": path}));
         json!({
             "schema": 1, "experiment": self.experiment, "day": self.day, "well": self.well(),
             "clients": clients.collect::<Vec<_>>(), "tables": tables.collect::<Vec<_>>(),

@@ -21,16 +21,61 @@ struct Case {
 
 const CASES: [Case; 11] = [
     Case { name: "as it should be", expired: false, root_only: false, doing: |_, _| Ok(()) },
-    Case { name: "folder exchanged for one with another login", expired: false, root_only: false, doing: exchange },
-    Case { name: "empty file", expired: false, root_only: false, doing: |_, folder| write(&folder.join(FILE), "") },
-    Case { name: "garbage", expired: false, root_only: false, doing: |_, folder| write(&folder.join(FILE), "{\"claudeAiOa") },
-    Case { name: "`{}`", expired: false, root_only: false, doing: |_, folder| write(&folder.join(FILE), "{}") },
+    Case {
+        name: "folder exchanged for one with another login",
+        expired: false,
+        root_only: false,
+        doing: exchange,
+    },
+    Case {
+        name: "empty file",
+        expired: false,
+        root_only: false,
+        doing: |_, folder| write(&folder.join(FILE), ""),
+    },
+    Case {
+        name: "garbage",
+        expired: false,
+        root_only: false,
+        doing: |_, folder| write(&folder.join(FILE), "{\"claudeAiOa"),
+    },
+    Case {
+        name: "`{}`",
+        expired: false,
+        root_only: false,
+        doing: |_, folder| write(&folder.join(FILE), "{}"),
+    },
     Case { name: "no file", expired: false, root_only: false, doing: |_, folder| remove(&folder.join(FILE)) },
-    Case { name: "file of another user, 0600", expired: false, root_only: true, doing: |_, folder| foreign(folder, 0o600) },
-    Case { name: "file of another user, 0644", expired: false, root_only: true, doing: |_, folder| foreign(folder, 0o644) },
-    Case { name: "expired, file of another user, 0644", expired: true, root_only: true, doing: |_, folder| foreign(folder, 0o644) },
-    Case { name: "expired, folder 0555", expired: true, root_only: false, doing: |_, folder| mode(folder, 0o555) },
-    Case { name: "expired, file 0400", expired: true, root_only: false, doing: |_, folder| mode(&folder.join(FILE), 0o400) },
+    Case {
+        name: "file of another user, 0600",
+        expired: false,
+        root_only: true,
+        doing: |_, folder| foreign(folder, 0o600),
+    },
+    Case {
+        name: "file of another user, 0644",
+        expired: false,
+        root_only: true,
+        doing: |_, folder| foreign(folder, 0o644),
+    },
+    Case {
+        name: "expired, file of another user, 0644",
+        expired: true,
+        root_only: true,
+        doing: |_, folder| foreign(folder, 0o644),
+    },
+    Case {
+        name: "expired, folder 0555",
+        expired: true,
+        root_only: false,
+        doing: |_, folder| mode(folder, 0o555),
+    },
+    Case {
+        name: "expired, file 0400",
+        expired: true,
+        root_only: false,
+        doing: |_, folder| mode(&folder.join(FILE), 0o400),
+    },
 ];
 
 pub(crate) fn table(lab: &Lab<'_>) -> Result<Table, Error> {
@@ -120,7 +165,8 @@ fn exchange(lab: &Lab<'_>, folder: &Path) -> Result<(), Error> {
 fn foreign(folder: &Path, bits: u32) -> Result<(), Error> {
     let file = folder.join(FILE);
     mode(&file, bits)?;
-    std::os::unix::fs::chown(&file, Some(12_345), Some(12_345)).map_err(failed("giving the login to another user"))
+    std::os::unix::fs::chown(&file, Some(12_345), Some(12_345))
+        .map_err(failed("giving the login to another user"))
 }
 
 fn mode(path: &Path, bits: u32) -> Result<(), Error> {

@@ -7,7 +7,12 @@ fn report(well: bool) -> Report {
         Row::shown(vec![json!("one file"), json!(7), json!(null)]),
         Row::judged(vec![json!("lease"), json!(0), json!(true)], well),
     ];
-    let table = Table { name: "race", about: "what was done".to_owned(), columns: &["how", "sessions lost", "saved"], rows };
+    let table = Table {
+        name: "race",
+        about: "what was done".to_owned(),
+        columns: &["how", "sessions lost", "saved"],
+        rows,
+    };
     let clients = vec![("2.1.330".to_owned(), "/x/claude".to_owned())];
     Report { experiment: "race".to_owned(), clients, day: "2026-11-23".to_owned(), tables: vec![table] }
 }
