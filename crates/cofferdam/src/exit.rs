@@ -71,7 +71,6 @@ fn of(error: &Error) -> u8 {
         Error::NothingPending { .. } | Error::NeedsPerson(_) => NEEDS_PERSON,
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
-        Error::Backend(_)
         | Error::NoPrivateNetwork
         | Error::ToolMissing { .. }
         | Error::BackendFailed { .. } => UNAVAILABLE,

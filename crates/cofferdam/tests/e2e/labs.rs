@@ -15,7 +15,7 @@ fn lab(claude: &Path, words: &[&str]) -> (Option<i32>, Value) {
     let mut command: Command = stage.command(env!("CARGO_BIN_EXE_coffer"));
     command.arg("lab").args(words).arg("--json").arg("--claude").arg(claude);
     let ran = run(&mut command);
-    let json = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
+    let json = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
     (ran.code, json)
 }
 
@@ -31,14 +31,20 @@ fn possible() -> bool {
 #[test]
 fn genuine_race_loses_with_copies_and_not_with_shared_logins() {
     let Some(claude) = require::claude_native().filter(|_| possible()) else { return };
-    let (code, report) =
-        lab(&claude, &["race", "--rounds", "1", "--sandboxes", "3", "--only", "copies", "--only", "coffer shared"]);
+    let (code, report) = lab(
+        &claude,
+        &["race", "--rounds", "1", "--sandboxes", "3", "--only", "copies", "--only", "coffer shared"],
+    );
     // Each copy spends the one token, and one of them is first.
     let copies = row(&report, "how", "separate copies");
     assert_eq!((&copies["token_requests"], &copies["lost"]), (&3.into(), &2.into()), "{copies:#}");
     for how in ["coffer shared", "coffer shared, and one outside"] {
         let ours = row(&report, "how", how);
-        assert_eq!((&ours["lost"], &ours["wiped"], &ours["dead"]), (&0.into(), &0.into(), &0.into()), "{ours:#}");
+        assert_eq!(
+            (&ours["lost"], &ours["wiped"], &ours["dead"]),
+            (&0.into(), &0.into(), &0.into()),
+            "{ours:#}"
+        );
     }
     // Its exit code is its verdict.
     assert_eq!(report["well"], code == Some(0), "{report:#}");

@@ -102,10 +102,10 @@ impl Report {
     pub(crate) fn page(&self) -> String {
         let mut page = format!("# `coffer lab {}`: results\n\n", self.experiment);
         let versions: Vec<&str> = self.clients.iter().map(|(version, _)| version.as_str()).collect();
-        let _ = write!(
+        let _ = writeln!(
             page,
             "Written by `coffer lab {} --out` on {}, with the genuine CLI {}, against the practice API. Each line was measured \
-             in that run. The last column says whether a line is as it must be; where it is empty, the line only shows what is.\n",
+             in that run. The last column says whether a line is as it must be; where it is empty, the line only shows what is.",
             self.experiment,
             self.day,
             versions.join(" and "),
