@@ -3,8 +3,8 @@
 mod accounts;
 mod flags;
 mod keep;
-mod login;
 mod lab;
+mod login;
 mod report;
 
 use std::ffi::OsString;
@@ -17,8 +17,8 @@ pub use accounts::{
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::RefreshCommand;
-pub use login::LoginCommand;
 pub use lab::{Experiment, LabCommand};
+pub use login::LoginCommand;
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
