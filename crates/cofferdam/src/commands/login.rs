@@ -6,8 +6,6 @@
 mod debug_log;
 mod sign_in;
 
-use std::io::Write as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_launch::run::run;
 use coffer_plan::agent::SignInLayout;
@@ -154,6 +152,5 @@ impl Drop for Project {
     fn drop(&mut self) {
         // Out of the folder before it goes.
         drop(std::env::set_current_dir("/"));
-        drop(std::io::stderr().flush());
     }
 }
