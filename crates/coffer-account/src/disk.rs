@@ -127,7 +127,10 @@ impl<'a> Disk<'a> {
 }
 
 /// Opens a folder itself; its last part must not be a link.
-pub(crate) fn open_folder(path: &Utf8Path) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// As `open(2)`.
+pub fn open_folder(path: &Utf8Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(CWD, path.as_std_path(), flags, Mode::empty())?)
 }

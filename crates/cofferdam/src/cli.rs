@@ -1,6 +1,7 @@
 //! The command line: what was said, nothing decided.
 
 mod accounts;
+mod backup;
 mod flags;
 mod keep;
 mod lab;
@@ -14,6 +15,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use accounts::{
     AccountAddCommand, AccountCommand, AccountImportCommand, AccountListCommand, AccountRemoveCommand,
     AccountRenameCommand, AccountShowCommand, AccountUseCommand, AccountVerb, Kind,
+};
+pub use backup::{
+    BackupCommand, BackupCreateCommand, BackupListCommand, BackupPruneCommand, BackupRestoreCommand,
+    BackupVerb, BackupVerifyCommand, OpenFlags,
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::RefreshCommand;
@@ -77,6 +82,8 @@ pub enum Command {
     Login(LoginCommand),
     /// Named logins, keys and tokens
     Account(AccountCommand),
+    /// Sealed copies of logins, and whole accounts in sealed files
+    Backup(BackupCommand),
     /// Say what each account's credential is worth, and which one wins here
     Status(StatusCommand),
     /// Say what is wrong, why it matters and what mends it

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod account;
+mod backup;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 mod lab;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Try(command) => practice::practice(&command, printer),
         Command::Account(command) => account::account(&command, printer),
         Command::Login(command) => login::login(&command, printer),
+        Command::Backup(command) => backup::backup(&command, printer),
         Command::Status(command) => status::status(&command, printer),
         Command::Doctor(command) => doctor::doctor(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),

@@ -147,6 +147,36 @@ pub(crate) enum Error {
     /// An account cannot be read or changed.
     #[error(transparent)]
     Accounts(coffer_account::accounts::AccountsError),
+    /// A login or state was not adopted.
+    #[error(transparent)]
+    Capture(Box<coffer_account::capture::CaptureError>),
+    /// A backup cannot be made or read.
+    #[error(transparent)]
+    Backup(#[from] coffer_account::backup::BackupError),
+    /// There is no login or secret to be kept or put back.
+    #[error("there is no login of `{account}` that could be kept or put back")]
+    NothingToBackUp {
+        /// Whose.
+        account: String,
+    },
+    /// A restore would only do harm.
+    #[error("the copy is not put back: {reason}")]
+    RestoreRefused {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A restore that a person has to confirm by typing.
+    #[error("nothing was restored: a person has to type the name `{account}` for that")]
+    RestoreUnconfirmed {
+        /// Whose login.
+        account: String,
+    },
+    /// The login is changing, or a refresh of it has not ended.
+    #[error("the login of `{account}` is being refreshed or changed")]
+    RestoreUnderWay {
+        /// Whose.
+        account: String,
+    },
     /// A secret could not be read without showing it.
     #[error("cannot read the secret")]
     SecretUnread(#[source] std::io::Error),
@@ -203,9 +233,6 @@ pub(crate) enum Error {
     /// An account could not be locked.
     #[error(transparent)]
     AccountLock(#[from] coffer_account::lock::LockError),
-    /// Nothing was adopted.
-    #[error(transparent)]
-    Capture(Box<coffer_account::capture::CaptureError>),
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] coffer_ledger::LedgerError),
@@ -326,6 +353,12 @@ impl Error {
             Self::LeaseRenewal(_) => "lease-renewal",
             Self::LoginEnded { .. } => "login-ended",
             Self::Accounts(error) => error.code(),
+            Self::Capture(error) => error.code(),
+            Self::Backup(error) => error.code(),
+            Self::NothingToBackUp { .. } => "no-login",
+            Self::RestoreRefused { .. } => "restore-refused",
+            Self::RestoreUnconfirmed { .. } => "restore-unconfirmed",
+            Self::RestoreUnderWay { .. } => "restore-busy",
             Self::SecretUnread(_) => "secret-unread",
             Self::ConfigUnfit { .. } => "config-unfit",
             Self::Ledger(_) => "ledger",
@@ -344,7 +377,6 @@ impl Error {
             Self::NothingPending { .. } => "nothing-pending",
             Self::Import { .. } => "import",
             Self::AccountLock(_) => "account-locked",
-            Self::Capture(error) => error.code(),
         }
     }
 
@@ -357,6 +389,18 @@ impl Error {
             Self::Data(error) => error.hint(),
             Self::Backend(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
+            Self::Backup(error) => error.hint(),
+            Self::NothingToBackUp { account } => Some(format!("`coffer status --account {account}`")),
+            Self::RestoreRefused { .. } => {
+                Some("the present login goes on working; `coffer status`".to_owned())
+            }
+            Self::RestoreUnconfirmed { .. } => {
+                Some("type it on a terminal; `--yes` is not enough".to_owned())
+            }
+            Self::RestoreUnderWay { account } => {
+                Some(format!("`coffer refresh --account {account}`, and then try it again"))
+            }
+            Self::Capture(error) => error.hint(),
             Self::Accounts(error) => error.hint(),
             Self::SecretUnread(_) => {
                 Some("pipe it in: `… | coffer account add NAME --kind api-key`".to_owned())
@@ -380,7 +424,6 @@ impl Error {
             Self::Project { .. } => Some("`TMPDIR=/tmp coffer login …`".to_owned()),
             Self::NothingPending { account } => Some(format!("`coffer login --account {account}`")),
             Self::AccountLock(_) => Some("wait for it to end, and try again".to_owned()),
-            Self::Capture(error) => error.hint(),
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),
             Self::NeedsPerson(_) => Some("say `--yes`, or type it on a terminal".to_owned()),
             Self::ToolMissing { install, .. } => Some(format!("`{install}`")),

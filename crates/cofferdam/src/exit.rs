@@ -1,6 +1,7 @@
 //! The one place that picks the exit code.
 
 use coffer_account::accounts::AccountsError;
+use coffer_account::backup::BackupError;
 use coffer_account::copies::CopiesError;
 use coffer_account::keeper::KeeperError;
 use coffer_account::seal::SealError;
@@ -61,14 +62,17 @@ fn of(error: &Error) -> u8 {
         | Error::Launch(_)
         | Error::Host(_) => USAGE,
         Error::Accounts(error) => of_account(error),
-        Error::ConfigUnfit { .. } => USAGE,
-        Error::HostAccount { .. }
+        Error::ConfigUnfit { .. }
+        | Error::HostAccount { .. }
         | Error::NoSignIn { .. }
         | Error::OtherKind { .. }
-        | Error::Project { .. } => USAGE,
+        | Error::Project { .. }
+        | Error::Backup(BackupError::Recipient { .. } | BackupError::Identity { .. }) => USAGE,
         Error::Capture(error) if error.is_about_login() => NEEDS_PERSON,
         Error::Capture(_) | Error::AccountLock(_) | Error::Import { .. } => NO,
-        Error::NothingPending { .. } | Error::NeedsPerson(_) => NEEDS_PERSON,
+        Error::NothingPending { .. } | Error::RestoreUnconfirmed { .. } | Error::NeedsPerson(_) => {
+            NEEDS_PERSON
+        }
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
         | Error::NoPrivateNetwork
@@ -88,6 +92,10 @@ fn of(error: &Error) -> u8 {
         | Error::Keeper(_)
         | Error::Seal(_)
         | Error::SecretUnread(_)
+        | Error::Backup(_)
+        | Error::NothingToBackUp { .. }
+        | Error::RestoreRefused { .. }
+        | Error::RestoreUnderWay { .. }
         | Error::RunUnseen { .. }
         | Error::LeaseRenewal(_)
         | Error::LoginEnded { .. }

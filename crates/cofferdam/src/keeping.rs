@@ -90,6 +90,19 @@ impl AccountKeeper {
         Ok(keeper.keep(need)?)
     }
 
+    /// The same; also `None` where there is no such account.
+    pub(crate) fn of_existing(account: &AccountName, base: &HostFacts) -> Result<Option<Self>, Error> {
+        match Self::of(account, base) {
+            Err(Error::NoAccount { .. }) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// Where the login is.
+    pub(crate) fn place(&self) -> &LoginPlace {
+        &self.place
+    }
+
     /// The login as it is now.
     pub(crate) fn login(&self) -> Option<LoginFile> {
         Some(LoginFolder::open(Disk::real(), &self.place.folder, &self.place.file).ok()?.read())

@@ -1,6 +1,6 @@
 //! `coffer account`: named logins, keys and tokens.
 
-mod add;
+pub(super) mod add;
 pub(crate) mod choose;
 mod import;
 mod show;

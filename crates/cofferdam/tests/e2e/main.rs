@@ -14,11 +14,13 @@
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
 //! - `named`: `coffer account`, and that no secret is in what it writes or says.
 //! - `labs`: the experiments of `coffer lab`.
+//! - `backups`: sealed copies and whole accounts, and what may be put back.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
+mod backups;
 mod configs;
 mod disks;
 mod doctors;
