@@ -42,6 +42,9 @@ need_for_tests() {
     need_command tmux tmux
     need_command ip iproute2
     need_command setpriv util-linux
+    # A keyring of the session, for the sealing identity.
+    need_command dbus-daemon dbus-daemon
+    need_command gnome-keyring-daemon gnome-keyring
     need_tool claude-native
     need_tool claude-js
     need_tool agent2
