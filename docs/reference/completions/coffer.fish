@@ -38,6 +38,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at wh
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "try" -d 'Run the genuine agent, signed in, in a sandbox, against a practice API on this machine'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "login" -d 'Sign in to an account, in a clean sandbox, with the genuine agent'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "account" -d 'Named logins, keys and tokens'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "backup" -d 'Sealed copies of logins, and whole accounts in sealed files'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what each account\'s credential is worth, and which one wins here'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
@@ -214,6 +215,69 @@ complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_s
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "create" -d 'Seal a copy of a login, or a whole account into a file'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "list" -d 'List the sealed copies of a login'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "verify" -d 'Open and read every copy, or these files'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "restore" -d 'Put a login, or a whole account, back'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "prune" -d 'Remove the oldest copies'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l to -d 'A file that is not there yet, or a folder; without it the copy goes to the account\'s own' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l recipient -d 'Who may open it, too: `age1…`, `ssh-ed25519 …`, or a file of these' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l state -d 'The whole account, with its state'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l passphrase -d 'Seal it with a passphrase, from stdin or asked for without echo'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l identity -d 'A file with an `age` identity, or an `ssh-ed25519` key, that opens it' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l passphrase -d 'It was sealed with a passphrase, which comes from stdin or is asked for without echo'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l from -d 'A backup in a file instead' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l account -d 'Into which account; one that is not there is added' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l identity -d 'A file with an `age` identity, or an `ssh-ed25519` key, that opens it' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l state -d 'The state as well'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l passphrase -d 'It was sealed with a passphrase, which comes from stdin or is asked for without echo'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s y -l yes -d 'Don\'t ask where no login that works is replaced and no spent token put back'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep -d 'How many stay, besides the newest of each sign-in' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -l account -d 'Only this account' -r
 complete -c coffer -n "__fish_coffer_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'

@@ -326,6 +326,121 @@ never\:"Never"))' \
     ;;
 esac
 ;;
+(backup)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__backup_commands" \
+"*::: :->backup" \
+&& ret=0
+
+    case $state in
+    (backup)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-backup-command-$line[1]:"
+        case $line[1] in
+            (create)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Whose]:NAME:_default' \
+'--to=[A file that is not there yet, or a folder; without it the copy goes to the account'\''s own]:PATH:_default' \
+'*--recipient=[Who may open it, too\: \`age1…\`, \`ssh-ed25519 …\`, or a file of these]:RECIPIENT:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--state[The whole account, with its state]' \
+'(--recipient)--passphrase[Seal it with a passphrase, from stdin or asked for without echo]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Whose]:NAME:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Whose]:NAME:_default' \
+'--identity=[A file with an \`age\` identity, or an \`ssh-ed25519\` key, that opens it]:FILE:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'(--identity)--passphrase[It was sealed with a passphrase, which comes from stdin or is asked for without echo]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::files -- Backups in files; without any, the account'\''s own copies:_default' \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+'()--from=[A backup in a file instead]:FILE:_default' \
+'--account=[Into which account; one that is not there is added]:NAME:_default' \
+'--identity=[A file with an \`age\` identity, or an \`ssh-ed25519\` key, that opens it]:FILE:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--state[The state as well]' \
+'(--identity)--passphrase[It was sealed with a passphrase, which comes from stdin or is asked for without echo]' \
+'-y[Don'\''t ask where no login that works is replaced and no spent token put back]' \
+'--yes[Don'\''t ask where no login that works is replaced and no spent token put back]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::copy -- One of the account'\''s own copies, or the beginning of its id:_default' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Whose]:NAME:_default' \
+'--keep=[How many stay, besides the newest of each sign-in]:NUMBER:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (status)
 _arguments "${_arguments_options[@]}" : \
 '--account=[Only this account]:NAME:_default' \
@@ -505,6 +620,7 @@ _coffer_commands() {
 'try:Run the genuine agent, signed in, in a sandbox, against a practice API on this machine' \
 'login:Sign in to an account, in a clean sandbox, with the genuine agent' \
 'account:Named logins, keys and tokens' \
+'backup:Sealed copies of logins, and whole accounts in sealed files' \
 'status:Say what each account'\''s credential is worth, and which one wins here' \
 'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
@@ -562,6 +678,42 @@ _coffer__subcmd__account__subcmd__show_commands() {
 _coffer__subcmd__account__subcmd__use_commands() {
     local commands; commands=()
     _describe -t commands 'coffer account use commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup_commands] )) ||
+_coffer__subcmd__backup_commands() {
+    local commands; commands=(
+'create:Seal a copy of a login, or a whole account into a file' \
+'list:List the sealed copies of a login' \
+'verify:Open and read every copy, or these files' \
+'restore:Put a login, or a whole account, back' \
+'prune:Remove the oldest copies' \
+    )
+    _describe -t commands 'coffer backup commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup__subcmd__create_commands] )) ||
+_coffer__subcmd__backup__subcmd__create_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer backup create commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup__subcmd__list_commands] )) ||
+_coffer__subcmd__backup__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer backup list commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup__subcmd__prune_commands] )) ||
+_coffer__subcmd__backup__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer backup prune commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup__subcmd__restore_commands] )) ||
+_coffer__subcmd__backup__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer backup restore commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__backup__subcmd__verify_commands] )) ||
+_coffer__subcmd__backup__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer backup verify commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__doctor_commands] )) ||
 _coffer__subcmd__doctor_commands() {
