@@ -110,8 +110,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try login account status doctor ledger refresh lab version exec-launch"
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try login account backup status doctor ledger refresh version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try login account backup status doctor ledger refresh lab version exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
