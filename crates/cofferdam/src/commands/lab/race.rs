@@ -271,6 +271,11 @@ pub(crate) fn coffer_command(
     let folder = folder_with(scratch, &client.path)?;
     let rest = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
     let mut path = folder.into_os_string();
+    // The keeper's client is chosen by version, apart from the run's: it may be another one of the lab's.
+    for folder in lab.clients.iter().filter_map(|other| other.path.parent()) {
+        path.push(":");
+        path.push(folder);
+    }
     path.push(":");
     path.push(rest.unwrap_or_default());
     command.env("PATH", path);
