@@ -27,4 +27,5 @@ pub mod replace;
 pub mod seal;
 pub mod secret;
 pub mod tree;
+pub mod waiter;
 pub mod watch;

@@ -11,12 +11,10 @@ use std::time::Duration;
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
-};
 
 use crate::publish::{PublishError, Published, Publisher};
 use crate::secret::Secret;
+use crate::waiter::Waiter;
 use crate::watch::LoginWatch;
 
 #[cfg(test)]
@@ -93,20 +91,13 @@ pub enum Next {
 /// # Errors
 /// When the time cannot be waited for.
 pub fn renew_in_time(keep: &mut dyn FnMut() -> Next, stop: BorrowedFd<'_>) -> io::Result<()> {
-    let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+    let waiter = Waiter::new()?;
     loop {
         if is_readable(stop)? {
             return Ok(());
         }
         let Next::At(at_ms) = keep() else { return Ok(()) };
-        // A time of 0 would disarm it; a time that is past comes at once.
-        let at = Duration::from_millis(u64::try_from(at_ms).unwrap_or_default().max(1));
-        let at = Timespec::try_from(at).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        timerfd_settime(&timer, flags, &Itimerspec { it_interval: never, it_value: at })?;
-        let mut fds = [PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(&timer, PollFlags::IN)];
-        wait(&mut fds, None)?;
+        waiter.until(Some(at_ms), &[stop])?;
     }
 }
 

@@ -21,9 +21,9 @@ pub use backup::{
     BackupVerb, BackupVerifyCommand, OpenFlags,
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
-pub use keep::RefreshCommand;
 pub use lab::{Experiment, LabCommand};
 pub use login::LoginCommand;
+pub use keep::{RefreshCommand, ServeCommand};
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
@@ -94,6 +94,8 @@ pub enum Command {
     Refresh(RefreshCommand),
     /// Experiments with the genuine agent, run for real against the practice API
     Lab(LabCommand),
+    /// Keep the logins of all accounts fresh until it is ended
+    Serve(ServeCommand),
     /// Print the version
     Version(VersionCommand),
     /// Start a launch that `run --dry-run=command` printed

@@ -11,6 +11,7 @@ mod plan;
 mod practice;
 mod refresh;
 mod run;
+mod serve;
 pub(crate) mod status;
 mod trust;
 mod version;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Lab(command) => lab::lab(&command, printer),
+        Command::Serve(command) => serve::serve(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }

@@ -30,10 +30,13 @@ use crate::commands::exec_launch::code_of;
 use crate::error::Error;
 use crate::prepare;
 use crate::printer::Printer;
+use crate::upkeep::look_after;
 use settle::Left;
 
 /// How long an agent without a person at it goes on with a dead token.
 const GRACE_MS: i64 = 15_000;
+/// No login is due earlier than this before its token ends: until then the keeper is not asked.
+const EARLY_MS: i64 = 25 * 60_000;
 /// How soon the end of a token is looked at again that should have been renewed by then.
 const AGAIN_MS: i64 = 10_000;
 
@@ -118,7 +121,7 @@ impl<'a> RunCompanion<'a> {
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let mut keep = || self.keep(run, lease);
+                let mut keep = || self.keep_all(run, lease);
                 if let Err(source) = renew_in_time(&mut keep, run.stop) {
                     self.trouble(Error::LeaseRenewal(Box::new(source)));
                 }
@@ -144,7 +147,33 @@ impl<'a> RunCompanion<'a> {
         }
     }
 
-    /// Sees to the renewal, and ends an agent that nobody looks at and whose token is dead.
+    /// Sees to the login, and then to the agent.
+    fn keep_all(&self, run: &Run<'_>, lease: &Leased<'_>) -> Next {
+        let due = self.renew_login(run, lease);
+        match (self.keep(run, lease), due) {
+            (Next::At(at_ms), Some(due)) => Next::At(at_ms.min(due)),
+            (next, _) => next,
+        }
+    }
+
+    /// Lets the keeper renew the account's login when it is due; when to ask again, Unix ms. What comes of it is
+    /// published by whoever follows the file.
+    fn renew_login(&self, run: &Run<'_>, lease: &Leased<'_>) -> Option<i64> {
+        let now_ms = (self.host.now_ms)();
+        let ahead = token_end(lease)?.saturating_sub(EARLY_MS);
+        if ahead > now_ms {
+            return Some(ahead);
+        }
+        let account = run.about?.account.parse().ok()?;
+        let looked = look_after(&account, self.facts, false);
+        if let Some(Err(error)) = looked.outcome {
+            self.trouble(error);
+        }
+        // Not at once again, whatever the clock says.
+        looked.next_ms.map(|next| next.max(now_ms + AGAIN_MS))
+    }
+
+    /// Sees to the end of the token that the agent has, and ends an agent that nobody looks at and whose token is dead.
     fn keep(&self, run: &Run<'_>, lease: &Leased<'_>) -> Next {
         let now_ms = (self.host.now_ms)();
         let Some(end_ms) = token_end(lease) else { return Next::Never };

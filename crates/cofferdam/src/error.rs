@@ -277,6 +277,14 @@ pub(crate) enum Error {
     /// There is no private network for the experiments.
     #[error("no network namespace with nothing but loopback can be made here")]
     NoPrivateNetwork,
+    /// Another one keeps the logins of this data folder already.
+    #[error("the logins below `{data}` are kept already")]
+    ServedAlready {
+        /// Cofferdam's data folder.
+        data: Utf8PathBuf,
+        /// By whom.
+        source: coffer_account::lock::LockError,
+    },
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -368,6 +376,7 @@ impl Error {
             Self::BadAccountName(_) => "account-name",
             Self::NoAccount { .. } => "account-unknown",
             Self::NothingToRefresh { .. } => "nothing-to-refresh",
+            Self::ServedAlready { .. } => "served-already",
             Self::Keeper(_) => "keeper",
             Self::Seal(_) => "seal",
             Self::HostAccount { .. } => "host-account",
@@ -431,6 +440,9 @@ impl Error {
                 Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
             }
             Self::Seal(error) => error.hint(),
+            Self::ServedAlready { .. } => {
+                Some("one is enough; `systemctl --user status coffer` shows the unit's".to_owned())
+            }
             Self::Keeper(error) => error.hint().map(|hint| match hint.starts_with('`') {
                 true => hint,
                 false => format!("`{hint}`"),

@@ -90,6 +90,7 @@ fn of(error: &Error) -> u8 {
         | Error::Output(_)
         | Error::Ledger(_)
         | Error::Keeper(_)
+        | Error::ServedAlready { .. }
         | Error::Seal(_)
         | Error::SecretUnread(_)
         | Error::Backup(_)

@@ -108,6 +108,11 @@ impl AccountKeeper {
         Some(LoginFolder::open(Disk::real(), &self.place.folder, &self.place.file).ok()?.read())
     }
 
+    /// Where the login is.
+    pub(crate) fn login_path(&self) -> Utf8PathBuf {
+        self.place.folder.join(&self.place.file)
+    }
+
     /// What the keepers of the account remember.
     pub(crate) fn memory(&self) -> Memory {
         Journal::open(Disk::real(), &self.place.own).map(|journal| journal.memory()).unwrap_or_default()

@@ -19,6 +19,7 @@ mod refresher;
 mod resolver;
 mod store;
 mod typed;
+mod upkeep;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -19,6 +19,14 @@ pub struct RefreshCommand {
     pub json: bool,
 }
 
+/// `coffer serve`.
+#[derive(Debug, Args)]
+pub struct ServeCommand {
+    /// Print a systemd user unit that runs it, and nothing else
+    #[arg(long)]
+    pub unit: bool,
+}
+
 /// A time span as people write it, in ms.
 fn duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || "expected a number and one of s, m, h, d: `30m`".to_owned();
