@@ -30,7 +30,10 @@ pub(crate) fn look_after(account: &AccountName, facts: &HostFacts, unfinished: b
     let now_ms = coffer_host::now_ms();
     let keeper = match AccountKeeper::of(account, facts) {
         Ok(Some(keeper)) => keeper,
-        Ok(None) => return Looked { outcome: None, next_ms: None, file: None },
+        // A folder in the making has no record yet.
+        Ok(None) | Err(Error::NoAccount { .. }) => {
+            return Looked { outcome: None, next_ms: None, file: None };
+        }
         Err(error) => {
             return Looked { outcome: Some(Err(error)), next_ms: Some(now_ms + STILL_DUE_MS), file: None };
         }

@@ -6,6 +6,7 @@
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
+//! - `killings`, `serving`: `kill -9` at random instants of a refresh, and `coffer serve`.
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
@@ -26,6 +27,7 @@ mod disks;
 mod doctors;
 mod keeping;
 mod labs;
+mod killings;
 mod ledgers;
 mod lifetimes;
 mod logins;
@@ -37,6 +39,7 @@ mod renewals;
 mod reports;
 mod repositories;
 mod same_sandbox;
+mod serving;
 mod signed_in;
 mod sources;
 mod statuses;
