@@ -174,7 +174,6 @@ fn killed_for_real_before_any_call_nothing_is_lost() {
         world.is_tidy(calls);
         calls += 1;
     }
-    println!("killed before each of {calls} calls");
     assert!(calls > 20, "{calls}");
 }
 

@@ -550,31 +550,18 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
-(lab)
+(serve)
 _arguments "${_arguments_options[@]}" : \
-'--rounds=[Rounds of the race]:ROUNDS:_default' \
-'--sandboxes=[Sandboxes that start at once in the race]:SANDBOXES:_default' \
-'*--only=[Only ways of the race whose name contains this]:TEXT:_default' \
-'*--claude=[The genuine agent to experiment with, instead of the one on the PATH]:PATH:_files' \
-'--out=[Also write the results as a page (Markdown)]:FILE:_files' \
-'--inside=[We are in the private network already, and this is our own program]:COFFER:_files' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
-'--json[Print it as JSON]' \
+'--unit[Print a systemd user unit that runs it, and nothing else]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
 '(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
 '(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':experiment -- Which experiment:((race\:"Many sandboxes at once on one expired login"
-volume\:"What is odd about a login file or its folder, and what comes of it"
-expiry\:"When the agent refreshes, and which of its commands does it without losing the answer"
-priority\:"Which credential is sent when there are two, and which settings are read where"
-identity\:"What identifies an installation, and which sandboxes have it in common"
-mounts\:"How the ways to bind a login into a sandbox end"
-all\:"All of them"))' \
 && ret=0
 ;;
 (version)
@@ -625,7 +612,7 @@ _coffer_commands() {
 'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'refresh:Let the genuine client renew an account'\''s login, if it is due' \
-'lab:Experiments with the genuine agent, run for real against the practice API' \
+'serve:Keep the logins of all accounts fresh until it is ended' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
@@ -725,11 +712,6 @@ _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
     _describe -t commands 'coffer exec-launch commands' commands "$@"
 }
-(( $+functions[_coffer__subcmd__lab_commands] )) ||
-_coffer__subcmd__lab_commands() {
-    local commands; commands=()
-    _describe -t commands 'coffer lab commands' commands "$@"
-}
 (( $+functions[_coffer__subcmd__ledger_commands] )) ||
 _coffer__subcmd__ledger_commands() {
     local commands; commands=(
@@ -767,6 +749,11 @@ _coffer__subcmd__refresh_commands() {
 _coffer__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'coffer run commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__serve_commands] )) ||
+_coffer__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer serve commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__status_commands] )) ||
 _coffer__subcmd__status_commands() {

@@ -3,6 +3,7 @@
 //! It is never wiped, never half, and the next refresh is not kept waiting.
 //!
 //! `COFFER_TEST_KILLS` (rounds) and `COFFER_TEST_SEED` make it longer, and repeat it.
+#![expect(clippy::disallowed_macros, reason = "the seed and what was measured, for who repeats it")]
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
