@@ -21,9 +21,9 @@ pub use backup::{
     BackupVerb, BackupVerifyCommand, OpenFlags,
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
+pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
 pub use login::LoginCommand;
-pub use keep::{RefreshCommand, ServeCommand};
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };

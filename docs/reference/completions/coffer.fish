@@ -43,6 +43,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what 
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the genuine client renew an account\'s login, if it is due'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
@@ -334,6 +335,19 @@ complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l json -d 'Print
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l rounds -d 'Rounds of the race' -r
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l sandboxes -d 'Sandboxes that start at once in the race' -r
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l only -d 'Only ways of the race whose name contains this' -r
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l claude -d 'The genuine agent to experiment with, instead of the one on the PATH' -r -F
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l out -d 'Also write the results as a page (Markdown)' -r -F
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l inside -d 'We are in the private network already, and this is our own program' -r -F
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -550,6 +550,33 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(lab)
+_arguments "${_arguments_options[@]}" : \
+'--rounds=[Rounds of the race]:ROUNDS:_default' \
+'--sandboxes=[Sandboxes that start at once in the race]:SANDBOXES:_default' \
+'*--only=[Only ways of the race whose name contains this]:TEXT:_default' \
+'*--claude=[The genuine agent to experiment with, instead of the one on the PATH]:PATH:_files' \
+'--out=[Also write the results as a page (Markdown)]:FILE:_files' \
+'--inside=[We are in the private network already, and this is our own program]:COFFER:_files' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':experiment -- Which experiment:((race\:"Many sandboxes at once on one expired login"
+volume\:"What is odd about a login file or its folder, and what comes of it"
+expiry\:"When the agent refreshes, and which of its commands does it without losing the answer"
+priority\:"Which credential is sent when there are two, and which settings are read where"
+identity\:"What identifies an installation, and which sandboxes have it in common"
+mounts\:"How the ways to bind a login into a sandbox end"
+all\:"All of them"))' \
+&& ret=0
+;;
 (serve)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -612,6 +639,7 @@ _coffer_commands() {
 'doctor:Say what is wrong, why it matters and what mends it' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'refresh:Let the genuine client renew an account'\''s login, if it is due' \
+'lab:Experiments with the genuine agent, run for real against the practice API' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
 'version:Print the version' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
@@ -711,6 +739,11 @@ _coffer__subcmd__doctor_commands() {
 _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
     _describe -t commands 'coffer exec-launch commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__lab_commands] )) ||
+_coffer__subcmd__lab_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer lab commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__ledger_commands] )) ||
 _coffer__subcmd__ledger_commands() {
