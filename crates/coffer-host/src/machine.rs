@@ -84,6 +84,7 @@ impl Machine {
             login: None,
             account: None,
             mcp_servers: Vec::new(),
+            working_copy: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, self.cache_folder(&facts).as_deref());
         note_sources(&mut facts);

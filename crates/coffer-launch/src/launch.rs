@@ -7,7 +7,7 @@ mod tests;
 mod text;
 
 use camino::Utf8PathBuf;
-use coffer_plan::plan::{Reference, RunFolder};
+use coffer_plan::plan::{CopyWay, Reference, RunFolder};
 use serde::{Deserialize, Serialize};
 
 pub use text::{ParseError, quote};
@@ -98,6 +98,17 @@ pub enum Place {
 pub enum Preparation {
     /// A folder of Cofferdam's own exists, 0700, and belongs to us.
     Own(Utf8PathBuf),
+    /// A state of ours is there, and this run writes in it.
+    State(Utf8PathBuf),
+    /// A working copy of a state of ours is the run's copy folder.
+    Copy {
+        /// The state.
+        of: Utf8PathBuf,
+        /// How it comes about.
+        way: CopyWay,
+    },
+    /// At the end the working copy is merged back, without these names in its root.
+    Keep(Vec<String>),
     /// A folder of this run exists.
     Folder(RunFolder),
     /// The login's lease lies in the run's lease folder under this name.

@@ -2,16 +2,21 @@
 //! leaves nothing of the run behind.
 
 mod beneath;
+mod claim;
 mod companion;
+mod copy_tree;
 mod descriptors;
 mod error;
 mod folder;
+mod ground;
 mod live;
+mod merge;
 mod prepare;
 mod secret;
 mod seed;
 #[cfg(test)]
 mod tests;
+mod working_copy;
 
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
@@ -20,7 +25,7 @@ use std::process::{Command, Stdio as Redirect};
 
 use coffer_plan::plan::Reference;
 
-use crate::launch::{Launch, Word};
+use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
 use companion::Company;
 pub use companion::{Alone, Companion, InState, Leased, Run};
@@ -28,7 +33,9 @@ use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
 pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
+pub use merge::Kept;
 pub use secret::SecretBytes;
+pub use working_copy::look_at_state;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.
 pub trait Resolve {
@@ -56,6 +63,8 @@ pub struct Ran {
     pub ended: Ended,
     /// What of the run could not be removed; the agent's end counts all the same.
     pub left: Option<RunError>,
+    /// What became of the changes in a working copy that was to be merged back.
+    pub kept: Option<Result<Kept, RunError>>,
 }
 
 /// Runs a launch to its end; `companion` goes along with it.
@@ -69,11 +78,46 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) ->
     coffer_sys::descriptors::close_all_on_exec().map_err(RunError::CloseDescriptors)?;
     let mut folders = RunFolders::new(&launch.runtime)?;
     let ended = perform(launch, resolve, companion, &mut folders);
+    let kept = keep(launch, companion, &folders, &ended);
     match (ended, folders.remove()) {
-        (Ok(ended), left) => Ok(Ran { ended, left: left.err() }),
+        (Ok(ended), left) => Ok(Ran { ended, left: left.err(), kept }),
         (Err(run), Ok(())) => Err(run),
         (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
     }
+}
+
+/// Merges the working copy back, if that was asked for and an agent has been in it.
+fn keep(
+    launch: &Launch,
+    companion: &dyn Companion,
+    folders: &RunFolders,
+    ended: &Result<Ended, RunError>,
+) -> Option<Result<Kept, RunError>> {
+    let never = launch.preparations.iter().find_map(|preparation| match preparation {
+        Preparation::Keep(never) => Some(never),
+        Preparation::Own(_)
+        | Preparation::State(_)
+        | Preparation::Copy { .. }
+        | Preparation::Folder(_)
+        | Preparation::Lease { .. }
+        | Preparation::Seed { .. }
+        | Preparation::Link { .. }
+        | Preparation::Point { .. }
+        | Preparation::Expect(_)
+        | Preparation::Login { .. } => None,
+    })?;
+    let has_run = match ended {
+        Ok(Ended::Exited(_) | Ended::Signaled(_) | Ended::Lost { .. }) | Err(RunError::Supervise(_)) => true,
+        Ok(
+            Ended::ExecFailed { .. }
+            | Ended::SetupFailed { .. }
+            | Ended::Exchanged { .. }
+            | Ended::BackendFailed { .. },
+        )
+        | Err(_) => false,
+    };
+    let copy = folders.copy().filter(|_| has_run)?;
+    Some(copy.keep(folders.id(), never, &|files| companion.copying(files)))
 }
 
 fn perform(
@@ -87,7 +131,7 @@ fn perform(
         folders.note(about, None)?;
     }
     for preparation in &launch.preparations {
-        prepare::prepare(preparation, folders, resolve)?;
+        prepare::prepare(preparation, folders, resolve, companion)?;
     }
     // What the agent will be able to write is opened before it starts.
     let company = Company::new(launch, folders)?;
@@ -120,6 +164,9 @@ fn start(
         backend.arg(std::ffi::OsString::from_vec(bytes.to_vec()));
     }
     inherited.pass_to(&mut backend);
+    if let Some(copy) = folders.copy() {
+        copy.enter(&mut backend)?;
+    }
     let mut child = backend
         .spawn()
         .map_err(|source| RunError::StartBackend { program: launch.program.clone(), source })?;

@@ -42,6 +42,23 @@ pub enum Event {
         /// The agent's exit code, or 128 and the signal.
         code: i32,
     },
+    /// What a run did in its working copy of a state was merged back.
+    StateKept {
+        /// The run's id.
+        run: String,
+        /// The state.
+        state: Utf8PathBuf,
+        /// New files.
+        added: u64,
+        /// Files that only the copy had changed.
+        changed: u64,
+        /// Files that only the copy had removed.
+        removed: u64,
+        /// Files that both sides had changed, kept side by side.
+        conflicts: u64,
+        /// What was left out.
+        skipped: u64,
+    },
     /// A live run got a newer access token.
     LeasePublished {
         /// The run's id.

@@ -15,6 +15,7 @@ pub(crate) mod shared;
 mod system;
 #[cfg(test)]
 mod tests;
+mod working_copy;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -29,6 +30,7 @@ use mounts::MountList;
 
 pub use login::verified;
 pub use offers::on_host;
+pub use working_copy::state_of_project;
 
 /// Where Cofferdam's own things lie inside.
 pub const INSIDE: &str = "/run/coffer";
@@ -135,11 +137,9 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
         let (mode, origin) = (policy.auth.value, policy.auth.origin.clone());
         errors.push(PlanError::AuthUnavailable { mode, reason, origin });
     }
-    match policy.state.value {
-        StateMode::Project | StateMode::Shared | StateMode::Fresh => {}
-        mode @ StateMode::Copy => {
-            errors.push(PlanError::StateUnavailable { mode, origin: policy.state.origin.clone() });
-        }
+    if policy.keep && policy.state.value != StateMode::Copy {
+        let (mode, origin) = (policy.state.value, policy.state.origin.clone());
+        errors.push(PlanError::NothingToKeep { mode, origin });
     }
     match policy.backend.value {
         BackendKind::Bwrap => {}

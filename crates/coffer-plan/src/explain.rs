@@ -70,7 +70,7 @@ pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
             );
             "hidden"
         }
-        Some(MountOp::Bind { access: crate::plan::Access::Rw, .. }) => "read-write",
+        Some(MountOp::Bind { access: crate::plan::Access::Rw, .. } | MountOp::Overlay { .. }) => "read-write",
         Some(MountOp::Bind { .. } | MountOp::Symlink { .. } | MountOp::File { .. }) => "read-only",
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc) if covering[0].target == path => "private",
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc | MountOp::Mask { .. }) => "hidden",
@@ -87,6 +87,13 @@ fn describe(mount: &Mount, path: &Utf8Path) -> String {
                 Source::Run { folder } => format!("this run's {folder} folder"),
             };
             format!("`{target}` is bound {access} from `{from}`")
+        }
+        MountOp::Overlay { source, access } => {
+            let from = match source {
+                Source::Host { path, .. } | Source::Own { path } => path.to_string(),
+                Source::Run { folder } => format!("this run's {folder} folder"),
+            };
+            format!("`{target}` is a working copy ({access}) laid over `{from}`, which is only read")
         }
         MountOp::Tmpfs { .. } if path == target => format!("`{target}` is an empty folder in memory"),
         MountOp::Tmpfs { .. } => {

@@ -63,6 +63,9 @@ pub struct HostFacts {
     /// that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountFact>,
+    /// The state of which a working copy is asked for; `None` when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_copy: Option<WorkingCopyFact>,
     /// MCP servers named in the agent's user configuration.
     pub mcp_servers: Vec<McpServerFact>,
 }
@@ -90,6 +93,20 @@ impl HostFacts {
     pub fn exists(&self, path: &Utf8Path) -> bool {
         self.path(path).is_some()
     }
+}
+
+/// How a working copy of a state could be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkingCopyFact {
+    /// The state.
+    pub of: Utf8PathBuf,
+    /// Why no overlay can be mounted here, found out by mounting one; `None` when it can.
+    pub no_overlay: Option<String>,
+    /// Whether files on its file system can share their blocks.
+    pub reflinks: bool,
+    /// Whether a live run writes in it.
+    pub in_use: bool,
 }
 
 /// The running kernel (`uname`).

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::origin::Origin;
 use crate::sign_in::precedence::SignIn;
 pub use refusal::PlanError;
-pub use words::{Access, AuthMode, BackendKind, NetworkTier, Reference, RunFolder, StateMode};
+pub use words::{Access, AuthMode, BackendKind, CopyWay, NetworkTier, Reference, RunFolder, StateMode};
 
 /// Format number of the plan's JSON.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -167,7 +167,23 @@ impl Mount {
     pub fn bind(&self) -> Option<(&Source, Access)> {
         match &self.op {
             MountOp::Bind { source, access } => Some((source, *access)),
-            MountOp::Tmpfs { .. }
+            MountOp::Overlay { .. }
+            | MountOp::Tmpfs { .. }
+            | MountOp::Proc
+            | MountOp::Dev
+            | MountOp::Symlink { .. }
+            | MountOp::Mask { .. }
+            | MountOp::File { .. } => None,
+        }
+    }
+
+    /// What the agent can write there, if it is a bind that lets it, or the upper side of an overlay.
+    pub fn written(&self) -> Option<Source> {
+        match &self.op {
+            MountOp::Bind { source, access: Access::Rw } => Some(source.clone()),
+            MountOp::Overlay { .. } => Some(Source::Run { folder: RunFolder::Copy }),
+            MountOp::Bind { access: Access::Ro, .. }
+            | MountOp::Tmpfs { .. }
             | MountOp::Proc
             | MountOp::Dev
             | MountOp::Symlink { .. }
@@ -187,6 +203,13 @@ pub enum MountOp {
         /// Which one.
         source: Source,
         /// `ro` or `rw`.
+        access: Access,
+    },
+    /// A state of ours, which is only read, below a folder of this run that takes what is changed.
+    Overlay {
+        /// The state.
+        source: Source,
+        /// Always `rw`: what is written goes to the run's folder.
         access: Access,
     },
     /// An empty private folder in memory.
@@ -330,6 +353,26 @@ pub struct State {
     /// The file, relative to the state, in which the agent keeps a login that is made inside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
+    /// Of what it is a working copy; `None` for the other modes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<WorkingCopy>,
+}
+
+/// A working copy of a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct WorkingCopy {
+    /// The state.
+    #[schemars(with = "String")]
+    pub of: Utf8PathBuf,
+    /// How it comes about.
+    pub way: CopyWay,
+    /// Why it is no overlay, if it is none.
+    pub reason: Option<String>,
+    /// Whether what the agent did in it is merged back at the end; else it is gone then.
+    pub keep: bool,
+    /// Names in the state's root that are never merged back: configuration and credentials. A `*` stands for
+    /// anything.
+    pub never_kept: Vec<String>,
 }
 
 /// JSON merged into a file of the state; keys that are there already stay as they are.

@@ -31,6 +31,8 @@ pub struct Policy {
     pub auth: Decided<AuthMode>,
     /// The state mode.
     pub state: Decided<StateMode>,
+    /// Whether what is done in a working copy of the state is merged back.
+    pub keep: bool,
     /// The network tier.
     pub network: Decided<NetworkTier>,
     /// The backend.
@@ -287,6 +289,7 @@ pub fn resolve(
         auth: merged.auth.unwrap_or_else(|| Decided::new(AuthMode::Lease, Origin::built_in("default"))),
         account: merged.account,
         state: merged.state,
+        keep: flags.keep,
         network: merged.network,
         backend: merged.backend,
         unattended: merged.unattended,

@@ -261,7 +261,9 @@ fn seen(mounts: &[Mount], place: &Utf8Path) -> Seen {
             let path = if below == "" { path.clone() } else { path.join(below) };
             Seen::Host { path, writable: *access == Access::Rw }
         }
-        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } => Seen::Private,
+        MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } | MountOp::Overlay { .. } => {
+            Seen::Private
+        }
         MountOp::Mask { .. } => Seen::Nothing,
         MountOp::Tmpfs { .. }
         | MountOp::Proc

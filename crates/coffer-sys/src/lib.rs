@@ -7,5 +7,6 @@ pub mod control;
 pub mod descriptors;
 pub mod keyring;
 pub mod landlock;
+pub mod overlay;
 pub mod process;
 pub mod signals;

@@ -6,6 +6,7 @@
 //! says at the end what to do. An agent without a person at it would retry for a long time; it is ended (`SIGTERM`)
 //! once its token has been dead for [`GRACE_MS`].
 
+pub(crate) mod kept;
 mod settle;
 
 use std::sync::{Mutex, PoisonError};
@@ -17,12 +18,13 @@ use coffer_account::publish::{Published, Publisher};
 use coffer_account::renewal::{Next, Told, follow, renew_in_time};
 use coffer_account::secret::Secret;
 use coffer_launch::launch::{About, Launch};
-use coffer_launch::run::{Companion, Leased, Run};
+use coffer_launch::run::{Companion, Kept, Leased, Run};
 use coffer_launch::supervise::Ended;
 use coffer_ledger::{Event, Ledger};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
 use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
+use indicatif::{ProgressBar, ProgressStyle};
 use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -51,6 +53,8 @@ pub(crate) struct RunCompanion<'a> {
     trouble: Mutex<Vec<Error>>,
     /// What the run left behind.
     left: Mutex<Vec<Left>>,
+    /// Shown while a state is copied, on a terminal.
+    copying: Mutex<Option<ProgressBar>>,
 }
 
 /// The clock, and the way to end the run.
@@ -82,11 +86,34 @@ impl<'a> RunCompanion<'a> {
             host: HostSide::default(),
             trouble: Mutex::default(),
             left: Mutex::default(),
+            copying: Mutex::default(),
+        }
+    }
+
+    /// Writes down that a working copy was merged back.
+    pub(crate) fn kept(&self, kept: &Kept) {
+        let Kept { run, state, added, changed, removed, conflicts, stays, skipped } = kept;
+        self.note(Event::StateKept {
+            run: run.clone(),
+            state: state.clone(),
+            added: added.len() as u64,
+            changed: changed.len() as u64,
+            removed: removed.len() as u64,
+            conflicts: conflicts.len() as u64,
+            skipped: (stays.len() + skipped.len()) as u64,
+        });
+    }
+
+    /// The terminal is the agent's from here on, or the shell's.
+    fn copied(&self) {
+        if let Some(bar) = self.copying.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
         }
     }
 
     /// Tells what went wrong, and what the run left behind.
     pub(crate) fn report(self, printer: &Printer) {
+        self.copied();
         for error in self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
             printer.failure(&error);
         }
@@ -195,7 +222,18 @@ impl<'a> RunCompanion<'a> {
 }
 
 impl Companion for RunCompanion<'_> {
+    fn copying(&self, files: u64) {
+        let mut bar = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new_spinner();
+            let style = ProgressStyle::with_template("{spinner} copying the state: {human_pos} files");
+            style.map_or(bar.clone(), |style| bar.with_style(style))
+        });
+        bar.set_position(files);
+    }
+
     fn accompany(&self, run: &Run<'_>) {
+        self.copied();
         if let Some(About { agent, project, account, auth, .. }) = run.about.cloned() {
             self.note(Event::RunStarted { run: run.id.to_owned(), agent, project, account, auth });
         }

@@ -8,7 +8,7 @@ use coffer_plan::agent::Agent;
 use coffer_plan::config::{Flags, Layers, Merged, merge, parse_project, parse_user};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::origin::{Decided, Origin};
-use coffer_plan::plan::CheckedPlan;
+use coffer_plan::plan::{CheckedPlan, StateMode};
 use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
 
@@ -83,6 +83,10 @@ fn gather_for(
         let questions = inputs.questions(&merged, flags, &facts);
         look_up(&mut facts, &questions);
         account_facts::look_up(&mut facts, &merged.account.value, &inputs.agent)?;
+        if merged.state.value == StateMode::Copy && inputs.agent.state.is_some() {
+            let state = derive::state_of_project(&facts, &inputs.agent.name);
+            facts.working_copy = Some(coffer_launch::run::look_at_state(&state)?);
+        }
     }
     Ok(Gathered { facts, merged, inputs })
 }

@@ -8,7 +8,8 @@ mod verify;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
-    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Source, StateSeed,
+    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, RunFolder, Source,
+    StateSeed,
 };
 
 use super::BackendError;
@@ -91,10 +92,19 @@ fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
     let mut out = Vec::new();
     for mount in &plan.mounts {
         match mount.bind() {
+            Some((source @ Source::Own { path }, _)) if plan.state.source.as_ref() == Some(source) => {
+                out.push(Preparation::State(path.clone()));
+            }
             Some((Source::Own { path }, _)) => out.push(Preparation::Own(path.clone())),
+            // Made below.
+            Some((Source::Run { folder: RunFolder::Copy }, _)) => {}
             Some((Source::Run { folder }, _)) => out.push(Preparation::Folder(*folder)),
             Some((Source::Host { .. }, _)) | None => {}
         }
+    }
+    if let Some(copy) = &plan.state.copy {
+        out.push(Preparation::Copy { of: copy.of.clone(), way: copy.way });
+        out.extend(copy.keep.then(|| Preparation::Keep(copy.never_kept.clone())));
     }
     if let Some(content) = &plan.credential.reference
         && let Some(name) = plan.credential.file.as_ref().and_then(|file| file.file_name())
@@ -177,6 +187,10 @@ impl Lowering {
         let target = mount.target.as_str();
         match &mount.op {
             MountOp::Bind { source, access } => self.bind(source, *access, target),
+            // It is in its place when bubblewrap begins.
+            MountOp::Overlay { source: _, access } => {
+                self.bind(&Source::Run { folder: RunFolder::Copy }, *access, target);
+            }
             MountOp::Tmpfs { mode } => self.option(["--perms", &format!("{mode:04o}"), "--tmpfs", target]),
             // As root bubblewrap leaves `core_pattern` and the like writable.
             MountOp::Proc => self.option(["--proc", target, "--ro-bind", "/proc/sys", "/proc/sys"]),

@@ -169,6 +169,10 @@ fn unescape(text: &str) -> Option<String> {
 fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
     match preparation {
         Preparation::Own(path) => ("--own", path.to_string()),
+        Preparation::State(path) => ("--state", path.to_string()),
+        Preparation::Copy { of, way } => ("--copy", format!("{way}:{of}")),
+        // No name of ours has a comma.
+        Preparation::Keep(never) => ("--keep-without", never.join(",")),
         Preparation::Folder(folder) => ("--folder", folder.to_string()),
         Preparation::Lease { name, content } => ("--lease", format!("{name}={content}")),
         Preparation::Seed { place, file, content } => {
@@ -202,6 +206,13 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
     let assigned = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     let parsed = match option {
         "--own" => Some(Preparation::Own(value.into())),
+        "--state" => Some(Preparation::State(value.into())),
+        "--copy" => value
+            .split_once(':')
+            .and_then(|(way, of)| Some(Preparation::Copy { of: of.into(), way: way.parse().ok()? })),
+        "--keep-without" => Some(Preparation::Keep(
+            value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        )),
         "--folder" => value.parse().ok().map(Preparation::Folder),
         "--lease" => assigned(value)
             .and_then(|(name, content)| Some(Preparation::Lease { name, content: content.parse().ok()? })),

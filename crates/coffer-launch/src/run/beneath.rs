@@ -34,6 +34,11 @@ impl Folder {
         Ok(Self { descriptor, path: path.to_owned() })
     }
 
+    /// A folder that is open already.
+    pub(super) fn of(descriptor: OwnedFd, path: Utf8PathBuf) -> Self {
+        Self { descriptor, path }
+    }
+
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

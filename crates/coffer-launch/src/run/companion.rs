@@ -13,7 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::beneath::Folder;
 use super::folder::RunFolders;
-use super::prepare::path_of;
+use super::prepare::open;
 use super::{RunError, SecretBytes};
 use crate::launch::{About, Launch, Preparation};
 use crate::supervise::Ended;
@@ -23,6 +23,9 @@ pub trait Companion: Sync {
     /// From before the agent's start until [`Run::stop`] can be read: the agent has ended then, and this has to
     /// return soon. All signals are blocked in its thread.
     fn accompany(&self, run: &Run<'_>);
+
+    /// A state is being copied; so many files are done. Never while the agent runs.
+    fn copying(&self, _files: u64) {}
 
     /// After the run's last process is gone, and before its folders are removed. `ended` is missing when the run
     /// could not be supervised.
@@ -109,12 +112,15 @@ impl<'a> Company<'a> {
                     lease = Some(OpenLease { folder, name, source: content, first });
                 }
                 Preparation::Login { place, file } => {
-                    let folder = Folder::open(&path_of(place, folders)?)?;
+                    let folder = open(place, folders)?;
                     // A link is the way to the lease; what else cannot be read is no login either.
                     let first = folder.read(file).ok().flatten();
                     state = Some(OpenState { folder, name: file, first });
                 }
                 Preparation::Own(_)
+                | Preparation::State(_)
+                | Preparation::Copy { .. }
+                | Preparation::Keep(_)
                 | Preparation::Folder(_)
                 | Preparation::Seed { .. }
                 | Preparation::Link { .. }

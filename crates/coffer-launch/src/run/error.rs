@@ -28,6 +28,44 @@ pub enum RunError {
         /// The folder.
         path: Utf8PathBuf,
     },
+    /// Somebody writes in the state by now.
+    #[error("another run writes in `{path}` since the plan was made")]
+    StateInUse {
+        /// The state.
+        path: Utf8PathBuf,
+    },
+    /// The working copy cannot be laid over the state.
+    #[error("cannot {action}")]
+    Overlay {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state cannot be copied.
+    #[error("cannot copy `{path}`")]
+    CopyState {
+        /// The state.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A working copy cannot be merged back.
+    #[error("cannot merge the working copy into `{path}`")]
+    Merge {
+        /// The state.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A working copy was not merged back, or not as a whole; what was done in it is put aside.
+    #[error("the working copy was not merged back; what was done in it is in `{saved}`")]
+    NotMerged {
+        /// Where it is now.
+        saved: Utf8PathBuf,
+        /// Why.
+        source: Box<RunError>,
+    },
     /// The folder of a run cannot be claimed.
     #[error("cannot lock `{path}`")]
     Lock {
@@ -148,6 +186,10 @@ impl RunError {
             Self::MakeFolder { .. } | Self::ForeignFolder { .. } | Self::Lock { .. } | Self::NoFolder(_) => {
                 "run-folder"
             }
+            Self::StateInUse { .. } => "state-in-use",
+            Self::Overlay { .. } => "overlay",
+            Self::CopyState { .. } => "state-copy",
+            Self::Merge { .. } | Self::NotMerged { .. } => "not-merged",
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
@@ -176,6 +218,14 @@ impl RunError {
             Self::ForeignFolder { path } => {
                 Some(format!("remove `{path}`, or set COFFER_HOME and COFFER_RUNTIME_DIR"))
             }
+            Self::StateInUse { .. } => Some("run it again; it then gets a copy of its own".to_owned()),
+            Self::Overlay { .. } => Some("`--state project` or `--state fresh`".to_owned()),
+            Self::NotMerged { saved, .. } => Some(format!("take from `{saved}` what you need")),
+            Self::CopyState { source, .. } | Self::Merge { source, .. }
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
+                Some("make room on the disk".to_owned())
+            }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
             Self::Tampered { path, .. } => {
                 Some(format!("look at `{path}` and remove it, or run with `--state fresh`"))
@@ -196,6 +246,8 @@ impl RunError {
             Self::Remove { path, .. } => Some(format!("`rm -rf {path}`")),
             Self::ZeroByte => Some("look at the variables of your settings file".to_owned()),
             Self::State { .. }
+            | Self::CopyState { .. }
+            | Self::Merge { .. }
             | Self::CloseDescriptors(_)
             | Self::Lock { .. }
             | Self::Random(_)

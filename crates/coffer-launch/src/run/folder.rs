@@ -1,7 +1,7 @@
 //! Folders of a run: made 0700 under a random name, locked while the run lives, gone after it. What a
 //! killed `coffer` left is swept at the next start, when nobody holds its lock any more.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 
@@ -9,55 +9,53 @@ use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::plan::RunFolder;
 
 use super::RunError;
+use super::claim::Claim;
 use super::live::Note;
+use super::working_copy::{StateUse, WorkingCopy};
 use crate::launch::About;
 
 /// The folders of one run.
 #[derive(Debug)]
 pub(super) struct RunFolders {
-    root: Utf8PathBuf,
-    lock_path: Utf8PathBuf,
-    /// Held until the run is over; it closes on exec.
-    _lock: File,
+    claim: Claim,
     made: Vec<RunFolder>,
+    /// What it does with a state of ours: writes in it, or has a working copy of it.
+    state: StateUse,
 }
 
 impl RunFolders {
     /// Claims a new run below `runtime`, and sweeps what dead runs left there.
     pub(super) fn new(runtime: &Utf8Path) -> Result<Self, RunError> {
-        let runs = runtime.join("runs");
-        make_own(&runs)?;
-        sweep(&runs);
-        loop {
-            let id = random_id()?;
-            let lock_path = runs.join(format!("{id}.lock"));
-            let locked = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock_path);
-            let lock = locked.map_err(|source| RunError::MakeFolder { path: lock_path.clone(), source })?;
-            let claimed = match lock.try_lock() {
-                // A sweep may have come between making and locking it; then it is gone, and a new name is due.
-                Ok(()) => lock.metadata().is_ok_and(|found| found.nlink() == 1),
-                Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(source)) => return Err(RunError::Lock { path: lock_path, source }),
-            };
-            if claimed {
-                let root = runs.join(id);
-                make_own(&root)?;
-                return Ok(Self { root, lock_path, _lock: lock, made: Vec::new() });
-            }
+        let claim = Claim::new(&runtime.join("runs"))?;
+        Ok(Self { claim, made: Vec::new(), state: StateUse::None })
+    }
+
+    /// What the run does with a state of ours.
+    pub(super) fn state(&mut self) -> &mut StateUse {
+        &mut self.state
+    }
+
+    /// The run's working copy of a state, if it has one.
+    pub(super) fn copy(&self) -> Option<&WorkingCopy> {
+        match &self.state {
+            StateUse::Copy(copy) => Some(copy),
+            StateUse::None | StateUse::Writes(_) => None,
         }
     }
 
     /// Makes one of the run's folders.
     pub(super) fn make(&mut self, folder: RunFolder) -> Result<(), RunError> {
-        make_own(&self.root.join(folder.word()))?;
+        make_own(&self.root().join(folder.word()))?;
         self.made.push(folder);
         Ok(())
     }
 
     /// Where one of the run's folders is.
     pub(super) fn path(&self, folder: RunFolder) -> Result<Utf8PathBuf, RunError> {
-        if self.made.contains(&folder) {
-            Ok(self.root.join(folder.word()))
+        if let (RunFolder::Copy, Some(copy)) = (folder, self.copy()) {
+            Ok(copy.path())
+        } else if self.made.contains(&folder) {
+            Ok(self.root().join(folder.word()))
         } else {
             Err(RunError::NoFolder(folder))
         }
@@ -67,7 +65,7 @@ impl RunFolders {
     pub(super) fn note(&self, about: &About, pid: Option<u32>) -> Result<(), RunError> {
         let id = self.id().to_owned();
         let note = Note { schema: super::live::NOTE_SCHEMA, run: id, pid, about: about.clone() };
-        let path = self.root.join(super::live::NOTE);
+        let path = self.root().join(super::live::NOTE);
         let failed = |source| RunError::MakeFolder { path: path.clone(), source };
         let text = serde_json::to_vec(&note).map_err(|error| failed(error.into()))?;
         let new = path.with_extension("new");
@@ -78,13 +76,20 @@ impl RunFolders {
 
     /// The run's id.
     pub(super) fn id(&self) -> &str {
-        self.root.file_name().unwrap_or_default()
+        self.root().file_name().unwrap_or_default()
+    }
+
+    fn root(&self) -> &Utf8Path {
+        self.claim.root()
     }
 
     /// Removes everything of the run. The sandbox is gone by now; links in what it left are not followed.
     pub(super) fn remove(self) -> Result<(), RunError> {
-        remove(&self.root)?;
-        remove_file(&self.lock_path)
+        let of_state = match self.state {
+            StateUse::None | StateUse::Writes(_) => Ok(()),
+            StateUse::Copy(copy) => copy.remove(),
+        };
+        self.claim.remove().and(of_state)
     }
 }
 
@@ -105,12 +110,6 @@ pub(super) fn make_own(path: &Utf8Path) -> Result<(), RunError> {
     Ok(())
 }
 
-fn random_id() -> Result<String, RunError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| RunError::Random(io::Error::other(error)))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// Removes what runs left whose lock nobody holds. What cannot be removed stays for the next sweep: a
 /// new run must not fail because of an old one.
 pub(super) fn sweep(runs: &Utf8Path) {
@@ -126,7 +125,7 @@ pub(super) fn sweep(runs: &Utf8Path) {
 
 /// Removes a folder with all that is in it. An agent may have closed folders in it to hinder that, so a
 /// second try opens them first.
-fn remove(path: &Utf8Path) -> Result<(), RunError> {
+pub(super) fn remove(path: &Utf8Path) -> Result<(), RunError> {
     if gone(std::fs::remove_dir_all(path), path).is_ok() {
         return Ok(());
     }
@@ -141,7 +140,7 @@ fn remove(path: &Utf8Path) -> Result<(), RunError> {
     gone(std::fs::remove_dir_all(path), path)
 }
 
-fn remove_file(path: &Utf8Path) -> Result<(), RunError> {
+pub(super) fn remove_file(path: &Utf8Path) -> Result<(), RunError> {
     gone(std::fs::remove_file(path), path)
 }
 

@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::beneath::Folder;
 use super::folder::{RunFolders, make_own};
-use super::{Resolve, RunError, SecretBytes, descriptors, seed};
+use super::working_copy::{StateUse, WorkingCopy};
+use super::{Companion, Resolve, RunError, SecretBytes, descriptors, ground, seed};
 use crate::launch::{Place, Preparation, SeedContent};
 use coffer_plan::plan::{Reference, RunFolder};
 
@@ -15,9 +16,19 @@ pub(super) fn prepare(
     preparation: &Preparation,
     folders: &mut RunFolders,
     resolve: &dyn Resolve,
+    companion: &dyn Companion,
 ) -> Result<(), RunError> {
+    let tell = |files| companion.copying(files);
     match preparation {
         Preparation::Own(path) => make_own(path),
+        Preparation::State(path) => {
+            *folders.state() = StateUse::Writes(ground::write(path, &tell)?);
+            Ok(())
+        }
+        Preparation::Copy { of, way } => {
+            *folders.state() = StateUse::Copy(WorkingCopy::make(of, *way, &tell)?);
+            Ok(())
+        }
         Preparation::Folder(folder) => folders.make(*folder),
         Preparation::Lease { name, content } => {
             let content = resolved(resolve, content)?;
@@ -28,15 +39,13 @@ pub(super) fn prepare(
                 SeedContent::Text(text) => SecretBytes::from(text.clone().into_bytes()),
                 SeedContent::Ref(reference) => resolved(resolve, reference)?,
             };
-            seed::merge(&Folder::open(&path_of(place, folders)?)?, file, &content)
+            seed::merge(&open(place, folders)?, file, &content)
         }
-        Preparation::Link { place, name, to } => link(&Folder::open(&path_of(place, folders)?)?, name, to),
-        Preparation::Point { place, below, folder } => {
-            Folder::open(&path_of(place, folders)?)?.mount_point(below, *folder)
-        }
+        Preparation::Link { place, name, to } => link(&open(place, folders)?, name, to),
+        Preparation::Point { place, below, folder } => open(place, folders)?.mount_point(below, *folder),
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
-        // Looked at when everything is in place.
-        Preparation::Login { .. } => Ok(()),
+        // Looked at when everything is in place, and at the end.
+        Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),
     }
 }
 
@@ -44,10 +53,12 @@ fn resolved(resolve: &dyn Resolve, reference: &Reference) -> Result<SecretBytes,
     resolve.resolve(reference).map_err(|source| RunError::Resolve { reference: reference.clone(), source })
 }
 
-pub(super) fn path_of(place: &Place, folders: &RunFolders) -> Result<Utf8PathBuf, RunError> {
-    match place {
-        Place::Path(path) => Ok(path.clone()),
-        Place::Run(folder) => folders.path(*folder),
+/// The folder of a place: a working copy is not where the host could find it by its path.
+pub(super) fn open(place: &Place, folders: &RunFolders) -> Result<Folder, RunError> {
+    match (place, folders.copy()) {
+        (Place::Run(RunFolder::Copy), Some(copy)) => copy.folder(),
+        (Place::Run(folder), _) => Folder::open(&folders.path(*folder)?),
+        (Place::Path(path), _) => Folder::open(path),
     }
 }
 

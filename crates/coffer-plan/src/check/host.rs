@@ -53,6 +53,7 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
     plan.mounts[at + 1..].iter().any(|later| match later.op {
         MountOp::Mask { .. } => is_within(&place, &later.target),
         MountOp::Bind { .. }
+        | MountOp::Overlay { .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Proc
         | MountOp::Dev

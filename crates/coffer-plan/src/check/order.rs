@@ -57,9 +57,10 @@ fn takes_away(earlier: &Mount, later: &Mount) -> bool {
         (MountOp::Bind { source: first, access: Rw }, MountOp::Bind { source: second, access: Ro }) => {
             first == second
         }
-        (MountOp::Bind { .. } | MountOp::File { .. }, MountOp::Mask { .. }) => true,
+        (MountOp::Bind { .. } | MountOp::Overlay { .. } | MountOp::File { .. }, MountOp::Mask { .. }) => true,
         (
             MountOp::Bind { .. }
+            | MountOp::Overlay { .. }
             | MountOp::Tmpfs { .. }
             | MountOp::Proc
             | MountOp::Dev
@@ -75,6 +76,7 @@ fn hides(mount: &Mount) -> bool {
     match mount.op {
         MountOp::Mask { .. } => true,
         MountOp::Bind { .. }
+        | MountOp::Overlay { .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Proc
         | MountOp::Dev

@@ -37,20 +37,32 @@ pub(super) fn own_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let parent = facts.account.as_ref().filter(|account| account.name == plan.credential.account);
     let parent = parent.and_then(|account| account.login_parent.as_deref());
     let is_ours = |mount: &&Mount| {
-        let MountOp::Bind { source: Source::Own { path }, .. } = &mount.op else { return true };
+        let (MountOp::Bind { source: Source::Own { path }, .. }
+        | MountOp::Overlay { source: Source::Own { path }, .. }) = &mount.op
+        else {
+            return true;
+        };
         let is_state = path != &states && is_within(path, &states);
         let is_login = parent == Some(path) && mount.target == SHARED && is_shared_login(plan, mount);
         is_state || is_login
     };
     let others = plan.mounts.iter().filter(|mount| !is_ours(mount));
-    let refused = others.filter_map(|mount| match mount.bind()? {
-        (Source::Own { path }, _) => Some(PlanError::Secret {
+    let refused = others.filter_map(|mount| match &mount.op {
+        MountOp::Bind { source: Source::Own { path }, .. }
+        | MountOp::Overlay { source: Source::Own { path }, .. } => Some(PlanError::Secret {
             source_path: path.clone(),
             secret: facts.folders.data.clone(),
             reason: "Cofferdam's own store".to_owned(),
             origin: mount.origin.clone(),
         }),
-        (Source::Host { .. } | Source::Run { .. }, _) => None,
+        MountOp::Bind { source: Source::Host { .. } | Source::Run { .. }, .. }
+        | MountOp::Overlay { source: Source::Host { .. } | Source::Run { .. }, .. }
+        | MountOp::Tmpfs { .. }
+        | MountOp::Proc
+        | MountOp::Dev
+        | MountOp::Symlink { .. }
+        | MountOp::Mask { .. }
+        | MountOp::File { .. } => None,
     });
     refused.collect()
 }

@@ -19,6 +19,8 @@ pub struct Flags {
     pub agent_args: Vec<String>,
     /// `--workdir`.
     pub workdir: Option<Utf8PathBuf>,
+    /// `--keep`: what is done in a working copy of the state is merged back.
+    pub keep: bool,
 }
 
 /// What the user has looked at and trusts: files of projects, by path and exact content.

@@ -4,13 +4,14 @@ use camino::Utf8Path;
 
 use super::credential::SignedIn;
 use super::mounts::MountList;
-use super::slug;
+use super::working_copy::{self, state_of_account, state_of_project};
 use crate::agent::{SeedWhen, StateLayout};
 use crate::facts::SettingsScope;
 use crate::origin::{Origin, OriginLayer};
 use crate::path::is_within;
 use crate::plan::{
-    Access, FileContent, MountOp, Reference, RunFolder, Source, State, StateLink, StateMode, StateSeed,
+    Access, CopyWay, FileContent, MountOp, Reference, RunFolder, Source, State, StateLink, StateMode,
+    StateSeed, WorkingCopy,
 };
 use crate::policy::{MountRequest, Policy};
 
@@ -75,18 +76,30 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
             seeds: Vec::new(),
             links: Vec::new(),
             login: None,
+            copy: None,
         };
     };
-    let root = list.facts.folders.data.join("state").join(&policy.agent.name);
-    let source = match mode {
-        StateMode::Fresh => Source::Run { folder: RunFolder::State },
-        StateMode::Shared => Source::Own { path: root.join(format!("account-{}", policy.account.value)) },
-        // `copy` is refused elsewhere; the folder it would copy is the project's.
-        StateMode::Project | StateMode::Copy => {
-            Source::Own { path: root.join("projects").join(slug(&list.facts.project.path)) }
+    let folder = state_of_project(list.facts, &policy.agent.name);
+    let (source, copy) = match mode {
+        StateMode::Fresh => (Source::Run { folder: RunFolder::State }, None),
+        StateMode::Shared => (Source::Own { path: state_of_account(list.facts, policy) }, None),
+        StateMode::Project => (Source::Own { path: folder }, None),
+        StateMode::Copy => {
+            let copy = working_copy::derive(policy, list.facts, folder);
+            (Source::Run { folder: RunFolder::Copy }, Some(copy))
         }
     };
-    let op = MountOp::Bind { source: source.clone(), access: Access::Rw };
+    if let Some(copy) = &copy {
+        list.note(working_copy::note(copy), origin.clone());
+    }
+    let op = match &copy {
+        Some(WorkingCopy { of, way: CopyWay::Overlay, .. }) => {
+            MountOp::Overlay { source: Source::Own { path: of.clone() }, access: Access::Rw }
+        }
+        Some(WorkingCopy { way: CopyWay::Reflink | CopyWay::Copy, .. }) | None => {
+            MountOp::Bind { source: source.clone(), access: Access::Rw }
+        }
+    };
     list.push(op, target.clone(), origin.about(format_args!("state {mode}")));
     user_config(list, policy, layout, &target);
     let links = signed_in.link.iter().map(|(name, to)| StateLink {
@@ -97,7 +110,7 @@ pub(super) fn state(list: &mut MountList<'_>, policy: &Policy, signed_in: &Signe
     let links = links.collect();
     let seeds = seeds(list, policy, signed_in);
     let login = policy.agent.login.as_ref().map(|login| login.file.clone());
-    State { mode, origin, source: Some(source), target: Some(target), seeds, links, login }
+    State { mode, origin, source: Some(source), target: Some(target), seeds, links, login, copy }
 }
 
 /// The user's own configuration of the agent, from an allowlist of paths.

@@ -87,7 +87,7 @@ impl<'a> MountList<'a> {
     /// Whether a path inside shows something of the host: used to build the PATH.
     pub(super) fn shows(&self, path: &Utf8Path) -> bool {
         self.mounts.iter().any(|mount| match &mount.op {
-            MountOp::Bind { .. } => is_within(path, &mount.target),
+            MountOp::Bind { .. } | MountOp::Overlay { .. } => is_within(path, &mount.target),
             MountOp::Symlink { .. } => is_within(path, &mount.target),
             MountOp::Tmpfs { .. }
             | MountOp::Proc
@@ -102,7 +102,7 @@ impl<'a> MountList<'a> {
     pub(super) fn has_folder_for(&self, path: &Utf8Path) -> bool {
         let around = self.mounts.iter().rev().find(|mount| is_within(path, &mount.target));
         around.is_some_and(|mount| match &mount.op {
-            MountOp::Bind { .. } => true,
+            MountOp::Bind { .. } | MountOp::Overlay { .. } => true,
             MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => mount.target == path,
             MountOp::Symlink { .. } | MountOp::Mask { .. } | MountOp::File { .. } => false,
         })

@@ -48,12 +48,12 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
-    /// A state mode that does not exist yet.
-    #[error("state mode `{mode}` is not there yet ({origin})")]
-    StateUnavailable {
+    /// `--keep` without a working copy.
+    #[error("`--keep` merges a working copy of the state back, and the state mode is `{mode}` ({origin})")]
+    NothingToKeep {
         /// The mode.
         mode: StateMode,
-        /// Who asked.
+        /// Who chose it.
         origin: Origin,
     },
     /// An account that does not exist.
@@ -282,7 +282,7 @@ impl PlanError {
             Self::ProjectOfAnother { .. } => "project-owner",
             Self::TierUnavailable { .. } => "tier-unavailable",
             Self::AuthUnavailable { .. } => "auth-unavailable",
-            Self::StateUnavailable { .. } => "state-unavailable",
+            Self::NothingToKeep { .. } => "nothing-to-keep",
             Self::UnknownAccount { .. } => "unknown-account",
             Self::AccountUnusable { .. } => "account-unusable",
             Self::SharedRefused { .. } => "shared-refused",
@@ -322,9 +322,7 @@ impl PlanError {
                 format!("`coffer account show {name}`, or another one with `--account NAME`")
             }
             Self::SharedRefused { way_out, .. } => (*way_out).to_owned(),
-            Self::StateUnavailable { .. } => {
-                "`--state project`, `--state shared` or `--state fresh`".to_owned()
-            }
+            Self::NothingToKeep { .. } => "`--state copy --keep`, or leave `--keep` out".to_owned(),
             Self::UnknownAccount { name, .. } => format!("`coffer account add {name}`"),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
             Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),

@@ -88,6 +88,18 @@ words! {
 }
 
 words! {
+    /// How a working copy of a state comes about.
+    CopyWay {
+        /// Laid over it, in constant time.
+        Overlay = "overlay",
+        /// A copy that shares its blocks with it.
+        Reflink = "reflink",
+        /// A copy.
+        Copy = "copy",
+    }
+}
+
+words! {
     /// What the sandbox can talk to, from the narrowest to the widest.
     NetworkTier {
         /// Nobody.
@@ -124,6 +136,8 @@ words! {
         Lease = "lease",
         /// A fresh state.
         State = "state",
+        /// A working copy of a state; it lies beside the states.
+        Copy = "copy",
     }
 }
 

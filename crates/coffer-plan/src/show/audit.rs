@@ -145,6 +145,13 @@ fn mount_line(mount: &Mount, home: &Utf8Path, style: Style) -> String {
             };
             (*access, from)
         }
+        MountOp::Overlay { source, access } => {
+            let from = match source {
+                Source::Host { path, .. } | Source::Own { path } => short(path, home),
+                Source::Run { folder } => format!("this run's {folder} folder"),
+            };
+            (*access, format!(" <- a working copy laid over {from}"))
+        }
         MountOp::Tmpfs { .. } => (Access::Rw, " (empty, in memory, gone after the run)".to_owned()),
         MountOp::Proc => (Access::Ro, " (its own processes)".to_owned()),
         MountOp::Dev => (Access::Rw, " (its own devices)".to_owned()),

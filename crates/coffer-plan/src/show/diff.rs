@@ -212,6 +212,10 @@ fn mount_grant(mount: &Value) -> (u8, &str, String) {
                 path => (rank, path, format!("{access} {path}")),
             }
         }
+        "overlay" => {
+            let path = mount.get("source").map_or("", |source| text(source, "path"));
+            (1, path, format!("a working copy of {path}"))
+        }
         // Made of public text, or empty: there is nothing of the host in it.
         _ if reference.is_empty() => (0, "", op.to_owned()),
         _ => (1, reference, format!("{op} {reference}")),

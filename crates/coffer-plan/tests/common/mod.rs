@@ -34,6 +34,7 @@ pub(crate) struct Said {
     pub(crate) command: Option<Vec<String>>,
     /// Arguments for the agent's own command.
     pub(crate) agent_args: Vec<String>,
+    pub(crate) keep: bool,
     /// Whether the user trusts the project's file.
     pub(crate) trusted: bool,
 }
@@ -117,6 +118,7 @@ impl Case {
                 command: self.said.command.clone(),
                 agent_args: self.said.agent_args.clone(),
                 workdir: None,
+                keep: self.said.keep,
             },
         }
     }

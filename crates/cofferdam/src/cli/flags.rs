@@ -54,9 +54,12 @@ pub struct PlanFlags {
     /// Let the agent skip its own permission questions
     #[arg(long)]
     pub unattended: bool,
-    /// Where the agent's own files live: project, shared, fresh
+    /// Where the agent's own files live: project, shared, copy, fresh
     #[arg(long, value_name = "MODE")]
     pub state: Option<StateMode>,
+    /// Merge the working copy of `--state copy` back at the end
+    #[arg(long)]
+    pub keep: bool,
     /// What it can talk to: full, none
     #[arg(long, value_name = "TIER")]
     pub network: Option<NetworkTier>,
@@ -134,6 +137,7 @@ impl PlanFlags {
             command: (!for_agent).then(|| self.command.clone()),
             agent_args: if for_agent { self.command.clone() } else { Vec::new() },
             workdir: self.workdir.clone(),
+            keep: self.keep,
         }
     }
 }

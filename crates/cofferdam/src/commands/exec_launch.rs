@@ -51,13 +51,22 @@ pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> 
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
     let companion = RunCompanion::new(launch, facts, attended);
     let ran = run(launch, &resolver, &companion);
+    if let Ok(Ran { kept: Some(Ok(kept)), .. }) = &ran {
+        companion.kept(kept);
+    }
     companion.report(printer);
     conclude(ran?, launch, facts, printer)
 }
 
 /// What a run's end means: the agent's own exit code, or why it never ran.
 pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let Ran { ended, left } = ran;
+    let Ran { ended, left, kept } = ran;
+    match kept {
+        Some(Ok(kept)) => printer.insist(&crate::companion::kept::report(&kept)),
+        // The agent's own end counts all the same; what it did is not lost.
+        Some(Err(error)) => printer.failure(&error.into()),
+        None => {}
+    }
     if let Some(left) = left {
         printer.failure(&left.into());
     }

@@ -23,6 +23,7 @@
 mod accounts;
 mod backups;
 mod configs;
+mod copies;
 mod disks;
 mod doctors;
 mod keeping;

@@ -2,7 +2,7 @@
 //! there, so the host makes and checks them itself.
 
 use coffer_plan::path::is_within;
-use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
+use coffer_plan::plan::{CheckedPlan, Mount, MountOp, Source};
 
 use super::place_of;
 use crate::launch::Preparation;
@@ -14,20 +14,15 @@ pub(super) fn points(plan: &CheckedPlan) -> Vec<Preparation> {
         let mut earlier = plan.mounts[..at].iter().rev();
         let around =
             earlier.find(|outer| outer.target != mount.target && is_within(&mount.target, &outer.target));
-        let Some((outer, source)) = around.and_then(writable) else { continue };
+        let Some((outer, source)) = around.and_then(|outer| Some((outer, outer.written()?))) else {
+            continue;
+        };
         let Ok(below) = mount.target.strip_prefix(&outer.target) else { continue };
         if let Some(folder) = is_folder(mount) {
-            out.push(Preparation::Point { place: place_of(source), below: below.to_owned(), folder });
+            out.push(Preparation::Point { place: place_of(&source), below: below.to_owned(), folder });
         }
     }
     out
-}
-
-fn writable(mount: &Mount) -> Option<(&Mount, &Source)> {
-    match mount.bind()? {
-        (source, Access::Rw) => Some((mount, source)),
-        (_, Access::Ro) => None,
-    }
 }
 
 /// Whether the mount point has to be a folder; `None` for a link, which is no mount.
@@ -35,7 +30,7 @@ fn is_folder(mount: &Mount) -> Option<bool> {
     match &mount.op {
         MountOp::Bind { source: Source::Host { folder, .. }, .. } => Some(*folder),
         MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } => Some(true),
-        MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => Some(true),
+        MountOp::Overlay { .. } | MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => Some(true),
         MountOp::Mask { folder } => Some(*folder),
         MountOp::File { .. } => Some(false),
         MountOp::Symlink { .. } => None,

@@ -29,6 +29,7 @@ fn demand(mount: &Mount) -> Vec<Word> {
             words(option, format!("{dev}:{ino}:{}", mount.target))
         }
         MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. }
+        | MountOp::Overlay { .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Mask { .. }
         | MountOp::File { .. } => words("--verify-mount", mount.target.to_string()),

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use super::{Ground, Known};
 use crate::launch::{Launch, Place, Preparation, Word};
-use crate::run::companion::{Companion, Company, Run};
+use crate::run::companion::{Alone, Companion, Company, Run};
 use crate::run::folder::RunFolders;
 use crate::run::{RunError, prepare};
 use crate::supervise::Ended;
@@ -43,7 +43,7 @@ fn goes(
     let mut folders = RunFolders::new(&launch.runtime).unwrap();
     let known = Known(&[("TOKEN", b"sk-ant-oat01-FAKE-first")]);
     for preparation in &launch.preparations {
-        prepare::prepare(preparation, &mut folders, &known).unwrap();
+        prepare::prepare(preparation, &mut folders, &known, &Alone).unwrap();
     }
     let company = Company::new(&launch, &folders).unwrap();
     let ended = company.along(companion, || work(&folders));

@@ -29,7 +29,7 @@ impl Host {
     }
 
     fn prepare(&mut self, preparation: &Preparation) -> Result<(), RunError> {
-        prepare(preparation, &mut self.folders, &KNOWN)
+        prepare(preparation, &mut self.folders, &KNOWN, &crate::run::Alone)
     }
 
     fn link(&mut self, to: &str) -> Result<(), RunError> {

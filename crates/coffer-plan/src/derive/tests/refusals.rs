@@ -19,7 +19,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::ProjectOfAnother { .. } => "ProjectOfAnother",
         PlanError::TierUnavailable { .. } => "TierUnavailable",
         PlanError::AuthUnavailable { .. } => "AuthUnavailable",
-        PlanError::StateUnavailable { .. } => "StateUnavailable",
+        PlanError::NothingToKeep { .. } => "NothingToKeep",
         PlanError::UnknownAccount { .. } => "UnknownAccount",
         PlanError::AccountUnusable { .. } => "AccountUnusable",
         PlanError::SharedRefused { .. } => "SharedRefused",
@@ -91,10 +91,13 @@ fn places() -> Vec<Case> {
 
 fn asked() -> Vec<Case> {
     let account = says(|f| f.settings.account = Some("work".to_owned()));
-    let state = says(|f| f.settings.state = Some(StateMode::Copy));
+    let keep = says(|f| {
+        f.settings.state = Some(StateMode::Shared);
+        f.keep = true;
+    });
     let mut cases = vec![
         (account, "UnknownAccount", "unknown-account", "flag --account"),
-        (state, "StateUnavailable", "state-unavailable", "flag --state"),
+        (keep, "NothingToKeep", "nothing-to-keep", "flag --state"),
     ];
     for tier in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
         let machine = says(|f| f.settings.network = Some(tier));
@@ -203,14 +206,11 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
 fn all_refusals_come_at_once() {
     let machine = says(|flags| {
         flags.settings.network = Some(NetworkTier::Dev);
-        flags.settings.state = Some(StateMode::Copy);
+        flags.keep = true;
         flags.settings.account = Some("work".to_owned());
     })
     .mount(&["/absent"]);
-    assert_eq!(
-        machine.codes(),
-        ["tier-unavailable", "state-unavailable", "unknown-account", "source-missing"]
-    );
+    assert_eq!(machine.codes(), ["tier-unavailable", "nothing-to-keep", "unknown-account", "source-missing"]);
 }
 
 #[test]

@@ -2,9 +2,9 @@ use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use crate::derive::{last_plan_file, slug};
-use crate::facts::{GitFacts, McpServerFact, PathKind, SettingsFact, SettingsScope};
+use crate::facts::{GitFacts, McpServerFact, PathKind, SettingsFact, SettingsScope, WorkingCopyFact};
 use crate::fixture::{Machine, mounts_on};
-use crate::plan::{Access, FileContent, MountOp, Plan, Reference, RunFolder, Source, StateMode};
+use crate::plan::{Access, CopyWay, FileContent, MountOp, Plan, Reference, RunFolder, Source, StateMode};
 
 fn seeds(plan: &Plan) -> Vec<Value> {
     let texts = plan.state.seeds.iter().map(|seed| match &seed.content {
@@ -163,4 +163,78 @@ fn a_repository_elsewhere_comes_along_when_it_names_the_work_tree() {
     let left_out = machine(false);
     assert!(mounts_on(&left_out, "/home/ada/src/main/.git").is_empty());
     assert!(left_out.notes.iter().any(|note| note.text.contains("does not name this work tree")));
+}
+
+fn copied(fact: Option<WorkingCopyFact>, keep: bool) -> Plan {
+    let machine = Machine::ada().with(|facts| facts.working_copy = fact);
+    machine
+        .flags(|flags| {
+            flags.settings.state = Some(StateMode::Copy);
+            flags.keep = keep;
+        })
+        .derived()
+        .unwrap()
+}
+
+fn state_of_ada() -> camino::Utf8PathBuf {
+    crate::derive::state_of_project(&Machine::ada().facts, "claude")
+}
+
+fn seen(no_overlay: Option<&str>, reflinks: bool, in_use: bool) -> Option<WorkingCopyFact> {
+    let no_overlay = no_overlay.map(str::to_owned);
+    Some(WorkingCopyFact { of: state_of_ada(), no_overlay, reflinks, in_use })
+}
+
+#[test]
+fn a_working_copy_is_an_overlay_only_over_a_state_of_ours_that_nobody_writes() {
+    let elsewhere = WorkingCopyFact { of: "/home/ada/.claude".into(), ..seen(None, true, false).unwrap() };
+    for (fact, way, reason) in [
+        (seen(None, false, false), CopyWay::Overlay, None),
+        (seen(None, true, true), CopyWay::Reflink, Some("another run writes")),
+        (seen(None, false, true), CopyWay::Copy, Some("another run writes")),
+        (seen(Some("refused"), true, false), CopyWay::Reflink, Some("refused")),
+        (seen(Some("refused"), false, false), CopyWay::Copy, Some("refused")),
+        (Some(elsewhere), CopyWay::Copy, Some("nobody looked")),
+        (None, CopyWay::Copy, Some("nobody looked")),
+    ] {
+        let plan = copied(fact, false);
+        let copy = plan.state.copy.as_ref().unwrap();
+        assert_eq!((&copy.of, copy.way, copy.keep), (&state_of_ada(), way, false));
+        assert_eq!(copy.reason.is_some(), reason.is_some());
+        let note = plan.notes.iter().find(|note| note.text.contains("working copy of")).unwrap();
+        assert!(note.text.contains(reason.unwrap_or("laid over it")), "{}", note.text);
+        let mounts = mounts_on(&plan, "/home/ada/.claude");
+        let own = Source::Own { path: state_of_ada() };
+        match way {
+            CopyWay::Overlay => {
+                assert_eq!(mounts[0].op, MountOp::Overlay { source: own, access: Access::Rw })
+            }
+            CopyWay::Reflink | CopyWay::Copy => {
+                let source = Source::Run { folder: RunFolder::Copy };
+                assert_eq!(mounts[0].op, MountOp::Bind { source, access: Access::Rw });
+            }
+        }
+    }
+}
+
+#[test]
+fn configuration_and_credentials_are_never_kept() {
+    let plan = copied(seen(None, false, false), true);
+    let copy = plan.state.copy.unwrap();
+    assert!(copy.keep);
+    for name in [
+        ".credentials.json",
+        "settings.json",
+        "settings*.json",
+        ".mcp.json",
+        "CLAUDE.md",
+        "commands",
+        "agents",
+        "skills",
+        "plugins",
+        "hooks",
+    ] {
+        assert!(copy.never_kept.iter().any(|never| never == name), "{name}: {:?}", copy.never_kept);
+    }
+    assert!(!copy.never_kept.iter().any(|name| name == "projects"));
 }
