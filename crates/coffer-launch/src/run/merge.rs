@@ -360,6 +360,3 @@ fn is_same(one: &Plain, other: &Plain) -> io::Result<bool> {
         at += read as u64;
     }
 }
-
-#[cfg(test)]
-mod tests;
