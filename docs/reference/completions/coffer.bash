@@ -637,7 +637,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -729,7 +729,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --allow-host-login --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,7 +889,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --color --quiet --verbose --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --color --quiet --verbose --help path host env"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

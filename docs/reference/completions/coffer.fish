@@ -51,7 +51,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a 
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l account -d 'The account whose login is used' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
-complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
@@ -65,6 +65,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l color -d 'When to 
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l keep -d 'Merge the working copy of `--state copy` back at the end'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
@@ -75,7 +76,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l profile -d 'Add a
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l account -d 'The account whose login is used' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
-complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
@@ -87,6 +88,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l color -d 'When to
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l keep -d 'Merge the working copy of `--state copy` back at the end'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l json -d 'Print it as JSON'
@@ -99,7 +101,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l profile -d 'Add a 
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l account -d 'The account whose login is used' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
-complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
@@ -109,6 +111,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l color -d 'When to 
 always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l keep -d 'Merge the working copy of `--state copy` back at the end'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l json -d 'Print it as JSON'

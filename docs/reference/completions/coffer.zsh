@@ -41,7 +41,7 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
 '--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
-'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
@@ -55,6 +55,7 @@ command\:"The command, as one line that can be pasted"))' \
 always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
+'--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
@@ -74,7 +75,7 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
 '--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
-'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
@@ -86,6 +87,7 @@ _arguments "${_arguments_options[@]}" : \
 always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
+'--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '(--diff)--json[Print it as JSON]' \
@@ -106,7 +108,7 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
 '--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
-'--state=[Where the agent'\''s own files live\: project, shared, fresh]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, none]:TIER:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
@@ -116,6 +118,7 @@ _arguments "${_arguments_options[@]}" : \
 always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
+'--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--json[Print it as JSON]' \
