@@ -288,7 +288,11 @@ impl<'a> ClientLocks<'a> {
         let born = look.found.born_ms?;
         let same = |told: Option<f64>| told.is_some_and(|told| (told - born as f64).abs() < 2.0);
         // The side file outlives its lock: it speaks of this one only if both were born together.
-        if !same(owner.lock_birthtime_ms) && !same(owner.legacy_lock_birthtime_ms) {
+        // The lock of the write itself is not in the side file. Who refreshes takes it under the other two, and
+        // those are ours by now; the side file goes when its client gives them back, so this one was killed.
+        let under_others =
+            self.taken.len() >= 2 && owner.lock_birthtime_ms.is_some_and(|told| told <= born as f64 + 1.0);
+        if !same(owner.lock_birthtime_ms) && !same(owner.legacy_lock_birthtime_ms) && !under_others {
             return None;
         }
         let machine = std::fs::read_to_string("/etc/machine-id").ok()?;

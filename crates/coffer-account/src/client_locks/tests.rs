@@ -172,3 +172,21 @@ fn what_a_killed_keeper_held_is_known_and_removed_and_others_are_not() {
     assert!(stage.lock().is_dir(), "the client's");
     assert!(!Utf8Path::new(&format!("{}.lock", stage.login)).exists(), "ours");
 }
+
+#[test]
+fn the_lock_of_a_write_in_which_a_client_was_killed_goes_with_its_others_and_not_without() {
+    let gone = dead();
+    let stage = Stage::new();
+    stage.client_holds(gone.pid, gone.start, &here());
+    std::fs::create_dir(stage.login.join(".storage-write.lock")).unwrap();
+    let held = stage.take(Duration::from_secs(600), stage.now()).unwrap();
+    assert_eq!(held.swept.len(), 2, "{:?}", held.swept);
+    // Of a client that lives, and of one that is older than the side file: it may be somebody else's.
+    let own = Process::own().unwrap();
+    let stage = Stage::new();
+    std::fs::create_dir(stage.login.join(".storage-write.lock")).unwrap();
+    assert!(matches!(stage.take(SHORT, stage.now()), Err(ClientLockError::Busy { .. })));
+    stage.client_holds(own.pid, own.start, &here());
+    std::fs::remove_dir(stage.lock()).unwrap();
+    assert!(matches!(stage.take(SHORT, stage.now()), Err(ClientLockError::Busy { .. })));
+}
