@@ -27,7 +27,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
             (&["--network", "learn"], "tier-unavailable", "`learn`", "--network none"),
             (&["--auth", "gateway"], "auth-unavailable", "`gateway`", "--auth none"),
             (&["--auth", "shared"], "shared-refused", "version is unknown", "--auth lease"),
-            (&["--state", "copy"], "state-unavailable", "`copy`", "--state fresh"),
             (&["--backend", "podman"], "backend-unavailable", "`podman`", "--backend bwrap"),
             (&["--backend", "docker"], "backend-unavailable", "`docker`", "--backend bwrap"),
             (&["--backend", "kubernetes"], "backend-unavailable", "`kubernetes`", "--backend bwrap"),
