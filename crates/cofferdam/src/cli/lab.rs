@@ -16,7 +16,7 @@ pub struct LabCommand {
     /// Sandboxes that start at once in the race
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub sandboxes: u32,
-    /// Only ways of the race whose name contains this
+    /// Only lines of the race whose version and way contain this, for example `2.1.330 coffer`
     #[arg(long, value_name = "TEXT")]
     pub only: Vec<String>,
     /// The genuine agent to experiment with, instead of the one on the PATH

@@ -46,6 +46,11 @@ pub(crate) struct Lab<'a> {
 }
 
 impl Lab<'_> {
+    /// A line on stderr, above a bar that may be drawn.
+    pub(crate) fn tell(&self, bar: &indicatif::ProgressBar, text: &str) {
+        bar.suspend(|| self.printer.tell(text));
+    }
+
     /// A bar on stderr; nothing is drawn where nobody looks.
     pub(crate) fn progress(&self, steps: usize, what: &str) -> indicatif::ProgressBar {
         if self.printer.is_quiet() {

@@ -92,7 +92,7 @@ fn window(lab: &Lab<'_>, client: &Client, name: &str, ends: &Ends) -> Result<Row
     Ok(Row::shown(vec![
         json!(client.version),
         json!(name),
-        json!(lab.practice.token_requests(mark)),
+        json!(lab.practice.token_requests(mark).len()),
         json!(ended.good),
         json!(after.access != before.access && after.alive),
     ]))
@@ -123,7 +123,7 @@ fn way(lab: &Lab<'_>, client: &Client, left: i64, status: bool) -> Result<Row, E
     let after = lab.practice.worth(&file);
     let requests = lab.practice.since(mark);
     let model_calls = requests.iter().filter(|request| request.path.starts_with("/v1/messages")).count();
-    let tokens = lab.practice.token_requests(mark);
+    let tokens = lab.practice.token_requests(mark).len();
     let saved = after.alive && after.access != before.access;
     let lost = !after.alive;
     let cells = vec![

@@ -77,7 +77,7 @@ fn row(lab: &Lab<'_>, client: &Client, name: &str, way: Way) -> Result<Row, Erro
     private_folder(&home)?;
     let binds = binds(&scratch, &home, way)?;
     let inside = alone(lab.practice.sandboxed(&scratch, client, &home, &binds))?;
-    let tokens = lab.practice.token_requests(mark);
+    let tokens = lab.practice.token_requests(mark).len();
     let after = lab.practice.worth(&host.join(FILE));
     lab.practice.api.expire(&login.access_token);
     let outside = alone(lab.practice.session(&scratch, client, &scratch.home()))?;

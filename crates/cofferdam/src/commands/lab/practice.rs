@@ -127,8 +127,8 @@ impl Practice {
     }
 
     /// The token requests since the mark.
-    pub(crate) fn token_requests(&self, mark: usize) -> usize {
-        self.since(mark).iter().filter(|request| request.path == TOKEN_PATH).count()
+    pub(crate) fn token_requests(&self, mark: usize) -> Vec<RequestRecord> {
+        self.since(mark).into_iter().filter(|request| request.path == TOKEN_PATH).collect()
     }
 
     /// Lets every token answer come later, as from a server far away: those who do not wait for each other meet.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use coffer_testkit::{LoginSpec, Scratch};
+use coffer_testkit::{LoginSpec, RequestRecord, Scratch};
 use serde_json::json;
 
 use super::practice::{Client, Ended, FILE, FOLDER, limited, private_folder, scratch, together, write};
@@ -43,6 +43,12 @@ struct Way {
     outside: bool,
 }
 
+impl Way {
+    fn is_ours(&self) -> bool {
+        matches!(self.how, How::Lease | How::Shared | How::Mixed)
+    }
+}
+
 const WAYS: [Way; 11] = [
     Way { name: "single file bound", how: How::File, outside: false },
     Way { name: "single file bound, and one outside", how: How::File, outside: true },
@@ -73,22 +79,27 @@ struct Score {
 
 pub(crate) fn table(lab: &Lab<'_>, rounds: u32, sandboxes: u32, only: &[String]) -> Result<Table, Error> {
     lab.practice.slow_tokens(ANSWER);
-    let chosen = |way: &&Way| only.is_empty() || only.iter().any(|text| way.name.contains(text.as_str()));
-    let ways: Vec<&Way> = WAYS.iter().filter(chosen).collect();
-    let steps = ways.len() * lab.clients.len() * usize::try_from(rounds).unwrap_or(1);
+    let chosen = |(client, way): &(&Client, &Way)| {
+        let line = format!("{} {}", client.version, way.name);
+        only.is_empty() || only.iter().any(|text| line.contains(text.as_str()))
+    };
+    let lines = lab.clients.iter().flat_map(|client| WAYS.iter().map(move |way| (client, way)));
+    let lines: Vec<(&Client, &Way)> = lines.filter(chosen).collect();
+    let steps = lines.len() * usize::try_from(rounds).unwrap_or(1);
     let bar = lab.progress(steps, "race");
     let mut rows = Vec::new();
-    for client in &lab.clients {
-        for way in &ways {
-            bar.set_message(format!("race {} {}", client.version, way.name));
-            let track = Track::new(lab, client, way, sandboxes)?;
-            let mut score = Score::default();
-            for _ in 0..rounds {
-                track.round(&mut score)?;
-                bar.inc(1);
-            }
-            rows.push(row(client, way, rounds, sandboxes, score));
+    for (client, way) in lines {
+        bar.set_message(format!("race {} {}", client.version, way.name));
+        let track = Track::new(lab, client, way, sandboxes)?;
+        let mut score = Score::default();
+        for _ in 0..rounds {
+            track.round(&mut score)?;
+            bar.inc(1);
         }
+        let row = row(client, way, rounds, sandboxes, score);
+        // Hours may pass before the whole table is there: each line is told when it is known.
+        lab.tell(&bar, &row.to_string());
+        rows.push(row);
     }
     bar.finish_and_clear();
     Ok(Table {
@@ -146,6 +157,18 @@ fn row(client: &Client, way: &Way, rounds: u32, sandboxes: u32, score: Score) ->
     }
 }
 
+/// Who asked for tokens, when, and with what, where one request was expected.
+fn story(requests: &[RequestRecord]) -> String {
+    let first = requests.first().map_or(0, |request| request.at_ms);
+    let told = requests.iter().map(|request| {
+        let after = request.at_ms.saturating_sub(first);
+        let with = request.credential("body:refresh_token").unwrap_or("nothing");
+        let status = request.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        format!("+{after} ms {} with {with}: {status}", request.user_agent.as_deref().unwrap_or("nobody"))
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
 /// How many of the sandboxes share the login.
 fn sharing(how: How, sandboxes: u32) -> usize {
     let all = usize::try_from(sandboxes).unwrap_or(0);
@@ -170,9 +193,8 @@ struct Track<'a> {
 impl<'a> Track<'a> {
     fn new(lab: &'a Lab<'a>, client: &'a Client, way: &'a Way, sandboxes: u32) -> Result<Self, Error> {
         let scratch = scratch()?;
-        let ours = matches!(way.how, How::Lease | How::Shared | How::Mixed);
         // Somebody outside uses the user's own login; else an account does as well.
-        let folder = if ours && !way.outside { account(&scratch)? } else { scratch.home().join(FOLDER) };
+        let folder = if way.is_ours() && !way.outside { account(&scratch)? } else { scratch.home().join(FOLDER) };
         private_folder(&folder)?;
         Ok(Self { lab, client, way, sandboxes, scratch, folder })
     }
@@ -185,7 +207,8 @@ impl<'a> Track<'a> {
         }
         let mark = self.lab.practice.mark();
         let ended = together(commands)?;
-        let tokens = self.lab.practice.token_requests(mark);
+        let requests = self.lab.practice.token_requests(mark);
+        let tokens = requests.len();
         let worth = self.lab.practice.worth(&self.folder.join(FILE));
         score.token_requests += tokens;
         score.rounds_with_one += u32::from(tokens == 1);
@@ -198,7 +221,8 @@ impl<'a> Track<'a> {
         score.leases_refused += leases.filter(|(_, end)| end.code == Some(REFUSED)).count();
         score.lost += lost.len();
         if score.why.is_none() {
-            score.why = lost.first().or(refused.first()).map(|end| end.words());
+            let odd = (self.way.is_ours() && tokens > 1).then(|| story(&requests));
+            score.why = lost.first().or(refused.first()).map(|end| end.words()).or(odd);
         }
         Ok(())
     }

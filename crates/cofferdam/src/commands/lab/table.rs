@@ -36,6 +36,17 @@ impl Row {
     }
 }
 
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cells: Vec<String> = self.cells.iter().map(word).collect();
+        f.write_str(&cells.join(" · "))?;
+        match self.well {
+            Some(well) => write!(f, " · as it must be: {}", if well { "yes" } else { "no" }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// All tables of a run of the lab.
 #[derive(Debug)]
 pub(crate) struct Report {

@@ -130,7 +130,7 @@ fn row(lab: &Lab<'_>, client: &Client, case: &Case) -> Result<Row, Error> {
     });
     let rest = [
         json!(ended.good),
-        json!(lab.practice.token_requests(mark)),
+        json!(lab.practice.token_requests(mark).len()),
         json!(std::fs::read(&file).ok() == before),
         json!(after.alive),
         json!(which),
