@@ -140,7 +140,7 @@ impl Overlay {
     pub fn mount(layers: &Layers<'_>) -> Result<Self, OverlayError> {
         let failed = |source: io::Error| OverlayError { step: Step::Child, source };
         let words = Words::of(layers).map_err(failed)?;
-        let (ours, childs) =
+        let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|errno| failed(errno.into()))?;
         // SAFETY: the child makes system calls only, on values made before it, and ends by `_exit`; whatever lock
@@ -148,13 +148,13 @@ impl Overlay {
         let child = unsafe { libc::fork() };
         if child == 0 {
             let told = match in_child(&words) {
-                Ok(made) => tell_done(&childs, &made),
-                Err((step, errno)) => tell_failed(&childs, step, errno),
+                Ok(made) => tell_done(&theirs, &made),
+                Err((step, errno)) => tell_failed(&theirs, step, errno),
             };
             // SAFETY: it ends this process at once; nothing of it is shared but descriptors.
             unsafe { libc::_exit(i32::from(told.is_err())) };
         }
-        drop(childs);
+        drop(theirs);
         if child < 0 {
             return Err(failed(io::Error::last_os_error()));
         }
