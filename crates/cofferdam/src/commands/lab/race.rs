@@ -98,7 +98,7 @@ pub(crate) fn table(lab: &Lab<'_>, rounds: u32, sandboxes: u32, only: &[String])
         }
         let row = row(client, way, rounds, sandboxes, score);
         // Hours may pass before the whole table is there: each line is told when it is known.
-        lab.tell(&bar, &row.to_string());
+        lab.tell(&bar, &format!("{row}\n"));
         rows.push(row);
     }
     bar.finish_and_clear();
@@ -194,7 +194,8 @@ impl<'a> Track<'a> {
     fn new(lab: &'a Lab<'a>, client: &'a Client, way: &'a Way, sandboxes: u32) -> Result<Self, Error> {
         let scratch = scratch()?;
         // Somebody outside uses the user's own login; else an account does as well.
-        let folder = if way.is_ours() && !way.outside { account(&scratch)? } else { scratch.home().join(FOLDER) };
+        let folder =
+            if way.is_ours() && !way.outside { account(&scratch)? } else { scratch.home().join(FOLDER) };
         private_folder(&folder)?;
         Ok(Self { lab, client, way, sandboxes, scratch, folder })
     }
