@@ -8,6 +8,7 @@ use coffer_testkit::{netns, require};
 use crate::support::practice::{HOSTS, Practice};
 use crate::support::{Stage, sandboxes};
 
+mod due;
 mod inside;
 mod scenarios;
 mod session;

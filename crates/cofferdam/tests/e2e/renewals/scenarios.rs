@@ -20,14 +20,14 @@ fn refreshes(practice: &Practice, login: &IssuedLogin) -> IssuedLogin {
     next
 }
 
-fn answers(session: &mut Session, prompt: &str) {
+pub(super) fn answers(session: &mut Session, prompt: &str) {
     let result = session.asks(prompt);
     assert_eq!(result["is_error"], false, "{result}");
     assert!(result["result"].as_str().unwrap().contains(&format!("practice answer: {prompt}")), "{result}");
 }
 
 /// By whose token the model was last asked.
-fn last_used(practice: &Practice) -> String {
+pub(super) fn last_used(practice: &Practice) -> String {
     practice.messages().last().unwrap().credential("authorization").unwrap().to_owned()
 }
 
