@@ -32,6 +32,8 @@ const MAX_LOGIN: usize = coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
 const MAX_FILE: usize = 256 * 1024;
 /// How long whoever works on an account is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// What is kept of removed accounts, below the data folder.
+const REMOVED: &str = "removed";
 /// What half-made and half-removed accounts are called; no account's name begins like that.
 const PARTIAL: &str = ".part-";
 
@@ -155,15 +157,13 @@ impl Accounts {
         private::folder(&root).map_err(io_failed("make", &root))?;
         let _turn = self.turn()?;
         let folder = self.folder(&record.name);
-        if folder.root().symlink_metadata().is_ok() {
-            return Err(match self.record(&record.name)? {
-                Some(_) => AccountsError::Exists { name: record.name.clone() },
-                None => AccountsError::InTheWay { path: folder.root().to_owned() },
-            });
+        if self.record(&record.name)?.is_some() {
+            return Err(AccountsError::Exists { name: record.name.clone() });
         }
         let sealed =
             secret.map(|secret| Seal::open_or_make(&self.data)?.seal(secret.expose())).transpose()?;
         let part = root.join(format!("{PARTIAL}{}", random()?));
+        let _empty = self.clear_the_way(&folder, &root)?;
         let made = make(&part, &folder, record, sealed.as_deref()).and_then(|()| {
             put(&part, folder.root())?;
             private::sync(&root).map_err(io_failed("sync", &root))
@@ -241,26 +241,26 @@ impl Accounts {
         let _turn = self.turn()?;
         let _lock = self.lock(name)?;
         let folder = self.folder(name);
-        let mut kept = None;
-        if !purge {
-            self.seal_login(&folder, login_file, now_ms)?;
-            kept = Some(self.data.join("removed").join(format!("{name}-{now_ms}")));
-        }
         let root = layout::accounts(&self.data);
-        let part = root.join(format!("{PARTIAL}{}", random()?));
-        put(folder.root(), &part)?;
-        private::sync(&root).map_err(io_failed("sync", &root))?;
-        if let Some(kept) = &kept {
-            private::folder(kept).map_err(io_failed("make", kept))?;
-            for entry in [folder.record(), folder.secret(), folder.sealed()] {
-                let entry = file_name(&entry);
-                if part.join(entry).symlink_metadata().is_ok() {
-                    put(&part.join(entry), &kept.join(entry))?;
-                }
+        let mut kept = None;
+        if purge {
+            let part = root.join(format!("{PARTIAL}{}", random()?));
+            put(folder.root(), &part)?;
+            private::sync(&root).map_err(io_failed("sync", &root))?;
+            std::fs::remove_dir_all(&part).map_err(io_failed("remove", &part))?;
+        } else {
+            self.seal_login(&folder, login_file, now_ms)?;
+            let removed = self.data.join(REMOVED);
+            private::folder(&removed).map_err(io_failed("make", &removed))?;
+            // In one step: whenever we are cut off, either the account is there or what is kept of it.
+            let place = removed.join(format!("{name}-{now_ms}"));
+            put(folder.root(), &place)?;
+            for folder in [&root, &removed] {
+                private::sync(folder).map_err(io_failed("sync", folder))?;
             }
-            private::sync(kept).map_err(io_failed("sync", kept))?;
+            thin(&place).map_err(io_failed("clear", &place))?;
+            kept = Some(place);
         }
-        std::fs::remove_dir_all(&part).map_err(io_failed("remove", &part))?;
         let state = self.shared_state(&record.agent, name);
         match std::fs::remove_dir_all(&state) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_failed("remove", &state)(error)),
@@ -298,6 +298,29 @@ impl Accounts {
         Ok(())
     }
 
+    /// Takes away the folder that a sign-in has left which came to nothing: there is its lock in it, and nothing
+    /// else. The lock is held until the account stands in its place.
+    fn clear_the_way(
+        &self,
+        folder: &AccountFolder,
+        root: &Utf8Path,
+    ) -> Result<Option<AccountLock>, AccountsError> {
+        let path = folder.root();
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let in_the_way = || AccountsError::InTheWay { path: path.to_owned() };
+        let lock = AccountLock::try_take(&folder.lock()).map_err(|_| in_the_way())?;
+        let mut entries = path.read_dir_utf8().map_err(io_failed("read", path))?;
+        if !entries.all(|entry| entry.is_ok_and(|entry| entry.path() == folder.lock())) {
+            return Err(in_the_way());
+        }
+        let aside = root.join(format!("{PARTIAL}{}", random()?));
+        put(path, &aside)?;
+        std::fs::remove_dir_all(&aside).map_err(io_failed("remove", &aside))?;
+        Ok(Some(lock))
+    }
+
     /// One change of accounts at a time. What a killed one left is swept.
     fn turn(&self) -> Result<File, AccountsError> {
         let root = layout::accounts(&self.data);
@@ -310,8 +333,29 @@ impl Accounts {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
+        for entry in self.data.join(REMOVED).read_dir_utf8().into_iter().flatten().flatten() {
+            let _ = thin(entry.path());
+        }
         Ok(lock)
     }
+}
+
+/// Leaves of a removed account what it needs to be had again, all of it sealed.
+fn thin(removed: &Utf8Path) -> io::Result<()> {
+    let place = AccountFolder::at(removed.to_owned());
+    let kept = [place.record(), place.secret(), place.sealed()];
+    for entry in removed.read_dir_utf8()? {
+        let entry = entry?;
+        if kept.iter().any(|kept| kept == entry.path()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    private::sync(removed)
 }
 
 /// Puts an account together in a folder of its own.

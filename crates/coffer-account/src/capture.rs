@@ -236,18 +236,26 @@ impl Adoption<'_> {
         staged: &Staged,
     ) -> Result<Option<String>, CaptureError> {
         let store = exchange::login_folder(self.disk, root)?;
-        let former = read::file(store.as_fd(), &self.rules.login_file, MAX_LOGIN_BYTES).ok();
-        let mut fingerprint = None;
-        if let Some(former) = former.filter(|former| !former.content.is_empty()) {
-            if former.content != staged.login.content {
-                (self.keep_former)(&former.content).map_err(|reason| CaptureError::Seal { reason })?;
-            }
-            let shape = coffer_plan::sign_in::shape::read(&former.content);
-            fingerprint = shape.details().and_then(|details| details.fingerprint.clone());
-        }
         let marker = exchange::marker(self.disk, root, &self.folder.login())?;
         let record = AccountRecord { marker: Some(marker), refused: None, ..self.record.clone() };
-        exchange::commit(self, lock, root, &record, staged.has_state)?;
+        let mut fingerprint = None;
+        let mut seal = || {
+            fingerprint = self.seal_former(store.as_fd(), staged)?;
+            Ok(())
+        };
+        exchange::commit(self, lock, root, (&record, staged.has_state), &mut seal)?;
         Ok(fingerprint)
+    }
+
+    /// Seals the login that is about to give way; its fingerprint. While the client's own locks are ours: before,
+    /// a client could refresh it yet, and what it got would be sealed by nobody.
+    fn seal_former(&self, store: BorrowedFd<'_>, staged: &Staged) -> Result<Option<String>, CaptureError> {
+        let former = read::file(store, &self.rules.login_file, MAX_LOGIN_BYTES).ok();
+        let Some(former) = former.filter(|former| !former.content.is_empty()) else { return Ok(None) };
+        if former.content != staged.login.content {
+            (self.keep_former)(&former.content).map_err(|reason| CaptureError::Seal { reason })?;
+        }
+        let shape = coffer_plan::sign_in::shape::read(&former.content);
+        Ok(shape.details().and_then(|details| details.fingerprint.clone()))
     }
 }

@@ -205,6 +205,10 @@ impl Keeper<'_> {
     /// When the account's own files cannot be locked, read or written: nothing was spent then.
     pub fn keep(&self, need: Need) -> Result<Outcome, KeeperError> {
         let login = self.open()?;
+        // What we and the client put in its place would be ours, and its owner would be signed out.
+        if let Some(uid) = login.foreign_owner() {
+            return Err(KeeperError::ForeignOwner { path: login.file(), uid });
+        }
         let journal = self.journal()?;
         let first = login.read();
         // A journal that is there is somebody's to end, and under the lock it is ours.
@@ -307,6 +311,10 @@ impl Keeper<'_> {
         if edits && let Some(end) = present.end_text() {
             pending.end_before = Some(end);
             pending.end_set = Some(now_ms);
+        }
+        if pending.end_set.is_none() {
+            // Nothing of ours is written there, and a client that cannot save the new token has lost it.
+            login.prove_room(lock, &present)?;
         }
         journal.begin(lock, &pending)?;
         self.record_start(&before);

@@ -8,9 +8,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -52,10 +52,22 @@ impl AccountLock {
     /// # Errors
     /// When it cannot be opened, or is held all the time.
     pub fn take(path: &Utf8Path, limit: Duration) -> Result<Self, LockError> {
+        let deadline = Instant::now() + limit;
+        let mut file = open(path, Folder::Made)?;
+        loop {
+            file = Self::wait(path, file, deadline.saturating_duration_since(Instant::now()))?;
+            if is_named(path, &file)? {
+                return Ok(Self::held(file));
+            }
+            file = open(path, Folder::AsItIs)?;
+        }
+    }
+
+    /// Waits for the lock of a file that is open.
+    fn wait(path: &Utf8Path, file: File, limit: Duration) -> Result<File, LockError> {
         let failed = |action| move |source| LockError::Io { action, path: path.to_owned(), source };
-        let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => return Ok(Self::held(file)),
+            Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(failed("take")(source)),
         }
@@ -67,7 +79,7 @@ impl AccountLock {
         });
         drop(waiter.map_err(failed("wait for"))?);
         match taken.recv_timeout(limit) {
-            Ok(Ok(file)) => Ok(Self::held(file)),
+            Ok(Ok(file)) => Ok(file),
             Ok(Err(source)) => Err(failed("take")(source)),
             Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
                 Err(LockError::Busy { path: path.to_owned(), owner: owner(path) })
@@ -80,14 +92,17 @@ impl AccountLock {
     /// # Errors
     /// When it cannot be opened, or is held.
     pub fn try_take(path: &Utf8Path) -> Result<Self, LockError> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self::held(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(LockError::Busy { path: path.to_owned(), owner: owner(path) })
-            }
-            Err(TryLockError::Error(source)) => {
-                Err(LockError::Io { action: "take", path: path.to_owned(), source })
+        let mut file = open(path, Folder::Made)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) if is_named(path, &file)? => return Ok(Self::held(file)),
+                Ok(()) => file = open(path, Folder::AsItIs)?,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Busy { path: path.to_owned(), owner: owner(path) });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(LockError::Io { action: "take", path: path.to_owned(), source });
+                }
             }
         }
     }
@@ -116,11 +131,34 @@ impl AsFd for AccountLock {
     }
 }
 
-/// Opens the lock file; its folder is made (0700) where it is missing.
-fn open(path: &Utf8Path) -> Result<File, LockError> {
+/// Whether the path still names the file that was locked: an account may have been renamed or removed while
+/// its lock was waited for, and what stands under its name then has a lock of its own.
+fn is_named(path: &Utf8Path, file: &File) -> Result<bool, LockError> {
+    let failed = |source| LockError::Io { action: "look at", path: path.to_owned(), source };
+    let own = file.metadata().map_err(failed)?;
+    match path.symlink_metadata() {
+        Ok(named) => Ok((named.dev(), named.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What becomes of the lock's folder where it is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Folder {
+    /// It is made (0700).
+    Made,
+    /// It stays missing: its account is gone.
+    AsItIs,
+}
+
+/// Opens the lock file.
+fn open(path: &Utf8Path, folder: Folder) -> Result<File, LockError> {
     let failed = |source| LockError::Io { action: "open", path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Utf8Path::new("/"));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    if folder == Folder::Made {
+        let folder = path.parent().unwrap_or(Utf8Path::new("/"));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    }
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
     let flags = i32::from_ne_bytes(flags.to_ne_bytes());
     let mut options = OpenOptions::new();

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::disk::{Disk, open_folder};
 use crate::lock::AccountLock;
 use crate::read::{self, Unread};
-use crate::replace::{ReplaceError, replace, sweep};
+use crate::replace::{ReplaceError, prove_room, replace, sweep};
 
 #[cfg(test)]
 mod tests;
@@ -153,6 +153,22 @@ impl<'a> LoginFolder<'a> {
     /// As [`replace`].
     pub fn write(&self, _lock: &AccountLock, login: &LoginFile) -> Result<(), ReplaceError> {
         replace(self.disk, self.folder.as_fd(), &self.name, login.bytes())
+    }
+
+    /// Proves that a login of twice this one's size could be written here. The login itself is not touched.
+    ///
+    /// # Errors
+    /// As [`prove_room`].
+    pub fn prove_room(&self, _lock: &AccountLock, login: &LoginFile) -> Result<(), ReplaceError> {
+        prove_room(self.disk, self.folder.as_fd(), &self.name, 2 * login.bytes().len())
+    }
+
+    /// Whose the folder or the file is, when it is not ours.
+    pub fn foreign_owner(&self) -> Option<u32> {
+        let own = rustix::process::geteuid().as_raw();
+        let folder = rustix::fs::fstat(&self.folder);
+        let file = rustix::fs::statat(&self.folder, &self.name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        [folder, file].into_iter().flatten().map(|found| found.st_uid).find(|uid| *uid != own)
     }
 
     /// Removes temporary files that killed keepers left.

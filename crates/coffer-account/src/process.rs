@@ -56,10 +56,18 @@ pub(crate) fn life(pid: i32, start: u64) -> Life {
     match start_of(pid) {
         Some(found) if found == start => Life::Alive,
         Some(_) => Life::Dead,
+        None if is_there(pid) => Life::Unknown,
         // `/proc` that does not even show ourselves proves nothing.
         None if start_of(rustix::process::getpid().as_raw_pid()).is_some() => Life::Dead,
         None => Life::Unknown,
     }
+}
+
+/// Whether there is a process that `/proc` does not show: somebody else's, with `hidepid`. A zombie is none.
+fn is_there(pid: i32) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
+    let answers = rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH);
+    answers && !std::fs::exists(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or(false)
 }
 
 /// Our pid namespace, as its link reads: `pid:[4026531836]`.

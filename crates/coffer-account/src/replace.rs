@@ -41,9 +41,7 @@ pub fn replace(
     content: &[u8],
 ) -> Result<(), ReplaceError> {
     let failed = |action| move |source| ReplaceError { action, path: name.into(), source };
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| failed("name")(io::Error::other(error)))?;
-    let temporary = format!(".{name}{MARK}{:016x}", u64::from_le_bytes(random));
+    let temporary = temporary(name)?;
     let file = disk.create(folder, &temporary).map_err(failed("write beside"))?;
     let written = disk
         .write(file, content)
@@ -56,6 +54,31 @@ pub fn replace(
         return Err(error);
     }
     disk.sync(folder).map_err(failed("sync the folder of"))
+}
+
+/// Proves that the folder takes a file of this size, without touching anything that is there.
+///
+/// # Errors
+/// When it does not: nobody else may be let to write there what cannot be had again.
+pub fn prove_room(
+    disk: Disk<'_>,
+    folder: BorrowedFd<'_>,
+    name: &str,
+    size: usize,
+) -> Result<(), ReplaceError> {
+    let failed = |source| ReplaceError { action: "write beside", path: name.into(), source };
+    let temporary = temporary(name)?;
+    let file = disk.create(folder, &temporary).map_err(failed)?;
+    let written = disk.write(file, &vec![b' '; size]).and_then(|file| disk.sync(file));
+    let removed = disk.remove(folder, &temporary, AtFlags::empty());
+    written.and(removed).map_err(failed)
+}
+
+fn temporary(name: &str) -> Result<String, ReplaceError> {
+    let failed = |source| ReplaceError { action: "name", path: name.into(), source };
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| failed(io::Error::other(error)))?;
+    Ok(format!(".{name}{MARK}{:016x}", u64::from_le_bytes(random)))
 }
 
 /// Removes temporary files for `name` that killed processes left. To be called under the lock that every

@@ -8,6 +8,8 @@
 
 pub(crate) mod kept;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +25,6 @@ use coffer_launch::supervise::Ended;
 use coffer_ledger::{Event, Ledger};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
-use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
@@ -32,6 +33,7 @@ use crate::commands::exec_launch::code_of;
 use crate::error::Error;
 use crate::prepare;
 use crate::printer::Printer;
+use crate::resolver::read_login;
 use crate::upkeep::look_after;
 use settle::Left;
 
@@ -154,7 +156,8 @@ impl<'a> RunCompanion<'a> {
                 }
             });
             let tell = |told| self.tell(run, told);
-            if let Err(source) = follow(&mut publisher, file, &|| read(file), run.stop, &tell) {
+            let account = run.about.map_or(coffer_account::layout::HOST, |about| &about.account);
+            if let Err(source) = follow(&mut publisher, file, &|| read(account, file), run.stop, &tell) {
                 self.trouble(Error::LeaseRenewal(Box::new(source)));
             }
         });
@@ -267,10 +270,11 @@ fn token_end(lease: &Leased<'_>) -> Option<i64> {
     Mark::of(seen.content()?).ok()?.expires_at_ms
 }
 
-/// The login file of the host; nothing when it cannot be read this moment.
-fn read(file: &Utf8Path) -> Option<Secret> {
-    let mut content = coffer_host::read_secret(file, MAX_LOGIN_BYTES).ok().flatten()?;
-    Some(Secret::new(std::mem::take(&mut *content)))
+/// The account's login file; nothing when it cannot be read this moment. In a named account's folder another
+/// run, which shares the login, may have put a link to somebody else's: it is not followed.
+fn read(account: &str, file: &Utf8Path) -> Option<Secret> {
+    let content = read_login(&account.parse().ok()?, file).ok()?;
+    Some(Secret::new(content.to_vec()))
 }
 
 /// Whether the account's login is what the agent uses.

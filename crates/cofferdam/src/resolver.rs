@@ -155,7 +155,7 @@ fn account_name(account: &str) -> Result<AccountName, ResolveError> {
 }
 
 /// The login file. A named account's lies in folders that a run which shares it can write.
-fn read_login(name: &AccountName, file: &Utf8Path) -> Result<SecretBytes, ResolveError> {
+pub(crate) fn read_login(name: &AccountName, file: &Utf8Path) -> Result<SecretBytes, ResolveError> {
     let parent = file.parent().and_then(Utf8Path::parent);
     let (false, Some(parent)) = (name.is_host(), parent) else {
         return read(file, MAX_LOGIN_BYTES);

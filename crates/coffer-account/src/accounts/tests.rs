@@ -176,3 +176,48 @@ fn a_record_of_a_newer_coffer_is_left_as_it_is() {
     }
     assert!(accounts(&all.data).join("work").is_dir());
 }
+
+#[test]
+fn a_removal_that_is_cut_off_loses_nothing_that_was_to_be_kept() {
+    let (_keep, data, accounts) = world();
+    let login = format!(r#"{{"claudeAiOauth":{{"accessToken":"{KEY}","refreshToken":"{KEY}"}}}}"#);
+    accounts.add(&record("work", CredentialKind::Subscription), None).unwrap();
+    let put = |folder: &Utf8Path| {
+        let file = folder.join("login/store/.credentials.json");
+        std::fs::write(&file, &login).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    put(accounts.folder(&name("work")).root());
+    // What is to be kept has no place: nothing is removed, and the next change of accounts sweeps nothing of it.
+    std::fs::write(data.join("removed"), "").unwrap();
+    accounts.remove(&name("work"), &removal(false)).unwrap_err();
+    accounts.add(&record("dev", CredentialKind::Subscription), None).unwrap();
+    std::fs::remove_file(data.join("removed")).unwrap();
+    assert_eq!(files_with(&data, KEY).len(), 1);
+    // Cut off right after the one step: the sealed copies stay, and the plain login goes with the next change.
+    let kept = accounts.remove(&name("work"), &removal(false)).unwrap().unwrap();
+    std::fs::create_dir_all(kept.join("login/store")).unwrap();
+    put(&kept);
+    accounts.add(&record("more", CredentialKind::Subscription), None).unwrap();
+    let names: Vec<_> =
+        kept.read_dir_utf8().unwrap().map(|one| one.unwrap().file_name().to_owned()).collect();
+    assert!(names.iter().all(|name| ["account.json", "sealed"].contains(&name.as_str())), "{names:?}");
+    let copies = Copies::at(kept.join("sealed"));
+    let copy = copies.list().unwrap().pop().unwrap();
+    assert_eq!(copies.open(&Opener::of(&data).unwrap(), &copy).unwrap().expose(), login.as_bytes());
+}
+
+#[test]
+fn a_sign_in_that_came_to_nothing_is_not_in_the_way_and_one_that_waits_is() {
+    let (_keep, _data, accounts) = world();
+    let folder = accounts.folder(&name("work"));
+    let lock = crate::lock::AccountLock::try_take(&folder.lock()).unwrap();
+    let add = || accounts.add(&record("work", CredentialKind::Subscription), None);
+    assert!(matches!(add(), Err(AccountsError::InTheWay { .. })), "somebody is at work there");
+    drop(lock);
+    std::fs::create_dir(folder.pending()).unwrap();
+    assert!(matches!(add(), Err(AccountsError::InTheWay { .. })), "a login may wait there");
+    std::fs::remove_dir(folder.pending()).unwrap();
+    add().unwrap();
+    assert!(accounts.record(&name("work")).unwrap().is_some());
+}

@@ -160,13 +160,14 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Makes what is staged the account's.
+/// Makes what is staged the account's, with this record, and a state if one is staged. `seal` is called once no
+/// client can change the former login any more.
 pub(super) fn commit(
     adoption: &Adoption<'_>,
     lock: &AccountLock,
     root: BorrowedFd<'_>,
-    record: &AccountRecord,
-    has_state: bool,
+    (record, has_state): (&AccountRecord, bool),
+    seal: &mut dyn FnMut() -> Result<(), CaptureError>,
 ) -> Result<(), CaptureError> {
     let disk = adoption.disk;
     let stage = Stage { disk, folder: folder_in(root, STAGE).map_err(failed("open", STAGE))? };
@@ -186,6 +187,7 @@ pub(super) fn commit(
         replace(disk, stage.folder.as_fd(), HELD, &text).map_err(io::Error::other)
     };
     let held = ClientLocks::take(disk, &store_path, names, patience, &mut write_down)?;
+    seal()?;
     disk.sync(&stage.folder).map_err(failed("sync", STAGE))?;
     let ready = serde_json::to_vec(&Ready { state }).map_err(io::Error::from);
     let ready = ready.map_err(failed("write", "adoption/ready"))?;

@@ -373,6 +373,28 @@ fn a_client_that_refreshes_is_not_run_over() {
     world.is_new();
 }
 
+#[test]
+fn what_a_client_refreshed_while_it_was_waited_for_is_what_is_sealed() {
+    let world = World::new().signed_in();
+    let lock_path = world.folder.login().join(".oauth_refresh.lock");
+    fs::create_dir(&lock_path).unwrap();
+    let held = world.folder.root().join("adoption/held");
+    let login_path = world_login(&lock_path);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Written down right before the client's locks are waited for.
+            while !held.exists() {
+                std::thread::yield_now();
+            }
+            fs::write(&login_path, login("refreshed")).unwrap();
+            fs::remove_dir(&lock_path).unwrap();
+        });
+        world.adopts().unwrap();
+    });
+    world.is_new();
+    assert_eq!(*world.sealed.borrow(), [login("refreshed").into_bytes()]);
+}
+
 fn world_login(lock: &Utf8Path) -> Utf8PathBuf {
     lock.with_file_name(FILE)
 }

@@ -24,6 +24,14 @@ pub enum KeeperError {
         /// Why.
         source: io::Error,
     },
+    /// Folder or file are somebody else's.
+    #[error("the login `{path}` belongs to uid {uid}")]
+    ForeignOwner {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Whose.
+        uid: u32,
+    },
     /// Our lock cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -71,6 +79,9 @@ impl KeeperError {
                 Some("make room on the disc, or look at the folder's owner".to_owned())
             }
             Self::NoClient(error) => error.hint.clone(),
+            Self::ForeignOwner { path, .. } => {
+                Some(format!("`ls -ln {path}` shows whose it is; run it as that user"))
+            }
             Self::LoginFolder { .. }
             | Self::Lock(_)
             | Self::Journal(_)

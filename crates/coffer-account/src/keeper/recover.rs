@@ -203,10 +203,13 @@ impl Keeper<'_> {
         login: &LoginFolder<'_>,
         before: &LoginFile,
     ) -> Result<(), KeeperError> {
-        // Also when a client holds its locks: there is nothing in the file that it could lose.
         let pending = journal.pending()?;
         let held = pending.map(|pending| self.client_locks(lock, journal, &pending));
-        login.write(lock, before)?;
+        // Looked at once more: while the locks were waited for, their holder may have signed in or refreshed.
+        // Also when it holds them still: what is no login holds nothing that it could lose.
+        if login.read().details().is_none() {
+            login.write(lock, before)?;
+        }
         match held {
             Some(Ok(held)) => Ok(held.release()?),
             Some(Err(_)) | None => Ok(()),

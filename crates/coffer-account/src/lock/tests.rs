@@ -62,3 +62,47 @@ fn what_is_no_plain_file_is_no_lock() {
     rustix::fs::mknodat(rustix::fs::CWD, path.as_std_path(), fifo, rustix::fs::Mode::RWXU, 0).unwrap();
     assert!(matches!(AccountLock::try_take(&path), Err(LockError::Io { .. })));
 }
+
+#[test]
+fn who_waited_while_the_account_was_renamed_does_not_hold_the_lock_of_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path(&folder);
+    let renamed = path.parent().unwrap().with_file_name("renamed");
+    let held = AccountLock::try_take(&path).unwrap();
+    let take =
+        |path: Utf8PathBuf| std::thread::spawn(move || AccountLock::take(&path, Duration::from_secs(30)));
+    // Renamed away, and nothing in its place: there is no such account any more, and none is made.
+    let waiting = take(path.clone());
+    wait_for_a_waiter(&path);
+    std::fs::rename(path.parent().unwrap(), &renamed).unwrap();
+    drop(held);
+    let error = waiting.join().unwrap().unwrap_err();
+    assert!(matches!(error, LockError::Io { action: "open", .. }), "{error}");
+    assert!(!path.parent().unwrap().exists());
+    // Another account of this name meanwhile: its lock is the one that counts.
+    std::fs::rename(&renamed, path.parent().unwrap()).unwrap();
+    let held = AccountLock::try_take(&path).unwrap();
+    let waiting = take(path.clone());
+    wait_for_a_waiter(&path);
+    std::fs::rename(path.parent().unwrap(), &renamed).unwrap();
+    let of_another = AccountLock::try_take(&path).unwrap();
+    drop(held);
+    assert!(matches!(AccountLock::take(&path, Duration::from_millis(20)), Err(LockError::Busy { .. })));
+    assert!(!waiting.is_finished());
+    drop(of_another);
+    let got = waiting.join().unwrap().unwrap();
+    assert!(matches!(AccountLock::try_take(&path), Err(LockError::Busy { .. })), "it is the one that counts");
+    drop(got);
+}
+
+/// Until `/proc/locks` shows a waiter (`->`) for the lock's inode.
+fn wait_for_a_waiter(path: &Utf8PathBuf) {
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    loop {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        if locks.lines().any(|line| line.contains("->") && line.contains(&format!(":{inode} "))) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}

@@ -1,9 +1,10 @@
 //! Every way in which a refresh can end.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::world::{Client, HOUR, NEED, NOW, World, login};
-use crate::keeper::{LoginPlace, Need, Outcome, Sealed, due_at_ms};
+use crate::disk::{Call, Disk};
+use crate::keeper::{KeeperError, LoginPlace, Need, Outcome, Sealed, due_at_ms};
 use crate::login_file::LoginFile;
 use coffer_plan::sign_in::verify::RefusedBecause;
 
@@ -295,6 +296,72 @@ fn a_live_client_that_holds_its_lock_is_waited_for_by_a_later_attempt() {
     });
     assert_ne!(world.text(), before);
     world.is_tidy();
+}
+
+#[test]
+fn a_sign_in_while_a_wiped_login_is_put_back_is_not_written_over() {
+    for signs_in in [true, false] {
+        let world = World::new();
+        *world.client.lock().unwrap() = Client::WipesBeforeAnother;
+        let before = world.text();
+        let after = login("sk-ant-ort01-FAKE-new", "sk-ant-oat01-FAKE-new", NOW + 8 * HOUR);
+        std::thread::scope(|scope| {
+            let keeper = scope.spawn(|| world.keep(NEED).unwrap());
+            // The refusal is on record before the keeper waits for the client's lock.
+            wait_until(|| std::fs::exists(world.place.own.join("keeper.json")).unwrap());
+            if signs_in {
+                world.put(&after);
+            }
+            std::fs::remove_dir(world.place.folder.join(".oauth_refresh.lock")).unwrap();
+            assert!(matches!(keeper.join().unwrap(), Outcome::Permanent(_)));
+        });
+        // The positive control: nobody signed in, so that what was there comes back.
+        assert_eq!(world.text(), if signs_in { after } else { before });
+        world.is_tidy();
+    }
+}
+
+#[test]
+fn the_hosts_login_is_not_spent_where_no_new_one_could_be_saved() {
+    // The control is an account whose file is edited before anything is spent.
+    for account in ["host", "dev"] {
+        let world = World::of(account, NOW);
+        let before = world.text();
+        let refused = AtomicUsize::new(0);
+        // The account's own folder takes what it is given; the disc of the login does not.
+        let hook = |call: Call| {
+            let mut beside = std::fs::read_dir(&world.place.folder).unwrap().flatten();
+            let is_ours = beside.any(|entry| entry.file_name().to_string_lossy().contains("json.coffer-"));
+            if call == Call::Write && is_ours {
+                refused.fetch_add(1, Ordering::SeqCst);
+                return Err(std::io::ErrorKind::StorageFull.into());
+            }
+            Ok(())
+        };
+        assert!(world.keep_on(Disk::with_hook(&hook), NEED).is_err(), "{account}");
+        assert_eq!((world.asked(), refused.into_inner(), world.text()), (0, 1, before));
+        assert_eq!(world.keep(NEED).unwrap(), Outcome::Refreshed, "with room again");
+        world.is_signed_in();
+        world.is_tidy();
+    }
+}
+
+#[test]
+fn a_login_of_somebody_else_is_neither_spent_nor_written() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for folder in [true, false] {
+        let world = World::new();
+        let (path, before) = (if folder { world.place.folder.clone() } else { world.file() }, world.text());
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        let refused = world.keep(NEED).unwrap_err();
+        assert!(matches!(refused, KeeperError::ForeignOwner { uid: 65534, .. }), "{refused}");
+        assert_eq!((world.asked(), world.text()), (0, before));
+        assert!(!world.place.lock.exists(), "nothing of root's is left in the account");
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        assert_eq!(world.keep(NEED).unwrap(), Outcome::Refreshed);
+    }
 }
 
 fn wait_until(happened: impl Fn() -> bool) {

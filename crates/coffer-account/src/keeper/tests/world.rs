@@ -37,6 +37,8 @@ pub(super) enum Client {
     IsMissing,
     /// The server keeps the refresh token.
     KeepsToken,
+    /// It was refused, and leaves the file wiped; another client has taken the lock by then.
+    WipesBeforeAnother,
 }
 
 /// The server's book: one live refresh token.
@@ -250,6 +252,11 @@ impl Refresher for World {
             Some(new) => login(&new, &new.replace("ort01", "oat01"), end),
         };
         match client {
+            Client::WipesBeforeAnother => {
+                std::fs::create_dir(job.folder.join(".oauth_refresh.lock")).unwrap();
+                let wiped = text.replace(&token, "").replace("sk-ant-oat01-FAKE-0", "");
+                std::fs::write(&file, wiped).unwrap();
+            }
             Client::DiesWriting => {
                 std::fs::write(&file, &after[..20]).unwrap();
                 return Ok(ChildEnd::Signaled(9));

@@ -34,6 +34,9 @@ use crate::keeping::AccountKeeper;
 use crate::prepare;
 use crate::printer::Printer;
 
+#[cfg(test)]
+mod tests;
+
 /// How long a client that holds its own locks is waited for.
 const CLIENT_WAIT: Duration = Duration::from_secs(10);
 
@@ -302,18 +305,24 @@ fn put_back(
             })?;
         }
         _ => {
-            if let Some(present) = now_there.filter(|present| !present.bytes().is_empty()) {
+            if let Some(present) = now_there.as_ref().filter(|present| !present.bytes().is_empty()) {
                 keep(present.bytes()).map_err(of_copies)?;
             }
-            replace(place, &lock, login)?;
+            replace(place, &lock, login, now_there.as_ref())?;
         }
     }
     copies.add(&seal, login.bytes(), Why::Adopted, coffer_host::now_ms()).map_err(of_copies)?;
     Ok(())
 }
 
-/// The login alone, while the client's own locks are held.
-fn replace(place: &LoginPlace, lock: &AccountLock, login: &LoginFile) -> Result<(), Error> {
+/// The login alone, while the client's own locks are held. It takes the place of `present`, which is sealed by
+/// now, and of nothing else: a client that was waited for may have refreshed it.
+fn replace(
+    place: &LoginPlace,
+    lock: &AccountLock,
+    login: &LoginFile,
+    present: Option<&LoginFile>,
+) -> Result<(), Error> {
     let failed = |source| BackupError::Io { action: "write", path: place.folder.clone(), source };
     if !place.folder.is_dir() {
         use std::os::unix::fs::DirBuilderExt as _;
@@ -323,6 +332,9 @@ fn replace(place: &LoginPlace, lock: &AccountLock, login: &LoginFile) -> Result<
     let held = ClientLocks::take(Disk::real(), &place.folder, &place.client_locks, patience, &mut |_| Ok(()));
     let held = held.map_err(|error| failed(std::io::Error::other(error)))?;
     let folder = LoginFolder::open(Disk::real(), &place.folder, &place.file).map_err(failed)?;
+    if folder.read().bytes() != present.map_or(&[][..], LoginFile::bytes) {
+        return Err(Error::RestoreUnderWay { account: place.account.to_string() });
+    }
     let written = folder.write(lock, login);
     let released = held.release();
     written.map_err(|error| BackupError::Io {
