@@ -87,6 +87,9 @@ pub struct ProbeLayout {
     /// Variables.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Variables of the user's environment and settings that come along: how the network is reached.
+    #[serde(default)]
+    pub pass: Vec<String>,
     /// The key that says whether it failed.
     pub failed: String,
     /// The key that holds the API's status.
@@ -96,6 +99,14 @@ pub struct ProbeLayout {
     /// What it says when it is not signed in, or some of it.
     #[serde(default)]
     pub signed_out: Vec<String>,
+}
+
+/// Whether an entry (`NAME`, or `NAME*` for all that begin so) means the variable of this name.
+pub fn names_it(entry: &str, name: &str) -> bool {
+    match entry.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => entry == name,
+    }
 }
 
 impl LoginLayout {
@@ -120,6 +131,16 @@ impl Agent {
         self.settings = SettingsLayout::default();
         self.seeds.clear();
         self
+    }
+
+    /// The command with which a person signs in to an account; the user's own login is the agent's business.
+    pub fn sign_in_command(&self, account: &str) -> String {
+        if account != crate::sign_in::OWN_ACCOUNT {
+            return format!("`coffer login --account {account}`");
+        }
+        let args = self.login.iter().filter_map(|login| login.sign_in.as_ref()).flat_map(|how| &how.args);
+        let words: Vec<&str> = self.command.iter().chain(args).map(String::as_str).collect();
+        format!("`{}`, or `coffer login --account NAME` for an account of its own", words.join(" "))
     }
 }
 
@@ -359,6 +380,9 @@ pub struct AgentEnv {
     /// Set by the sandbox.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
+    /// Those inside a live run whose names `coffer doctor --run` tells.
+    #[serde(default)]
+    pub told: Vec<String>,
 }
 
 /// An agent's settings files (JSON).

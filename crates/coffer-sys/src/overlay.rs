@@ -25,7 +25,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use rustix::path::DecInt;
-use rustix::process::{Pid, WaitOptions, getegid, geteuid, waitpid};
+use rustix::process::{DumpableBehavior, Pid, WaitOptions, getegid, geteuid, set_dumpable_behavior, waitpid};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 /// What a child says when all went well, in the place of a step's number.
@@ -231,6 +231,8 @@ fn in_child(words: &Words) -> Result<Made, (Step, Errno)> {
     // SAFETY: this process has one thread and shares no memory that the flags would part.
     unsafe { unshare_unsafe(users | UnshareFlags::NEWNS) }.map_err(at(Step::Namespaces))?;
     if let Some([uids, gids]) = &words.maps {
+        // The files of a process that may not be dumped belong to root, and our parent is such a one.
+        set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at(Step::Identity))?;
         write(c"/proc/self/setgroups", b"deny").map_err(at(Step::Identity))?;
         write(c"/proc/self/uid_map", uids.as_bytes()).map_err(at(Step::Identity))?;
         write(c"/proc/self/gid_map", gids.as_bytes()).map_err(at(Step::Identity))?;

@@ -96,7 +96,11 @@ pub(crate) fn record(folder: &AccountFolder) -> Result<Option<AccountRecord>, Er
     if record.schema != RECORD_SCHEMA {
         return Err(broken(format!("format {} is not known", record.schema)));
     }
-    Ok(Some(record))
+    // A rename that was cut short: the folder's name is what counts.
+    Ok(Some(AccountRecord {
+        name: folder.root().file_name().and_then(|name| name.parse().ok()).unwrap_or(record.name),
+        ..record
+    }))
 }
 
 /// Whether the login folder is the one on record: its path, its owner, and the text of the marker beside it.

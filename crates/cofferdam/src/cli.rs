@@ -207,6 +207,23 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(arguments)
 }
 
+/// The command that the first words name, for the hint to its help.
+pub fn subcommand(arguments: &[OsString]) -> String {
+    let mut found = "coffer".to_owned();
+    let mut command = Cli::command();
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
+        if word.starts_with('-') {
+            continue;
+        }
+        let Some(next) = command.find_subcommand(word).filter(|next| !next.is_hide_set()).cloned() else {
+            break;
+        };
+        found = format!("{found} {}", next.get_name());
+        command = next;
+    }
+    found
+}
+
 /// The command line as data, for completions, man pages and the reference.
 pub fn command() -> clap::Command {
     Cli::command()

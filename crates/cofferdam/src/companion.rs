@@ -255,10 +255,12 @@ impl Companion for RunCompanion<'_> {
         if left.is_none()
             && let Some(lease) = &run.lease
             && wins(run)
+            && let Some(about) = run.about
             && token_end(lease).is_some_and(|end_ms| end_ms <= (self.host.now_ms)())
         {
-            let account = run.about.map_or_else(String::new, |about| about.account.clone());
-            self.trouble(Error::LoginEnded { account });
+            let agent = prepare::agent(&about.agent, self.facts).ok();
+            let mend = agent.map(|agent| agent.sign_in_command(&about.account));
+            self.trouble(Error::LoginEnded { account: about.account.clone(), mend });
         }
         self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
     }

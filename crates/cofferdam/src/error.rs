@@ -244,6 +244,8 @@ pub(crate) enum Error {
     LoginEnded {
         /// Whose login.
         account: String,
+        /// How a person signs in.
+        mend: Option<String>,
     },
     /// A word is no account's name.
     #[error(transparent)]
@@ -307,14 +309,14 @@ pub(crate) struct Finding {
 impl Error {
     /// What clap says about a command line that does not read: its first line, the rest of that paragraph, and
     /// its tips.
-    pub(crate) fn usage(told: &clap::Error) -> Self {
+    pub(crate) fn usage(told: &clap::Error, command: &str) -> Self {
         let text = told.render().to_string();
         let mut paragraphs = text.split("\n\n");
         let mut first = paragraphs.next().unwrap_or_default().lines().map(str::trim);
         let message = first.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let lines = paragraphs.flat_map(str::lines).map(str::trim);
         let tips: Vec<&str> = lines.filter_map(|line| line.strip_prefix("tip: ")).collect();
-        let hint = if tips.is_empty() { "`coffer --help`".to_owned() } else { tips.join("; ") };
+        let hint = if tips.is_empty() { format!("`{command} --help`") } else { tips.join("; ") };
         Self::Usage { message, more: first.map(str::to_owned).collect(), hint }
     }
 
@@ -374,7 +376,7 @@ impl Error {
             Self::RunUnseen { .. } => "run-unseen",
             Self::AccountBroken { .. } => "account-broken",
             Self::BadAccountName(_) => "account-name",
-            Self::NoAccount { .. } => "account-unknown",
+            Self::NoAccount { .. } => "unknown-account",
             Self::NothingToRefresh { .. } => "nothing-to-refresh",
             Self::ServedAlready { .. } => "served-already",
             Self::Keeper(_) => "keeper",
@@ -454,7 +456,7 @@ impl Error {
                 Some("`coffer status` lists the accounts".to_owned())
             }
             Self::LeaseRenewal(_) => Some("`coffer status` says what the login is worth".to_owned()),
-            Self::LoginEnded { account } => Some(format!("`coffer login --account {account}`")),
+            Self::LoginEnded { mend, .. } => mend.clone(),
             Self::Import { .. }
             | Self::Policy(_)
             | Self::Plan(_)

@@ -98,6 +98,11 @@ impl AccountKeeper {
         }
     }
 
+    /// The command with which a person signs in anew.
+    pub(crate) fn sign_in_command(&self) -> String {
+        self.agent.sign_in_command(self.place.account.as_str())
+    }
+
     /// Where the login is.
     pub(crate) fn place(&self) -> &LoginPlace {
         &self.place
@@ -191,7 +196,7 @@ impl Renew for RunKeeper<'_> {
         let name: AccountName = account.parse().map_err(|error| refused(&Error::BadAccountName(error)))?;
         let keeper = AccountKeeper::of(&name, self.facts).map_err(|error| refused(&error))?;
         let Some(keeper) = keeper else { return Ok(()) };
-        let login = format!("coffer login --account {account}");
+        let login = keeper.sign_in_command();
         // What is left of the token may be enough for a short run, and the run's own keeper tries again.
         let is_alive = || keeper.left_ms().is_some_and(|left| left > 0);
         let outcome = match keeper.keep(FOR_A_RUN) {

@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod helper;
 mod keeping;
+mod memory;
 mod prepare;
 mod printer;
 mod refresher;
@@ -53,8 +54,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     if called_as.is_some_and(|name| name == INIT_NAME) {
         return ExitCode::from(coffer_init::run(arguments.into_iter().skip(1)));
     }
+    memory::keep_private();
     let of_run = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let of_run = of_run.is_some_and(|word| word == "run");
+    let said = cli::subcommand(&arguments);
     let code = match cli::parse(arguments) {
         Ok(cli) => {
             let printer = printer::Printer::new(&cli.global);
@@ -63,7 +66,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Err(told) if !told.use_stderr() || told.kind() == NO_COMMAND => exit::told(&told),
         Err(told) => {
             let global = cli::Global { color: cli::Color::Auto, quiet: false, verbose: false };
-            let failure = exit::Failure { error: error::Error::usage(&told), of_run };
+            let failure = exit::Failure { error: error::Error::usage(&told, &said), of_run };
             exit::code(Err(failure), &printer::Printer::new(&global))
         }
     };

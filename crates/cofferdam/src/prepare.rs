@@ -91,6 +91,14 @@ fn gather_for(
     Ok(Gathered { facts, merged, inputs })
 }
 
+/// The account that was named, or else the one that a run here would use.
+pub(crate) fn chosen_account(named: Option<&str>) -> Result<String, Error> {
+    match named {
+        Some(name) => Ok(name.to_owned()),
+        None => Ok(gather(&Flags::default(), None)?.merged.account.value),
+    }
+}
+
 /// Makes the plan.
 pub(crate) fn prepare(flags: &Flags, saved: Option<HostFacts>) -> Result<Prepared, Error> {
     plan(gather(flags, saved)?, flags)

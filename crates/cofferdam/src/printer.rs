@@ -15,6 +15,14 @@ pub(crate) struct Printer {
     color: Color,
 }
 
+/// What a table is drawn on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    pub(crate) style: Style,
+    /// In columns; `None` for what is no terminal.
+    pub(crate) width: Option<usize>,
+}
+
 impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
         Self { quiet: global.quiet, verbose: global.verbose, color: global.color }
@@ -104,6 +112,12 @@ impl Printer {
     /// The style of what goes to stdout.
     pub(crate) fn data_style(&self) -> Style {
         self.style_for(anstream::AutoStream::choice(&std::io::stdout()))
+    }
+
+    /// What data is shown on: the style, and how wide it is where it is a terminal that says so.
+    pub(crate) fn data_screen(&self) -> Screen {
+        let width = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col.into());
+        Screen { style: self.data_style(), width: width.filter(|width| *width > 0) }
     }
 
     fn style_for(&self, detected: anstream::ColorChoice) -> Style {

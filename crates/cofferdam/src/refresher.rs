@@ -194,6 +194,8 @@ impl Refresher for GenuineClient<'_> {
         coffer_sys::descriptors::inherit(&mut command, vec![lock]);
         let mut child = command.spawn().map_err(|error| failed("start the client", error))?;
         drop(command);
+        // It holds the refresh token. One that cannot be limited has ended, or dumps nothing anyway.
+        drop(crate::memory::without_dumps(&child));
         (job.started)(i32::try_from(child.id()).unwrap_or_default());
         let ended = wait(&mut child).map_err(|error| failed("wait for the client", error))?;
         // What stays is removed by the next one.

@@ -328,7 +328,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_su
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l account -d 'The account' -r
+complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l account -d 'The account; without it the one that is chosen here' -r
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l if-expiring -d 'Only when the access token ends within this time: `30m`, `2h`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -340,7 +340,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s v -l verbose -
 complete -c coffer -n "__fish_coffer_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -l rounds -d 'Rounds of the race' -r
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -l sandboxes -d 'Sandboxes that start at once in the race' -r
-complete -c coffer -n "__fish_coffer_using_subcommand lab" -l only -d 'Only ways of the race whose name contains this' -r
+complete -c coffer -n "__fish_coffer_using_subcommand lab" -l only -d 'Only lines of the race whose version and way contain this, for example `2.1.330 coffer`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -l claude -d 'The genuine agent to experiment with, instead of the one on the PATH' -r -F
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -l out -d 'Also write the results as a page (Markdown)' -r -F
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -l inside -d 'We are in the private network already, and this is our own program' -r -F

@@ -538,7 +538,7 @@ esac
 ;;
 (refresh)
 _arguments "${_arguments_options[@]}" : \
-'--account=[The account]:NAME:_default' \
+'--account=[The account; without it the one that is chosen here]:NAME:_default' \
 '(--now)--if-expiring=[Only when the access token ends within this time\: \`30m\`, \`2h\`]:DURATION:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
@@ -557,7 +557,7 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--rounds=[Rounds of the race]:ROUNDS:_default' \
 '--sandboxes=[Sandboxes that start at once in the race]:SANDBOXES:_default' \
-'*--only=[Only ways of the race whose name contains this]:TEXT:_default' \
+'*--only=[Only lines of the race whose version and way contain this, for example \`2.1.330 coffer\`]:TEXT:_default' \
 '*--claude=[The genuine agent to experiment with, instead of the one on the PATH]:PATH:_files' \
 '--out=[Also write the results as a page (Markdown)]:FILE:_files' \
 '--inside=[We are in the private network already, and this is our own program]:COFFER:_files' \

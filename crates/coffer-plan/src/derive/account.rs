@@ -1,7 +1,7 @@
 //! What a named account brings besides its credential, and what should be known about it.
 
 use super::offers::HOST;
-use crate::agent::CredentialKind;
+use crate::agent::{Agent, CredentialKind};
 use crate::facts::{AccountFact, EnvFact, HostFacts};
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{Note, PlanError};
@@ -88,14 +88,14 @@ pub(super) fn notes(
         let rule = policy.agent.credentials.iter().find(|rule| rule.kind == account.kind);
         let lifetime = rule.and_then(|rule| rule.lifetime_days).map(|days| i64::from(days) * DAY_MS);
         let verified = verify_token(account.has_secret, account.created_at_ms, lifetime, facts.now_ms);
-        out.extend(verified.findings.iter().map(|finding| said(finding, name)));
+        out.extend(verified.findings.iter().map(|finding| said(finding, name, &policy.agent)));
     }
     out
 }
 
 /// A finding as a note, with the way out.
-pub(super) fn said(finding: &Finding, account: &str) -> Note {
-    let text = match finding.cause.hint(account) {
+pub(super) fn said(finding: &Finding, account: &str, agent: &Agent) -> Note {
+    let text = match finding.cause.hint(account, agent) {
         Some(hint) => format!("{}; {hint}", finding.text),
         None => finding.text.clone(),
     };

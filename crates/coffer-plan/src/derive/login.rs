@@ -45,7 +45,7 @@ pub(super) fn judge(policy: &Policy, facts: &HostFacts) -> Result<Judged, PlanEr
     let account = policy.account.value.as_str();
     let refuse = |finding: &Finding| {
         let (file, reason) = (login.file.clone(), finding.text.clone());
-        let mend = finding.cause.hint(account).unwrap_or_else(|| "`coffer status`".to_owned());
+        let mend = finding.cause.hint(account, &policy.agent).unwrap_or_else(|| "`coffer status`".to_owned());
         match finding.cause {
             Cause::Ended => PlanError::LoginEnding { file, reason, mend },
             _ => PlanError::LoginUnusable { file, reason, mend },
@@ -69,9 +69,9 @@ pub(super) fn judge(policy: &Policy, facts: &HostFacts) -> Result<Judged, PlanEr
     for finding in &verified.findings {
         match finding.cause.meaning().run {
             OnRun::GoesOn | OnRun::GoesOnWithout | OnRun::Stops => {}
-            OnRun::SaysSo => out.notes.push(said(finding, account)),
+            OnRun::SaysSo => out.notes.push(said(finding, account, &policy.agent)),
             OnRun::Tightens if account == HOST => {
-                let mend = finding.cause.hint(account).unwrap_or_default();
+                let mend = finding.cause.hint(account, &policy.agent).unwrap_or_default();
                 out.asks = Some(format!("{} ({mend} mends it)", finding.text));
             }
             OnRun::Tightens => {

@@ -49,7 +49,7 @@ pub(super) fn account<'a>(policy: &Policy, facts: &'a HostFacts) -> Option<&'a A
 }
 
 /// The user's own login.
-pub(super) const HOST: &str = "host";
+pub(super) const HOST: &str = crate::sign_in::OWN_ACCOUNT;
 
 /// What makes the agent ignore credentials, and whose they are.
 pub(super) fn around<'a>(policy: &'a Policy, facts: &'a HostFacts) -> Around<'a> {

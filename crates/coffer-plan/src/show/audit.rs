@@ -10,6 +10,7 @@ use crate::plan::{
     Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Mount, MountOp, NetworkTier,
     Note, Plan, Source,
 };
+use crate::sign_in::OWN_ACCOUNT;
 
 #[cfg(test)]
 mod tests;
@@ -231,7 +232,9 @@ fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
         }
         (AuthMode::None | AuthMode::Lease | AuthMode::Gateway, _) => {}
     }
-    if credential.account_origin.layer != OriginLayer::BuiltIn {
+    // Without any credential the user's own account stands for nothing.
+    let is_nothing = credential.mode == AuthMode::None && credential.account == OWN_ACCOUNT;
+    if credential.account_origin.layer != OriginLayer::BuiltIn && !is_nothing {
         let (account, origin) = (&credential.account, &credential.account_origin);
         let _ = writeln!(out, "  account {}  [{}]", printable(account), printable(&origin.to_string()));
     }

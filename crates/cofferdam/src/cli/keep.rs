@@ -5,9 +5,9 @@ use clap::Args;
 /// `coffer refresh`.
 #[derive(Debug, Args)]
 pub struct RefreshCommand {
-    /// The account
-    #[arg(long, value_name = "NAME", default_value = "host")]
-    pub account: String,
+    /// The account; without it the one that is chosen here
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// Only when the access token ends within this time: `30m`, `2h`
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, conflicts_with = "now")]
     pub if_expiring: Option<i64>,

@@ -155,7 +155,11 @@ fn prune(command: &BackupPruneCommand, facts: &HostFacts, printer: &Printer) -> 
     for copy in &removed {
         write_down(facts, &account, "pruned", copy)?;
     }
-    printer.tell(&format!("{} copies are removed\n", removed.len()));
+    printer.tell(&match removed.len() {
+        0 => "no copy is removed\n".to_owned(),
+        1 => "1 copy is removed\n".to_owned(),
+        more => format!("{more} copies are removed\n"),
+    });
     if command.json {
         printer.json(&Pruned { schema: 1, account: account.to_string(), removed })?;
     }

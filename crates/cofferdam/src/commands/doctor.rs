@@ -78,8 +78,14 @@ fn text(findings: &[Finding]) -> String {
     if errors + warnings + notes == 0 {
         text.push_str(&format!("{} checks, nothing to mend\n", CHECKS.len()));
     } else {
-        let checks = CHECKS.len();
-        text.push_str(&format!("{checks} checks: {errors} errors, {warnings} warnings, {notes} notes\n"));
+        let counted = |count: usize, word| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        text.push_str(&format!(
+            "{}: {}, {}, {}\n",
+            counted(CHECKS.len(), "check"),
+            counted(errors, "error"),
+            counted(warnings, "warning"),
+            counted(notes, "note")
+        ));
     }
     text
 }

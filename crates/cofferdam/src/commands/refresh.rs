@@ -8,6 +8,7 @@ use crate::cli::RefreshCommand;
 use crate::error::Error;
 use crate::exit::{Failure, NEEDS_PERSON, NO};
 use crate::keeping::AccountKeeper;
+use crate::prepare::chosen_account;
 use crate::printer::Printer;
 
 /// What is printed as JSON.
@@ -25,7 +26,8 @@ struct Document<'a> {
 }
 
 pub(crate) fn refresh(command: &RefreshCommand, printer: &Printer) -> Result<u8, Failure> {
-    let account: AccountName = command.account.parse().map_err(Error::BadAccountName)?;
+    let account = chosen_account(command.account.as_deref())?;
+    let account: AccountName = account.parse().map_err(Error::BadAccountName)?;
     let facts = coffer_host::base().map_err(Error::from)?;
     let Some(keeper) = AccountKeeper::of(&account, &facts)? else {
         return Err(Error::NothingToRefresh { account: account.to_string() }.into());
@@ -60,7 +62,7 @@ pub(crate) fn refresh(command: &RefreshCommand, printer: &Printer) -> Result<u8,
             access_expires_at_ms,
         })?;
     } else {
-        printer.tell(&told(account.as_str(), &outcome, end));
+        printer.tell(&told(account.as_str(), &outcome, end, &keeper.sign_in_command()));
     }
     Ok(match outcome {
         Outcome::Fresh | Outcome::Refreshed | Outcome::Adopted => 0,
@@ -70,7 +72,7 @@ pub(crate) fn refresh(command: &RefreshCommand, printer: &Printer) -> Result<u8,
 }
 
 /// The outcome for people.
-fn told(account: &str, outcome: &Outcome, end: Option<i64>) -> String {
+fn told(account: &str, outcome: &Outcome, end: Option<i64>, login: &str) -> String {
     let left = end.map(|end| end.saturating_sub(coffer_host::now_ms()) / 60_000);
     let lives =
         left.map(|left| format!(" The access token lives for another {left} min.")).unwrap_or_default();
@@ -84,11 +86,11 @@ fn told(account: &str, outcome: &Outcome, end: Option<i64>) -> String {
                 retry_after_ms / 1000
             )
         }
-        Outcome::Permanent(because) => format!(
-            "`{account}` will not be refreshed any more ({because}).{lives}\nhint: `coffer login --account {account}`\n"
-        ),
-        Outcome::NotRenewable => format!(
-            "`{account}` has no login that could be refreshed.{lives}\nhint: `coffer login --account {account}`\n"
-        ),
+        Outcome::Permanent(because) => {
+            format!("`{account}` will not be refreshed any more ({because}).{lives}\nhint: {login}\n")
+        }
+        Outcome::NotRenewable => {
+            format!("`{account}` has no login that could be refreshed.{lives}\nhint: {login}\n")
+        }
     }
 }

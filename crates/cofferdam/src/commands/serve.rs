@@ -175,7 +175,8 @@ impl Station<'_> {
             Some(Ok(Outcome::Adopted)) => "was refreshed by somebody else".to_owned(),
             Some(Ok(Outcome::Transient { reason, .. })) => format!("could not be refreshed now: {reason}"),
             Some(Ok(Outcome::Permanent(because))) => {
-                format!("will not be refreshed any more ({because}); `coffer login --account {name}`")
+                let more = format!("`coffer status --account {name}` says what to do");
+                format!("will not be refreshed any more ({because}); {more}")
             }
         };
         self.printer.tell(&format!("`{name}` {text}\n"));

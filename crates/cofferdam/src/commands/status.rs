@@ -25,10 +25,10 @@ pub(crate) fn status(command: &StatusCommand, printer: &Printer) -> Result<u8, F
     if command.watch {
         return Ok(watched(command, only.as_ref(), printer)?);
     }
-    let looked = look()?;
+    let looked = look(only.as_ref().map(AccountName::as_str))?;
     let name = only.as_ref().map_or(looked.chosen.as_str(), AccountName::as_str);
     if looked.account(name).is_none() {
-        return Err(unknown(format!("there is no account `{name}`")).into());
+        return Err(Error::NoAccount { account: name.to_owned() }.into());
     }
     let probe = command.probe.then(|| probe::probe(&looked, name)).transpose()?;
     if command.json {
@@ -36,7 +36,7 @@ pub(crate) fn status(command: &StatusCommand, printer: &Printer) -> Result<u8, F
         printer.json(&document)?;
     } else {
         let only = only.as_ref().map(AccountName::as_str);
-        printer.data(&table::table(&looked, only, probe.as_ref(), printer.data_style()))?;
+        printer.data(&table::table(&looked, only, probe.as_ref(), printer.data_screen()))?;
     }
     Ok(code(&looked, only.is_some(), name, probe.as_ref()))
 }
@@ -69,12 +69,12 @@ fn watched(command: &StatusCommand, only: Option<&AccountName>, printer: &Printe
     let mut last = String::new();
     let clear = if printer.is_screen() { CLEAR } else { "" };
     watch::watch(|| {
-        let looked = look()?;
+        let looked = look(only.map(AccountName::as_str))?;
         let text = if command.json {
             serde_json::to_string(&looked.document(only)).map_err(Error::Json)?
         } else {
             let only = only.map(AccountName::as_str);
-            format!("{clear}{}", table::table(&looked, only, None, printer.data_style()))
+            format!("{clear}{}", table::table(&looked, only, None, printer.data_screen()))
         };
         if text != last {
             printer.data(&text)?;

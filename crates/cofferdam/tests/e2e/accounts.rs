@@ -83,7 +83,7 @@ fn a_lease_never_follows_a_link_out_of_the_account() {
     fs::remove_file(&file).unwrap();
     symlink(other.join("login/store/.credentials.json"), &file).unwrap();
     run(stage.run(["--account", "work", "--", "true"]))
-        .refuses(125, "login-unusable", "link leads out of the account", "coffer doctor --fix")
+        .refuses(125, "login-unusable", "link leads out of the account", "coffer doctor")
         .keeps_secret(&[TOKEN, REFRESH]);
 }
 

@@ -16,12 +16,14 @@
 //! - `named`: `coffer account`, and that no secret is in what it writes or says.
 //! - `labs`: the experiments of `coffer lab`.
 //! - `backups`: sealed copies and whole accounts, and what may be put back.
+//! - `canaries`: no command, file or core dump holds a byte of what accounts hold.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
 mod backups;
+mod canaries;
 mod configs;
 mod copies;
 mod disks;

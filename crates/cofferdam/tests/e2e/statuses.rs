@@ -166,7 +166,12 @@ fn the_last_refresh_comes_from_the_ledger_and_accounts_from_their_records() {
     assert_eq!(dev["last_refresh"]["outcome"], "permanent");
     let ran = status(&stage, &[]);
     assert!(ran.text().contains("! the account `bad` cannot be read"), "{ran}");
-    status(&stage, &["--account", "nobody"]).refuses(2, "usage", "no account `nobody`", "coffer status");
+    status(&stage, &["--account", "nobody"]).refuses(
+        2,
+        "unknown-account",
+        "no account `nobody`",
+        "coffer status",
+    );
     status(&stage, &["--account", "No Body"]).refuses(
         2,
         "usage",

@@ -1,6 +1,7 @@
 //! The table: what each cause is called, and what it means.
 
 use super::{Trigger, Verdict};
+use crate::agent::Agent;
 
 /// What a run does about a login, from the mildest to the hardest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -135,17 +136,14 @@ impl Cause {
     }
 
     /// The command that mends it, for the account with this name; none where nothing is broken.
-    pub fn hint(self, account: &str) -> Option<String> {
-        let login = match account {
-            "host" => "coffer login".to_owned(),
-            name => format!("coffer login --account {name}"),
-        };
+    pub fn hint(self, account: &str, agent: &Agent) -> Option<String> {
+        let login = agent.sign_in_command(account);
         match self {
-            Self::Missing | Self::Ended | Self::Refused | Self::Revoked | Self::Scope => {
-                Some(format!("`{login}`"))
-            }
-            Self::Corrupted => Some(format!("`coffer backup restore --account {account}`, or `{login}`")),
-            Self::WideMode | Self::LinkOut | Self::ForeignOwner => Some("`coffer doctor --fix`".to_owned()),
+            Self::Missing | Self::Ended | Self::Refused | Self::Revoked | Self::Scope => Some(login),
+            Self::Corrupted => Some(format!("`coffer backup restore --account {account}`, or {login}")),
+            Self::WideMode => Some("`coffer doctor --fix`".to_owned()),
+            // Neither is ours to change: doctor says how.
+            Self::LinkOut | Self::ForeignOwner => Some("`coffer doctor` says how to mend it".to_owned()),
             Self::OldToken => Some(format!(
                 "make a new one, then `coffer account remove {account}` and `coffer account add {account}`"
             )),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cli::{AccountListCommand, AccountShowCommand};
 use crate::error::Error;
 use crate::exit::Failure;
+use crate::prepare::chosen_account;
 use crate::printer::Printer;
 
 /// One account, without any secret.
@@ -32,6 +33,8 @@ struct Shown {
 #[derive(Serialize)]
 struct List {
     schema: u32,
+    /// The one that a run here would use; `null` when the configuration does not read.
+    chosen: Option<String>,
     accounts: Vec<Shown>,
 }
 
@@ -93,20 +96,32 @@ pub(super) fn list(
             Err(error) => shown(&listed.name, Err(&error)),
         });
     }
+    let chosen = chosen_account(None).ok();
     if command.json {
-        printer.json(&List { schema: 1, accounts: all })?;
+        printer.json(&List { schema: 1, chosen, accounts: all })?;
         return Ok(0);
     }
-    let width = all.iter().map(|one| one.name.len()).max().unwrap_or_default();
-    let mut text = String::new();
-    for one in all {
-        let mut about = vec![one.kind.map_or_else(|| one.error.unwrap_or_default(), str::to_owned)];
-        about.extend(one.base_url);
-        about.extend(one.model);
-        text.push_str(&format!("{:width$}  {}\n", one.name, printable(&about.join("  "))));
-    }
-    printer.data(&text)?;
+    printer.data(&table(all, chosen.as_deref()))?;
     Ok(0)
+}
+
+/// A row an account; the one that a run here would use bears a `*`, as in `coffer status`.
+fn table(all: Vec<Shown>, chosen: Option<&str>) -> String {
+    let rows = all.into_iter().map(|one| {
+        let mark = if chosen == Some(one.name.as_str()) { " *" } else { "" };
+        let kind = one.kind.map_or_else(|| one.error.unwrap_or_default(), str::to_owned);
+        let more = [one.base_url.unwrap_or("-".to_owned()), one.model.unwrap_or("-".to_owned())];
+        [format!("{}{mark}", one.name), kind].into_iter().chain(more).collect::<Vec<_>>()
+    });
+    let headings = ["ACCOUNT", "KIND", "BASE URL", "MODEL"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..4).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:width$}", printable(cell)));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 pub(super) fn show(
@@ -151,7 +166,7 @@ fn text(document: &Document) -> String {
     lines.extend(one.created_at.map(|at| ("added", at.to_string())));
     lines.extend(one.base_url.clone().map(|url| ("base URL", url)));
     lines.extend(one.model.clone().map(|model| ("model", model)));
-    lines.extend(one.timeout_ms.map(|ms| ("time-out", format!("{ms} ms"))));
+    lines.extend(one.timeout_ms.map(|ms| ("time-out", span(ms))));
     lines.extend(one.helper.as_ref().map(|words| ("helper", words.join(" "))));
     lines.push(("folder", document.folder.clone()));
     lines.push(("sealed copies", document.copies.to_string()));
@@ -164,4 +179,12 @@ fn text(document: &Document) -> String {
     );
     lines.push(("sealing", sealing));
     lines.iter().map(|(key, value)| format!("{key:14} {}\n", printable(value))).collect()
+}
+
+/// A time-out in the largest unit that tells it exactly.
+fn span(ms: u64) -> String {
+    [(3_600_000, "h"), (60_000, "min"), (1_000, "s")]
+        .into_iter()
+        .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit))
+        .map_or_else(|| format!("{ms} ms"), |(unit, word)| format!("{} {word}", ms / unit))
 }

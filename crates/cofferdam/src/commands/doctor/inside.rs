@@ -4,7 +4,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_host::{FileInside, ProcessInside, Sandbox, identity, process_inside};
 use coffer_launch::run::{LiveRun, live_runs};
-use coffer_plan::agent::Agent;
+use coffer_plan::agent::{Agent, names_it};
 use coffer_plan::config::Flags;
 use coffer_plan::derive::LEASE;
 use coffer_plan::facts::HostFacts;
@@ -19,8 +19,6 @@ use crate::printer::Printer;
 
 /// Largest file of the agent's own that is read, in bytes.
 const MAX_CLIENT_BYTES: usize = 32 * 1024 * 1024;
-/// Variables whose names are told.
-const TOLD: &[&str] = &["CLAUDE_", "ANTHROPIC_"];
 
 /// `coffer doctor --run ID --json`.
 #[derive(Debug, Serialize)]
@@ -115,7 +113,7 @@ fn look(run: &LiveRun, facts: &HostFacts) -> Result<Report, Error> {
         last_session_id: text(project.and_then(|project| project.get("lastSessionId"))),
         variables: variables
             .into_iter()
-            .filter(|name| TOLD.iter().any(|told| name.starts_with(told)))
+            .filter(|name| agent.env.told.iter().any(|told| names_it(told, name)))
             .collect(),
     };
     // What was read of a dead run could be of its successor.

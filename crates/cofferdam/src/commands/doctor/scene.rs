@@ -104,7 +104,7 @@ pub(super) struct OwnFile {
 impl Scene {
     /// Reads this machine.
     pub(super) fn of_this_machine() -> Result<Self, Error> {
-        let looked = look()?;
+        let looked = look(None)?;
         let ledger = ledger::of(&looked.facts);
         let verified = ledger.verify().map_err(|error| in_words(&error));
         let places: Vec<LoginPlace> = looked.accounts.iter().filter_map(place).collect();

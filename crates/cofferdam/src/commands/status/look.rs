@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use coffer_account::layout::{AccountFolder, AccountName, accounts};
 use coffer_ledger::{LastRefresh, Outcome};
 use coffer_plan::agent::{Agent, CredentialKind, CredentialOrigin};
-use coffer_plan::config::Flags;
+use coffer_plan::config::{Flags, Settings};
 use coffer_plan::derive::on_host;
 use coffer_plan::facts::{HostFacts, LoginFact};
 use coffer_plan::sign_in::precedence::SignIn;
@@ -30,7 +30,9 @@ pub(crate) struct Looked {
     pub(crate) agent: Agent,
     /// The account that is chosen here.
     pub(crate) chosen: String,
-    /// Which credential a run here would use.
+    /// The account that was asked about, or else the one that is chosen.
+    pub(crate) about: String,
+    /// Which credential a run here with that account would use.
     pub(crate) winner: SignIn,
     /// The host's, then the named ones by name.
     pub(crate) accounts: Vec<AccountSeen>,
@@ -49,26 +51,27 @@ pub(crate) struct AccountSeen {
     pub(crate) last_refresh: Option<LastRefresh>,
 }
 
-/// Looks at all accounts.
-pub(crate) fn look() -> Result<Looked, Error> {
+/// Looks at all accounts. `named`: who wins is told for this account instead of the one that is chosen.
+pub(crate) fn look(named: Option<&str>) -> Result<Looked, Error> {
     let Gathered { mut facts, merged, inputs } = gather(&Flags::default(), None)?;
     let agent = inputs.agent;
     let mut scopes: Vec<String> = agent.login.iter().flat_map(|login| login.scopes.clone()).collect();
     scopes.extend(merged.scopes.into_iter().map(|scope| scope.value));
     let chosen = merged.account.value;
+    let asked = named.unwrap_or(&chosen).to_owned();
     let mut unread = Vec::new();
     facts = about(&facts, &agent, &AccountName::host()).unwrap_or_else(|error| {
         unread.push(error.to_string());
         HostFacts { account: None, login: coffer_host::host_login(&facts, &agent), ..facts }
     });
-    let winner = winner(&facts, &agent, &chosen);
+    let winner = winner(&facts, &agent, &asked);
     let mut last = ledger::of(&facts).last_refreshes().unwrap_or_else(|error| {
         unread.push(format!("the last refreshes are unknown: {error}"));
         Default::default()
     });
     let live = coffer_launch::run::live_runs(&facts.folders.runtime);
     let mut accounts = vec![host(&facts, &agent, &scopes)];
-    for name in named(&facts) {
+    for name in named_accounts(&facts) {
         match about(&facts, &agent, &name) {
             Ok(own) => match account(&own, &agent, name.clone(), &scopes) {
                 Some(account) => accounts.push(account),
@@ -86,7 +89,7 @@ pub(crate) fn look() -> Result<Looked, Error> {
         account.last_refresh =
             last.remove(name).into_iter().chain(remembered).max_by_key(|refresh| refresh.at);
     }
-    Ok(Looked { facts, agent, chosen, winner, accounts, unread })
+    Ok(Looked { facts, agent, chosen, about: asked, winner, accounts, unread })
 }
 
 /// How the keepers remember the last refresh.
@@ -110,12 +113,16 @@ pub(crate) fn judge(facts: HostFacts, agent: Agent) -> Looked {
     let scopes: Vec<String> = agent.login.iter().flat_map(|login| login.scopes.clone()).collect();
     let accounts = vec![host(&facts, &agent, &scopes)];
     let (winner, chosen) = (on_host(&agent, &facts), coffer_account::layout::HOST.to_owned());
-    Looked { facts, agent, chosen, winner, accounts, unread: Vec::new() }
+    Looked { facts, agent, about: chosen.clone(), chosen, winner, accounts, unread: Vec::new() }
 }
 
 /// As the audit's Sign-in line has it, if a run could be planned here; else as the host itself has it.
 fn winner(facts: &HostFacts, agent: &Agent, chosen: &str) -> SignIn {
-    let refused = match prepare(&Flags::default(), None) {
+    let flags = Flags {
+        settings: Settings { account: Some(chosen.to_owned()), ..Settings::default() },
+        ..Flags::default()
+    };
+    let refused = match prepare(&flags, None) {
         Ok(prepared) if prepared.plan.sign_in.winner.is_some() => return prepared.plan.sign_in.clone(),
         Ok(_) => "nothing crosses".to_owned(),
         Err(error) => {
@@ -126,12 +133,12 @@ fn winner(facts: &HostFacts, agent: &Agent, chosen: &str) -> SignIn {
         // A plan is refused for many reasons, and most of them have nothing to do with signing in.
         return on_host(agent, facts);
     }
-    let reason = format!("the account `{chosen}` is chosen here, and a run with it is refused: {refused}");
+    let reason = format!("a run with the account `{chosen}` is refused: {refused}");
     SignIn { winner: None, kind: None, reason, warning: None, asks: None }
 }
 
 /// The named accounts, by name; what has no account's name is none.
-fn named(facts: &HostFacts) -> Vec<AccountName> {
+fn named_accounts(facts: &HostFacts) -> Vec<AccountName> {
     let entries = accounts(&facts.folders.data).read_dir_utf8().into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().parse::<AccountName>().ok());
     let mut names: Vec<AccountName> = names.filter(|name| !name.is_host()).collect();
@@ -202,7 +209,7 @@ impl Looked {
         let shown = self.accounts.iter().filter(|account| only.is_none_or(|only| account.name == *only));
         document::Document {
             schema: 1,
-            winner: document::Winner { source: winner, account: self.chosen.clone(), reason, warning },
+            winner: document::Winner { source: winner, account: self.about.clone(), reason, warning },
             accounts: shown.map(AccountSeen::document).collect(),
             probe: None,
         }

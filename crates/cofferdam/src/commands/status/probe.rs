@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_launch::run::Resolve as _;
-use coffer_plan::agent::{CredentialKind, CredentialOrigin, ProbeLayout};
+use coffer_plan::agent::{CredentialKind, CredentialOrigin, ProbeLayout, names_it};
 use coffer_plan::facts::{EnvFact, SettingsScope};
 use coffer_plan::path::is_within;
 use coffer_plan::plan::Reference;
@@ -36,21 +36,6 @@ const CLOUD: &str = "a cloud provider's own sign-in is not probed";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest settings file that is read, in bytes.
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
-/// What says where the API is reached, besides what the agent's data file passes.
-const NETWORK: &[&str] = &[
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
-
 /// Makes the call with the account's credential.
 pub(super) fn probe(looked: &Looked, account: &str) -> Result<Probe, Error> {
     let say =
@@ -262,12 +247,10 @@ fn helper(looked: &Looked, key: &str) -> Result<Option<(String, coffer_account::
 
 /// The host's variables that say where and how the API is reached.
 fn environment(looked: &Looked) -> Vec<(String, OsString)> {
+    let of_probe = looked.agent.probe.iter().flat_map(|probe| &probe.pass);
+    let entries: Vec<&String> = looked.agent.env.pass.iter().chain(of_probe).collect();
     let fits = |name: &str| {
-        looked.agent.env.pass.iter().any(|entry| match entry.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => entry == name,
-        }) || NETWORK.contains(&name)
-            || ["PATH", "LANG", "USER"].contains(&name)
+        entries.iter().any(|entry| names_it(entry, name)) || ["PATH", "LANG", "USER"].contains(&name)
     };
     let users = looked.facts.settings.iter().filter(|settings| settings.scope == SettingsScope::User);
     let names = looked.facts.environment.keys().chain(users.flat_map(|settings| settings.env.keys()));

@@ -1,11 +1,12 @@
 //! Status for people: a small table, legible without colour, and what to know about it below.
 
 use coffer_ledger::Outcome;
-use coffer_plan::show::audit::{Style, printable};
+use coffer_plan::show::audit::printable;
 use coffer_plan::sign_in::verify::Verdict;
 
 use super::document::Probe;
 use super::look::{AccountSeen, Looked};
+use crate::printer::Screen;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ const HEADINGS: [&str; 7] =
 const VERDICT: usize = 2;
 
 /// The table with its notes. The account that is chosen here bears a `*`.
-pub(crate) fn table(looked: &Looked, only: Option<&str>, probe: Option<&Probe>, style: Style) -> String {
+pub(crate) fn table(looked: &Looked, only: Option<&str>, probe: Option<&Probe>, screen: Screen) -> String {
     let now_ms = looked.facts.now_ms;
     let shown =
         || looked.accounts.iter().filter(|account| only.is_none_or(|only| account.name.as_str() == only));
@@ -26,14 +27,19 @@ pub(crate) fn table(looked: &Looked, only: Option<&str>, probe: Option<&Probe>, 
         cells.chain([HEADINGS[column].len()]).max().unwrap_or_default()
     };
     let widths: [usize; 7] = std::array::from_fn(width);
-    let mut text = line(&HEADINGS.map(str::to_owned), &widths, None);
+    let needed = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+    let fits = screen.width.is_none_or(|width| needed <= width);
+    let mut text = String::new();
+    if fits {
+        text.push_str(&line(&HEADINGS.map(str::to_owned), &widths, None));
+    }
     for (row, account) in rows.iter().zip(shown()) {
-        let color = style.color.then_some(match account.verified.verdict {
+        let color = screen.style.color.then_some(match account.verified.verdict {
             Verdict::Ready => "32",
             Verdict::Expiring => "33",
             Verdict::Expired | Verdict::LoginNeeded => "31",
         });
-        text.push_str(&line(row, &widths, color));
+        text.push_str(&if fits { line(row, &widths, color) } else { block(row, color) });
     }
     text.push('\n');
     let winner = looked.winner.winner.as_deref().unwrap_or("none");
@@ -48,7 +54,7 @@ pub(crate) fn table(looked: &Looked, only: Option<&str>, probe: Option<&Probe>, 
     for account in shown() {
         for finding in &account.verified.findings {
             let word = finding.cause.meaning().trigger.map_or("note", |trigger| trigger.word());
-            let hint = finding.cause.hint(account.name.as_str());
+            let hint = finding.cause.hint(account.name.as_str(), &looked.agent);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             text.push_str(&format!("! {}: {word}: {}{hint}\n", account.name, printable(&finding.text)));
         }
@@ -66,6 +72,21 @@ fn line(cells: &[String; 7], widths: &[usize; 7], color: Option<&str>) -> String
         }
     }
     format!("{}\n", text.trim_end())
+}
+
+/// An account below each other, for screens that are too narrow for the table.
+fn block(cells: &[String; 7], color: Option<&str>) -> String {
+    let verdict = match color {
+        Some(color) => format!("\u{1b}[{color}m{}\u{1b}[0m", cells[VERDICT]),
+        None => cells[VERDICT].clone(),
+    };
+    let mut text = format!("{}  {verdict}\n", cells[0]);
+    for (column, (heading, cell)) in HEADINGS.iter().zip(cells).enumerate() {
+        if column != 0 && column != VERDICT && cell != "-" {
+            text.push_str(&format!("  {:13} {cell}\n", heading.to_lowercase()));
+        }
+    }
+    text
 }
 
 fn row(account: &AccountSeen, chosen: &str, now_ms: i64) -> [String; 7] {

@@ -16,7 +16,7 @@ fn by_cause(scene: &Scene, causes: &[Cause]) -> Vec<Seen> {
             let found = account.verified.findings.iter().filter(|found| causes.contains(&found.cause));
             found.map(|found| {
                 let seen = Seen::new(format!("{}: {}", account.name, found.text));
-                match found.cause.hint(account.name.as_str()) {
+                match found.cause.hint(account.name.as_str(), &scene.looked.agent) {
                     Some(hint) => seen.command(hint),
                     None => seen,
                 }
