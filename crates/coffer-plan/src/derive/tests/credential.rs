@@ -196,7 +196,11 @@ fn a_lease_has_at_least_five_minutes_or_is_renewed_first() {
         let refusals = ending(end, false).refusals();
         assert!(matches!(refusals[..], [PlanError::LoginEnding { .. }]), "{end}: {refusals:?}");
         assert!(refusals[0].to_string().contains(words), "{end}: {}", refusals[0]);
-        assert!(refusals[0].hint().starts_with("`coffer login`, or go on without"), "{}", refusals[0].hint());
+        assert!(
+            refusals[0].hint().starts_with("`claude auth login`, or `coffer login --account"),
+            "{}",
+            refusals[0].hint()
+        );
         let plan = ending(end, true).plan();
         assert!(plan.credential.reference.is_some());
         let note = plan.notes.iter().find(|note| note.text.contains("the keeper renews it")).unwrap();

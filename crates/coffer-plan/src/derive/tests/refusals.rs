@@ -220,6 +220,6 @@ fn hints_are_commands_that_fit() {
     assert!(hint(Machine::ada().mount(&["~/.ssh"])).contains("expose = [\"/home/ada/.ssh\"]"));
     assert!(hint(Machine::root().with(|f| f.project.uid = 1000)).contains("sudo -u '#1000'"));
     let revoked = Machine::ada().with(|f| f.login.as_mut().unwrap().leads_out = true);
-    assert_eq!(hint(revoked), "`coffer doctor --fix`, or go on without: `--auth none`");
+    assert_eq!(hint(revoked), "`coffer doctor` says how to mend it, or go on without: `--auth none`");
     assert_eq!(hint(says(|f| f.settings.account = Some("work".to_owned()))), "`coffer account add work`");
 }
