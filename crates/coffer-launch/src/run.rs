@@ -3,6 +3,7 @@
 
 mod beneath;
 mod claim;
+mod clear;
 mod companion;
 mod copy_tree;
 mod descriptors;

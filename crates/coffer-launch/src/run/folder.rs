@@ -10,6 +10,7 @@ use coffer_plan::plan::RunFolder;
 
 use super::RunError;
 use super::claim::Claim;
+use super::clear::clear;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
 use crate::launch::About;
@@ -123,21 +124,9 @@ pub(super) fn sweep(runs: &Utf8Path) {
     }
 }
 
-/// Removes a folder with all that is in it. An agent may have closed folders in it to hinder that, so a
-/// second try opens them first.
+/// Removes a folder with all that is in it.
 pub(super) fn remove(path: &Utf8Path) -> Result<(), RunError> {
-    if gone(std::fs::remove_dir_all(path), path).is_ok() {
-        return Ok(());
-    }
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        // What cannot be opened is told by the removal.
-        let _ = std::fs::set_permissions(&folder, Permissions::from_mode(0o700));
-        let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
-        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.extend(below.map(|entry| entry.path().to_owned()));
-    }
-    gone(std::fs::remove_dir_all(path), path)
+    gone(clear(path), path)
 }
 
 pub(super) fn remove_file(path: &Utf8Path) -> Result<(), RunError> {

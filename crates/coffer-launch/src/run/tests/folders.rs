@@ -144,3 +144,37 @@ fn what_is_not_ones_own_folder_is_refused() {
     assert!(matches!(RunFolders::new(&ground.path()), Err(RunError::ForeignFolder { .. })));
     assert!(elsewhere.names().is_empty());
 }
+
+/// An agent nests folders deeper than a path or a process's descriptors reach.
+#[test]
+fn a_tree_that_is_deeper_than_descriptors_reach_goes_all_the_same() {
+    use rustix::fs::{Mode, OFlags, mkdirat, openat};
+    let ground = Ground::new();
+    let mut folders = RunFolders::new(&ground.path()).unwrap();
+    folders.make(RunFolder::Lease).unwrap();
+    let lease = folders.path(RunFolder::Lease).unwrap();
+    std::fs::write(lease.join(".credentials.json"), "sk-FAKE").unwrap();
+    let mut at: std::os::fd::OwnedFd = std::fs::File::open(&lease).unwrap().into();
+    for depth in 0..1200 {
+        mkdirat(&at, "d", Mode::RWXU).unwrap();
+        // A link and a file beside the way down, here and there.
+        if depth % 500 == 7 {
+            rustix::fs::symlinkat("/", &at, "link").unwrap();
+            drop(openat(&at, "file", OFlags::CREATE | OFlags::WRONLY, Mode::empty()).unwrap());
+        }
+        let below = openat(&at, "d", OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty()).unwrap();
+        // The name that a removal might choose itself.
+        if depth % 1000 == 3 {
+            mkdirat(&at, ".lifted-1", Mode::RWXU).unwrap();
+        }
+        at = below;
+    }
+    drop(at);
+    mkdirat(rustix::fs::CWD, lease.join(".lifted-2").as_str(), Mode::RWXU).unwrap();
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(256);
+    setrlimit(Resource::Nofile, limit).unwrap();
+    folders.remove().unwrap();
+    assert!(names(&ground.path().join("runs")).is_empty());
+}
