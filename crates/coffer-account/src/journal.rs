@@ -25,6 +25,8 @@ const MEMORY: &str = "keeper.json";
 const MAX_BYTES: usize = 64 * 1024;
 /// First wait after a failed refresh; it doubles with each further one.
 const FIRST_WAIT_MS: i64 = 5_000;
+/// A clock that was right is not set back by more than this.
+const CLOCK_SLACK_MS: i64 = 5 * 60_000;
 /// Longest wait after a failed refresh.
 const LONGEST_WAIT_MS: i64 = 15 * 60_000;
 
@@ -82,6 +84,12 @@ impl Memory {
     pub fn wait_ms(&self, now_ms: i64) -> Option<i64> {
         let left = self.not_before_ms?.saturating_sub(now_ms);
         (left > 0 && left <= LONGEST_WAIT_MS).then_some(left)
+    }
+
+    /// Whether the present access token was got in the future: the clock was ahead then, and so the token's end,
+    /// which the client reckons from the clock, is later than it really is.
+    pub fn dates_ahead(&self, now_ms: i64) -> bool {
+        self.refreshed_at_ms.is_some_and(|at| at > now_ms.saturating_add(CLOCK_SLACK_MS))
     }
 
     /// Remembers a failure that may pass: the wait doubles, and no two accounts wait equally long.

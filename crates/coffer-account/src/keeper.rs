@@ -213,7 +213,7 @@ impl Keeper<'_> {
         let first = login.read();
         // A journal that is there is somebody's to end, and under the lock it is ours.
         let idle = journal.pending().is_ok_and(|pending| pending.is_none());
-        if idle && self.is_fresh(&first, need) {
+        if idle && self.is_fresh(&first, need) && !self.dates_ahead(&journal.memory()) {
             return Ok(Outcome::Fresh);
         }
         let lock = AccountLock::take(&self.place.lock, LOCK_WAIT)?;
@@ -248,7 +248,7 @@ impl Keeper<'_> {
         if newer && self.is_fresh(present, Need::EndsNotWithin(self.bounded(need))) {
             return Some(Outcome::Adopted);
         }
-        if self.is_fresh(present, need) {
+        if self.is_fresh(present, need) && !self.dates_ahead(memory) {
             return Some(Outcome::Fresh);
         }
         let Some(fingerprint) = &details.fingerprint else { return Some(Outcome::NotRenewable) };
@@ -393,6 +393,11 @@ impl Keeper<'_> {
                 .expires_at_ms
                 .is_none_or(|end| end.saturating_sub((self.now_ms)()) >= self.bounded(need)),
         }
+    }
+
+    /// Whether the end of the present token says nothing. The host's own login is the client's affair.
+    fn dates_ahead(&self, memory: &Memory) -> bool {
+        !self.place.account.is_host() && memory.dates_ahead((self.now_ms)())
     }
 
     /// How long a token has to live, with the client's own window for the host's login.

@@ -133,6 +133,8 @@ impl AccountKeeper {
             return None;
         }
         let due = due_at_ms(&self.place.account, details, memory.refreshed_at_ms)?;
+        let ahead = !self.place.account.is_host() && memory.dates_ahead(coffer_host::now_ms());
+        let due = if ahead { coffer_host::now_ms().min(due) } else { due };
         let wait = memory.wait_ms(coffer_host::now_ms());
         Some(wait.map_or(due, |wait| due.max(coffer_host::now_ms() + wait)))
     }

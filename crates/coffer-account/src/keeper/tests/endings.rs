@@ -364,6 +364,22 @@ fn a_login_of_somebody_else_is_neither_spent_nor_written() {
     }
 }
 
+#[test]
+fn a_token_that_was_got_while_the_clock_was_ahead_is_not_trusted_to_live_longer() {
+    for (account, again) in [("dev", Outcome::Refreshed), ("host", Outcome::Fresh)] {
+        let world = World::of(account, NOW);
+        world.now_ms.fetch_add(24 * HOUR, Ordering::SeqCst);
+        assert_eq!(world.keep(NEED).unwrap(), Outcome::Refreshed);
+        world.now_ms.fetch_sub(60_000, Ordering::SeqCst);
+        assert_eq!(world.keep(NEED).unwrap(), Outcome::Fresh, "a clock that is put right by a little");
+        // The file says 32 hours; at the server it is eight.
+        world.now_ms.fetch_sub(24 * HOUR, Ordering::SeqCst);
+        assert_eq!(world.keep(NEED).unwrap(), again);
+        assert_eq!(world.keep(NEED).unwrap(), Outcome::Fresh, "once");
+        world.is_signed_in();
+    }
+}
+
 fn wait_until(happened: impl Fn() -> bool) {
     while !happened() {
         std::thread::yield_now();

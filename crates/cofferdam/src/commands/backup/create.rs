@@ -46,8 +46,8 @@ pub(super) fn create(
     let account = name(&command.account)?;
     let record = record(&account, facts)?;
     let accounts = Accounts::of(&facts.folders.data);
-    // Nobody refreshes while it is read.
-    let _lock = accounts.lock(&account).map_err(Error::Accounts)?;
+    // Nobody refreshes while the login is read.
+    let lock = accounts.lock(&account).map_err(Error::Accounts)?;
     let login = AccountKeeper::of(&account, facts)?.and_then(|keeper| keeper.login());
     let login = login.filter(|login| login.details().is_some());
     let fingerprint = login.as_ref().and_then(|login| login.fingerprint()).map(str::to_owned);
@@ -69,6 +69,8 @@ pub(super) fn create(
             created.copy = added.map_err(of_copies)?;
         }
         Some(to) => {
+            // A passphrase and a large state take their time, and a token ends meanwhile.
+            drop(lock);
             let place = place(to, &account);
             let packed = to_file(command, &record, login.as_ref(), &place, facts)?;
             created.copy = place.to_string();

@@ -20,6 +20,7 @@ use coffer_account::record::AccountRecord;
 use coffer_account::seal::{Opener, Seal};
 use coffer_ledger::{Event, Filter};
 use coffer_plan::facts::HostFacts;
+use coffer_plan::show::audit::printable;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -94,7 +95,12 @@ pub(super) fn restore(
     let Some(login) = &found.login else {
         return added(&account, is_new, &found, command, facts, printer);
     };
-    let standing = judge(login, present.as_ref(), &account, facts)?;
+    let mut standing = judge(login, present.as_ref(), &account, facts)?;
+    if let (true, Some(record), Standing::Harmless(_)) = (is_new, &made_of, standing)
+        && let asks @ Standing::Asks(_) = comes_with(record, printer)
+    {
+        standing = asks;
+    }
     consent(standing, &account, command, printer)?;
     if is_new {
         let record =
@@ -128,13 +134,28 @@ fn added(
     let Some((unpacked, _)) = found.file.as_ref().filter(|_| is_new) else {
         return Err(Error::NothingToBackUp { account: account.to_string() }.into());
     };
-    consent(Standing::Harmless("it is added"), account, command, printer)?;
     let record = of_name(unpacked.manifest.record.clone(), account);
+    consent(comes_with(&record, printer), account, command, printer)?;
     let accounts = Accounts::of(&facts.folders.data);
     accounts.add(&record, unpacked.secret.as_ref()).map_err(Error::Accounts)?;
     printer.tell(&format!("the account `{account}` is put back\n"));
     told(account, found, (true, false), command.json, facts, printer)?;
     Ok(0)
+}
+
+/// What an account that is added brings with it. Whoever knows the recipient could have made the backup, so that
+/// a person agrees to what is run on this machine, and to where the agent's words go.
+fn comes_with(record: &AccountRecord, printer: &Printer) -> Standing {
+    let mut standing = Standing::Harmless("it is added");
+    if let Some(url) = &record.base_url {
+        printer.insist(&format!("Its API is {}.\n", printable(url)));
+        standing = Standing::Asks("the agent's words go to the API that the backup names");
+    }
+    if let Some(helper) = &record.helper {
+        printer.insist(&format!("Its key comes of the command: {}\n", printable(&helper.join(" "))));
+        standing = Standing::Asks("each run with it runs the command that the backup names on this machine");
+    }
+    standing
 }
 
 fn told(

