@@ -26,8 +26,10 @@ pub struct Owned {
     pub uid: u32,
     /// Its permission bits (the lower twelve).
     pub mode: u32,
-    /// When it was changed last, Unix ms.
+    /// When it was changed last, Unix ms; whoever owns it can say anything.
     pub modified_ms: i64,
+    /// When content, name, owner or mode of it were changed last, Unix ms, by the kernel alone.
+    pub changed_ms: i64,
     /// Whether it is a folder.
     pub is_folder: bool,
 }
@@ -73,12 +75,14 @@ pub fn owned(path: &Utf8Path) -> Option<Owned> {
     Some(Owned {
         uid: stat.st_uid,
         mode: stat.st_mode & 0o7777,
-        modified_ms: stat
-            .st_mtime
-            .saturating_mul(1000)
-            .saturating_add_unsigned(stat.st_mtime_nsec / 1_000_000),
+        modified_ms: ms(stat.st_mtime, stat.st_mtime_nsec),
+        changed_ms: ms(stat.st_ctime, stat.st_ctime_nsec),
         is_folder: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir(),
     })
+}
+
+fn ms(seconds: i64, nanoseconds: u64) -> i64 {
+    seconds.saturating_mul(1000).saturating_add_unsigned(nanoseconds / 1_000_000)
 }
 
 /// Whether we may make files in a folder.

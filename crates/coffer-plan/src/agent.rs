@@ -312,6 +312,9 @@ pub struct CredentialRule {
     /// The header it is sent in (`Authorization`, `x-api-key`), where known.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// How each one of its issuer's begins, where that is stated.
+    #[serde(default)]
+    pub prefix: Option<String>,
     /// How long its issuer lets it live, in days, where that is stated.
     #[serde(default)]
     pub lifetime_days: Option<u32>,

@@ -1,5 +1,6 @@
 //! `coffer doctor`: what is wrong, why it matters, and what mends it.
 
+mod deferred;
 mod finding;
 mod fix;
 mod groups;

@@ -47,6 +47,45 @@ fn a_read_only_home_is_named_and_left_as_it_is() {
 }
 
 #[test]
+fn accounts_in_a_home_that_cannot_be_written_are_told_of_and_left_as_they_are() {
+    if !require::root() || !sandboxes() {
+        return;
+    }
+    let stage = Stage::new();
+    let home = stage.home();
+    let login = r#"{"claudeAiOauth":{"accessToken":"FAKE-canary","refreshToken":"FAKE-canary-r",
+        "expiresAt":9999999999999,"scopes":["user:inference"]}}"#;
+    let file = stage.scratch.write_home("login.json", login).unwrap();
+    run(stage.coffer(["account", "import", "work", file.to_str().unwrap()])).ends_with(0);
+    let before = tree(&home, &[]);
+    // What only reads goes on; what writes says why it cannot.
+    for (words, codes) in [
+        ("account list", &[0][..]),
+        ("account show work", &[0]),
+        ("status --account work", &[0]),
+        ("ledger verify", &[0]),
+        ("doctor", &[1]),
+        ("backup list --account work", &[0]),
+        ("account add more", &[1]),
+        ("account import more ~/login.json", &[1]),
+        ("account rename work other", &[1]),
+        ("account remove work --yes", &[1]),
+        ("account use work", &[1]),
+        ("refresh --account work --now", &[1, 4]),
+        ("backup create --account work", &[1]),
+    ] {
+        let script =
+            format!("mount --bind \"$1\" \"$1\"; mount -o remount,ro,bind \"$1\"; \"$COFFER\" {words}");
+        let ran = with_mounts(&stage, &home, &script);
+        assert!(ran.code.is_some_and(|code| codes.contains(&code)), "{words}: {ran}");
+        let said = ran.stderr.contains("Read-only file system") && ran.stderr.contains("error[");
+        assert!(codes.contains(&0) || words == "doctor" || said, "{words}: {ran}");
+        ran.keeps_secret(&["FAKE-canary", "panicked"]);
+        assert_eq!(tree(&home, &[]), before, "{words}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_named_and_the_state_stays_as_it_was() {
     if !require::root() || !sandboxes() {
         return;

@@ -392,3 +392,53 @@ fn a_sandbox_that_swaps_its_files_for_links_and_pipes_misleads_nobody() {
     drop(child.stdin.take());
     child.wait().unwrap();
 }
+
+#[test]
+fn what_a_run_wrote_and_the_host_would_run_is_found_until_somebody_else_writes_it() {
+    if !sandboxes() {
+        return;
+    }
+    let stage = well();
+    let hooks = stage.project_file(".git/hooks/pre-commit.sample", "#!/bin/sh\n");
+    stage.project_file(".git/config", "[core]\n\tbare = false\n");
+    run(stage.coffer(["run", "--yes", "--auth", "none", "--", "true"])).ends_with(0);
+    let control = found(&stage);
+    assert!(!control.contains(&"project-executes".to_owned()), "{control:?}");
+    let hook = hooks.with_file_name("pre-commit");
+    // The agent dates it back; the kernel does not.
+    let script = "mkdir -p .vscode; echo '{}' > .vscode/tasks.json; touch -d 2001-01-01 .vscode/tasks.json; \
+                  printf '#!/bin/sh\\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit";
+    let words = ["run", "--yes", "--auth", "none", "--", "sh", "-c", script];
+    run(stage.coffer(words)).ends_with(0);
+    let written: Vec<_> =
+        [stage.project().join(".vscode/tasks.json"), hook].into_iter().filter(|file| file.exists()).collect();
+    assert!(!written.is_empty(), "nothing could be written inside");
+    let ran = run(doctor(&stage, &[]));
+    for file in &written {
+        let words = format!("`{}` was written while the run", file.display());
+        assert!(ran.text().contains(&words), "{words}: {ran}");
+    }
+    for file in &written {
+        let content = std::fs::read(file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    let after = found(&stage);
+    assert!(!after.contains(&"project-executes".to_owned()), "{after:?}");
+}
+
+#[test]
+fn a_placeholder_of_a_proxy_is_found_where_no_proxy_is() {
+    let stage = well();
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = doctor(&stage, &["--json"]);
+        ids(&run(command.envs(variables.iter().copied()))).contains(&"key-placeholder".to_owned())
+    };
+    assert!(with(&[("ANTHROPIC_API_KEY", "proxy-managed-CANARY")]));
+    assert!(!with(&[("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE-CANARY")]));
+    assert!(!with(&[("ANTHROPIC_API_KEY", "proxy-managed"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")]));
+    assert!(!with(&[("ANTHROPIC_API_KEY", "proxy-managed"), ("HTTPS_PROXY", "http://127.0.0.1:1")]));
+    let settings = r#"{"env":{"CLAUDE_CODE_OAUTH_TOKEN":"dummy-CANARY"}}"#;
+    stage.scratch.write_home(".claude/settings.json", settings).unwrap();
+    assert!(with(&[]));
+}

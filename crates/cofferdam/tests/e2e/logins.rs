@@ -181,6 +181,18 @@ impl SignIn {
         self
     }
 
+    /// With a browser inside that goes where it is sent, and follows.
+    fn with_a_browser(self, curl: &Path) -> Self {
+        let visit = format!("#!/bin/sh\nexec {} -sL --cacert {} \"$1\"\n", curl.display(), self.ca.display());
+        let browser = self.stage.scratch.write_home("ca/browser", &visit).unwrap();
+        std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).unwrap();
+        let config = self.stage.home().join(".config/cofferdam/config.toml");
+        let config = std::fs::read_to_string(config).unwrap();
+        let set = format!("[env]\nset = {{ BROWSER = \"{}\" }}", browser.display());
+        self.stage.config(&config.replace("[env]", &set));
+        self
+    }
+
     fn equip(&self, mut command: Command) -> Command {
         command.env("PATH", &self.path).env("NODE_EXTRA_CA_CERTS", &self.ca);
         command
@@ -218,7 +230,11 @@ impl SignIn {
 }
 
 fn with(test: &str, scenario: impl Fn(&Path)) {
-    let Some(claude) = require::claude_native() else { return };
+    with_cli(test, require::claude_native(), scenario);
+}
+
+fn with_cli(test: &str, claude: Option<PathBuf>, scenario: impl Fn(&Path)) {
+    let Some(claude) = claude else { return };
     if sandboxes() && netns::inside(test, &HOSTS) {
         scenario(&claude);
     }
@@ -248,6 +264,32 @@ fn genuine_a_pasted_code_signs_in_and_the_account_answers() {
         assert!(state.join(".claude.json").exists() && !state.join("coffer-sign-in.log").exists());
         ground.answers();
     });
+}
+
+fn signs_in_with_a_browser(test: &str, claude: Option<PathBuf>) {
+    let Some(curl) = require::program("curl") else { return };
+    with_cli(test, claude, |claude| {
+        let ground = SignIn::new(claude).with_a_browser(&curl);
+        let login = ground.stage.coffer(["login", "--account", "work"]);
+        let (status, seen) = Person::starts(ground.equip(login)).waits();
+        assert!(status.success() && seen.contains("Account`work`issignedin"), "{seen}");
+        for token in ground.tokens() {
+            assert!(token.contains("FAKE") && !seen.contains(&token), "{token}");
+            assert_eq!(files_with(&ground.stage.home(), &token), [ground.login()]);
+        }
+        ground.answers();
+    });
+}
+
+#[test]
+fn genuine_a_browser_signs_in_native() {
+    let test = "logins::genuine_a_browser_signs_in_native";
+    signs_in_with_a_browser(test, require::claude_native());
+}
+
+#[test]
+fn genuine_a_browser_signs_in_js() {
+    signs_in_with_a_browser("logins::genuine_a_browser_signs_in_js", require::claude_js());
 }
 
 /// A way to end a sign-in.

@@ -17,6 +17,7 @@
 //! - `labs`: the experiments of `coffer lab`.
 //! - `backups`: sealed copies and whole accounts, and what may be put back.
 //! - `canaries`: no command, file or core dump holds a byte of what accounts hold.
+//! - `strange`: accounts with odd files in them, and accounts of somebody else.
 //! - `ordinary_user`: the core of it as an ordinary user, when root runs the tests.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -46,6 +47,7 @@ mod serving;
 mod signed_in;
 mod sources;
 mod statuses;
+mod strange;
 mod streams;
 mod support;
 mod walls;

@@ -69,9 +69,13 @@ pub(crate) const CHECKS: &[Check] = checks! {
     "settings-outside-env" Warning settings::outside_env: "variables among the top keys of the settings",
         "only what stands in the `env` block counts", "move them into `\"env\": { … }`";
     "endpoint-redirected" Note settings::redirected: "a base URL that leads elsewhere",
-        "the login's token is sent there as well", "unset it if you did not mean it";
+        "the login's token is sent there as well; a gateway that drops headers or rewrites errors shows the wrong plan", "unset it if you did not mean it";
     "project-redirects" Warning settings::project: "settings of the project that redirect endpoints or credentials",
         "an agent may have written them; a run stops until they are trusted", "look at them, then `coffer trust`";
+    "key-placeholder" Warning settings::placeholder: "a key or token that is none of its issuer's, and no proxy or base URL that could put the real one in",
+        "a proxy's placeholder reaches the API as it is: signed out, the wrong plan, or \"credit balance is too low\"", "unset it, or set the address of the proxy that it is for";
+    "project-executes" Warning settings::executes: "files of the project that programs of the host run, written while a sandbox had it",
+        "what an agent wrote there runs outside of the sandbox with all your rights", "look at them before you go on in this project";
     "client-json-missing" Warning settings::client_json: "the agent's `.claude.json` is gone while backups exist",
         "file and folder belong together; the agent complains and begins anew", "copy the newest backup back";
     "onboarding" Note settings::onboarding: "a login that works, and a first-start wizard that is not done",

@@ -7,10 +7,13 @@ use coffer_account::layout::{AccountFolder, accounts};
 use coffer_account::seal::{self, Opener, SealError};
 use coffer_host::Mounted;
 use coffer_ledger::Verified;
-use coffer_plan::agent::SeedWhen;
-use coffer_plan::facts::{PathKind, SettingsScope};
+use coffer_plan::agent::{CredentialOrigin, SeedWhen};
+use coffer_plan::facts::{EnvFact, PathKind, SettingsScope};
+use coffer_plan::sign_in::withhold::settings_variable;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use super::deferred::{self, Deferred};
 use super::fix::Unlock;
 use crate::commands::ledger;
 use crate::commands::status::look::{AccountSeen, Looked, look};
@@ -52,6 +55,10 @@ pub(crate) struct Scene {
     pub(super) other_data: Vec<Utf8PathBuf>,
     /// What dead runs and probes left.
     pub(super) left: Vec<Utf8PathBuf>,
+    /// What runs wrote and the host would run.
+    pub(super) deferred: Vec<Deferred>,
+    /// Keys and tokens that look like what a proxy puts in their place, by name.
+    pub(super) placeholders: Vec<String>,
     /// Things with a date, Unix ms, in words.
     pub(super) marks: Vec<(String, i64)>,
 }
@@ -133,6 +140,8 @@ impl Scene {
             own: own(&looked, ledger.path()),
             other_data: other_data(&looked),
             left: left(&looked),
+            deferred: deferred::look(&looked),
+            placeholders: placeholders(&looked),
             places,
             marks,
             looked,
@@ -252,6 +261,36 @@ fn identity(looked: &Looked) -> Result<(), (String, Option<String>)> {
         None => Ok(()),
         Some(_) => Opener::of(data).map(drop).map_err(told),
     }
+}
+
+/// Keys and tokens of the environment and of the user's settings that are none of their issuer's, where nothing on
+/// the way could put the real ones in.
+fn placeholders(looked: &Looked) -> Vec<String> {
+    let (facts, agent) = (&looked.facts, &looked.agent);
+    let users = || facts.settings.iter().filter(|settings| settings.scope == SettingsScope::User);
+    let is_set = |name: &String| {
+        let own = coffer_host::variable(name).is_some_and(|value| !value.is_empty());
+        own || users().any(|settings| settings.env.get(name).is_some_and(EnvFact::is_set))
+    };
+    let proxies = agent.probe.iter().flat_map(|probe| &probe.pass);
+    if agent.account.base_url.iter().chain(proxies).any(is_set) {
+        return Vec::new();
+    }
+    let rules = agent.credentials.iter().filter(|rule| rule.from == CredentialOrigin::Env);
+    let odd = rules.filter_map(|rule| {
+        let prefix = rule.prefix.as_deref()?;
+        let in_settings =
+            users().find(|settings| settings.env.get(&rule.source).is_some_and(EnvFact::is_set));
+        let value = match in_settings {
+            Some(settings) => {
+                let bytes = coffer_host::read_secret(&settings.file, MAX_SETTINGS_BYTES).ok()??;
+                Zeroizing::new(settings_variable(&bytes, &rule.source).ok()??.into_bytes())
+            }
+            None => coffer_host::variable(&rule.source)?,
+        };
+        (!value.is_empty() && !value.starts_with(prefix.as_bytes())).then(|| rule.source.clone())
+    });
+    odd.collect()
 }
 
 /// An error with its causes.

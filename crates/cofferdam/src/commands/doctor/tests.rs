@@ -6,6 +6,7 @@ use coffer_plan::built_in;
 use coffer_plan::facts::{EnvFact, HostFacts, LoginFact, SettingsFact, SettingsScope, ToolFact};
 use coffer_plan::sign_in::shape::{LoginDetails, LoginShape, fingerprint, read};
 
+use super::deferred::Deferred;
 use super::fix::Unlock;
 use super::scene::{ClientContent, ClientFile, Lock, LoginPlace, OwnFile};
 use super::*;
@@ -70,6 +71,8 @@ fn well() -> Scene {
         own: vec![OwnFile { path: "/d".into(), mode: 0o700 }, OwnFile { path: "/d/f".into(), mode: 0o600 }],
         other_data: Vec::new(),
         left: Vec::new(),
+        deferred: Vec::new(),
+        placeholders: Vec::new(),
         marks: vec![("a".to_owned(), now_ms - HOUR), ("b".to_owned(), now_ms + 60_000)],
     }
 }
@@ -181,6 +184,11 @@ const PROVOKED: &[(&str, Provoke)] = &[
             let redirects = vec!["apiKeyHelper2".to_owned()];
             facts.settings.push(SettingsFact { redirects, ..settings(SettingsScope::Project) });
         });
+    }),
+    ("key-placeholder", |scene| scene.placeholders.push("ANTHROPIC_API_KEY".to_owned())),
+    ("project-executes", |scene| {
+        let run = "0123456789abcdef".to_owned();
+        scene.deferred.push(Deferred { file: "/p/.git/hooks/pre-commit".into(), run });
     }),
     ("client-json-missing", |scene| scene.client.as_mut().unwrap().content = None),
     ("onboarding", |scene| {

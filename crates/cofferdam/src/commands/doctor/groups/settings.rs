@@ -4,6 +4,7 @@ use coffer_launch::launch::quote;
 use coffer_plan::facts::{EnvFact, SettingsScope};
 use coffer_plan::sign_in::verify::Verdict;
 
+use super::super::deferred::Deferred;
 use super::super::finding::Seen;
 use super::super::scene::Scene;
 
@@ -59,6 +60,26 @@ pub(crate) fn project(scene: &Scene) -> Vec<Seen> {
     project
         .filter(|settings| !settings.redirects.is_empty())
         .map(|settings| Seen::new(format!("`{}` sets {}", settings.file, settings.redirects.join(", "))))
+        .collect()
+}
+
+pub(crate) fn placeholder(scene: &Scene) -> Vec<Seen> {
+    let found = scene.placeholders.iter();
+    found
+        .map(|name| {
+            Seen::new(format!("`{name}` does not begin as one of its issuer's"))
+                .command(format!("`unset {name}`, or set the address of the proxy that it is for"))
+        })
+        .collect()
+}
+
+pub(crate) fn executes(scene: &Scene) -> Vec<Seen> {
+    let found = scene.deferred.iter();
+    found
+        .map(|Deferred { file, run }| {
+            Seen::new(format!("`{file}` was written while the run {run} had the project"))
+                .command(format!("look at it before you go on here: `less {}`", quote(file.as_str())))
+        })
         .collect()
 }
 
