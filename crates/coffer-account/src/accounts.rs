@@ -15,6 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::copies::{Copies, Why};
+use crate::disk::open_folder;
 use crate::layout::{self, AccountFolder, AccountName};
 use crate::lock::AccountLock;
 use crate::private;
@@ -247,6 +248,7 @@ impl Accounts {
             let part = root.join(format!("{PARTIAL}{}", random()?));
             put(folder.root(), &part)?;
             private::sync(&root).map_err(io_failed("sync", &root))?;
+            forget(&AccountFolder::at(part.clone()));
             std::fs::remove_dir_all(&part).map_err(io_failed("remove", &part))?;
         } else {
             self.seal_login(&folder, login_file, now_ms)?;
@@ -344,6 +346,7 @@ impl Accounts {
 fn thin(removed: &Utf8Path) -> io::Result<()> {
     let place = AccountFolder::at(removed.to_owned());
     let kept = [place.record(), place.secret(), place.sealed()];
+    forget(&place);
     for entry in removed.read_dir_utf8()? {
         let entry = entry?;
         if kept.iter().any(|kept| kept == entry.path()) {
@@ -356,6 +359,18 @@ fn thin(removed: &Utf8Path) -> io::Result<()> {
         }
     }
     private::sync(removed)
+}
+
+/// Removes the logins of an account that goes, before the rest of it: in a folder that runs have shared, an agent
+/// can hinder the removal, and no login may stay for that. Nothing is followed.
+fn forget(place: &AccountFolder) {
+    for path in [place.login(), place.pending()] {
+        let Ok(folder) = open_folder(&path) else { continue };
+        for entry in rustix::fs::Dir::read_from(&folder).into_iter().flatten().flatten() {
+            // A folder is no login, and is told from a file by the kernel.
+            let _ = rustix::fs::unlinkat(&folder, entry.file_name(), rustix::fs::AtFlags::empty());
+        }
+    }
 }
 
 /// Puts an account together in a folder of its own.

@@ -221,3 +221,48 @@ fn a_sign_in_that_came_to_nothing_is_not_in_the_way_and_one_that_waits_is() {
     add().unwrap();
     assert!(accounts.record(&name("work")).unwrap().is_some());
 }
+
+#[test]
+fn a_login_goes_with_its_account_whatever_an_agent_has_put_beside_it() {
+    use rustix::fs::{Mode, OFlags, mkdirat, openat};
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let (_keep, data, accounts) = world();
+    let folder = accounts.folder(&name("work"));
+    let outside = data.join("outside");
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(128);
+    setrlimit(Resource::Nofile, limit).unwrap();
+    for purge in [false, true] {
+        accounts.add(&record("work", CredentialKind::Subscription), None).unwrap();
+        crate::private::folder(&outside).unwrap();
+        crate::private::write(&outside, "kept", b"x").unwrap();
+        let text = format!(r#"{{"claudeAiOauth":{{"accessToken":"{KEY}","refreshToken":"{KEY}"}}}}"#);
+        crate::private::write(&folder.login(), ".credentials.json", text.as_bytes()).unwrap();
+        // Deeper than descriptors reach.
+        let mut at: std::os::fd::OwnedFd = std::fs::File::open(folder.login()).unwrap().into();
+        for _ in 0..200 {
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty()).unwrap();
+        }
+        drop(at);
+        std::os::unix::fs::symlink(&outside, folder.pending()).unwrap();
+        assert!(accounts.remove(&name("work"), &removal(purge)).is_err(), "the attack works");
+        let mut logins = Vec::new();
+        let mut folders = vec![data.clone()];
+        while let Some(folder) = folders.pop().filter(|folder| folder.as_str().len() < 3000) {
+            for entry in folder.read_dir_utf8().unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => folders.push(entry.path().to_owned()),
+                    kind if kind.is_file()
+                        && std::fs::read_to_string(entry.path()).is_ok_and(|text| text.contains(KEY)) =>
+                    {
+                        logins.push(entry.path().to_owned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert!(logins.is_empty(), "{logins:?}");
+        assert!(outside.join("kept").exists(), "no link is followed");
+    }
+}
