@@ -178,6 +178,14 @@ impl Launch {
         }
     }
 
+    /// What the run's lease is resolved from, if it has one.
+    pub fn lease(&self) -> Option<&Reference> {
+        self.preparations.iter().find_map(|preparation| {
+            let Preparation::Lease { content, .. } = preparation else { return None };
+            Some(content)
+        })
+    }
+
     /// What the run is about.
     pub fn about(&self) -> Option<&About> {
         self.about.as_ref()

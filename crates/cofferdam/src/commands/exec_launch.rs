@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use coffer_launch::backend::bwrap::diagnose;
 use coffer_launch::launch::Launch;
-use coffer_launch::run::{Ran, RunError, run};
+use coffer_launch::run::{Ran, Resolve as _, RunError, run};
 use coffer_launch::supervise::Ended;
 use coffer_plan::facts::HostFacts;
 
@@ -50,12 +50,22 @@ pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> 
     let resolver = Resolver { facts, renew: &RunKeeper { facts } };
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
     let companion = RunCompanion::new(launch, facts, attended);
+    renew_first(launch, &resolver)?;
     let ran = run(launch, &resolver, &companion);
     if let Ok(Ran { kept: Some(Ok(kept)), .. }) = &ran {
         companion.kept(kept);
     }
     companion.report(printer);
     conclude(ran?, launch, facts, printer)
+}
+
+/// Has the login renewed, where it is due, before anything of the run is there: nobody has to be waited for once
+/// signals are held, so that a person can end the wait for another refresh.
+fn renew_first(launch: &Launch, resolver: &Resolver<'_>) -> Result<(), Error> {
+    let Some(lease) = launch.lease() else { return Ok(()) };
+    let resolved = resolver.resolve(lease);
+    let failed = |source| RunError::Resolve { reference: lease.clone(), source };
+    resolved.map(drop).map_err(failed).map_err(Error::from)
 }
 
 /// What a run's end means: the agent's own exit code, or why it never ran.

@@ -3,7 +3,7 @@
 //! It is never adopted on its own: the login of an account is a person's to choose, and whoever was at the agent's
 //! keyboard may have been the agent.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::beneath;
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::made_inside::{MadeInside, email};
@@ -76,6 +76,18 @@ fn address(run: &Run<'_>, facts: &HostFacts) -> Option<String> {
     email(beneath::look(run.state.as_ref()?.folder, &file).content()?)
 }
 
+/// The command that adopts it. The user's own login is the client's to make, so that it becomes another account.
+fn adopting(account: &str, path: &Utf8Path) -> String {
+    match account {
+        coffer_account::layout::HOST => {
+            format!(
+                "`coffer account import NAME {path}` makes it an account of its own, with a name of your choice"
+            )
+        }
+        name => format!("`coffer account import {name} {path}` adopts it"),
+    }
+}
+
 impl Left {
     /// Says whose it is and what can be done with it.
     pub(super) fn report(&self, printer: &Printer) {
@@ -90,8 +102,8 @@ impl Left {
                 "It stays in this state, where the next run finds it, and is no account of Cofferdam's.\n",
             ),
             Kept::Pending(path) => text.push_str(&format!(
-                "It was not adopted. It waits in `{path}`.\nhint: `coffer account import {} {path}` adopts it\n",
-                self.account
+                "It was not adopted. It waits in `{path}`.\nhint: {}\n",
+                adopting(&self.account, path)
             )),
             Kept::Lost => {}
         }

@@ -203,3 +203,30 @@ fn a_home_and_a_project_behind_links_work() {
     let mut command = stage.run(["--mount", &mount, "--", "true"]);
     run(command.env("HOME", &link)).refuses(125, "secret-path", ".ssh", "");
 }
+
+#[test]
+fn a_wait_for_somebody_elses_refresh_can_be_ended() {
+    if !sandboxes() {
+        return;
+    }
+    let stage = Stage::new();
+    let api = FakeApi::builder().start().unwrap();
+    let login = api.issue_login(&LoginSpec { expires_in: 60, ..LoginSpec::default() });
+    stage.scratch.write_home(LOGIN, &login.credentials_json()).unwrap();
+    let path = stage.data().join("accounts/host/lock");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let lock = std::fs::File::create(&path).unwrap();
+    lock.lock().unwrap();
+    let inode = std::os::unix::fs::MetadataExt::ino(&lock.metadata().unwrap());
+    let mut child = stage.run(["--", "true"]).stdin(Stdio::null()).spawn().unwrap();
+    let waits = |line: &str| line.contains("->") && line.contains(&format!(":{inode} "));
+    while !std::fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+        assert!(child.try_wait().unwrap().is_none(), "it waits for the account's lock");
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    // The positive control: once the other one is done, the run goes on.
+    drop(lock);
+    run(stage.run(["--", "true"])).ends_with(0);
+}

@@ -140,6 +140,13 @@ fn a_sign_in_that_waits_is_adopted_by_its_word_and_waits_no_longer() {
         .keeps_secret(&[ACCESS, REFRESH]);
     assert_eq!(std::fs::read_to_string(login_of(&stage, "work")).unwrap(), made_up("inside"));
     assert_eq!(std::fs::read_dir(pending).unwrap().count(), 0);
+    // One that was made in a run with the user's own account comes over, and is not in two places then.
+    let of_host = stage.data().join("accounts/host/pending/bbbbbbbbbbbb.json");
+    std::fs::create_dir_all(of_host.parent().unwrap()).unwrap();
+    std::fs::write(&of_host, made_up("elsewhere")).unwrap();
+    run(stage.coffer(["account", "import", "work", of_host.to_str().unwrap()])).ends_with(0);
+    assert_eq!(std::fs::read_to_string(login_of(&stage, "work")).unwrap(), made_up("elsewhere"));
+    assert!(!of_host.exists());
 }
 
 /// A stage whose sandboxes reach the practice API by its real names.

@@ -155,6 +155,15 @@ fn state(place: &Utf8Path, folder: OwnedFd, target: &Target) -> Source {
     Source { state: Some(folder), login: None, beside, path, waited: false }
 }
 
+/// Whether logins of an account wait in this folder: this account's own, or another one's, the user's own among
+/// them, from where it comes over.
+fn waits_in(folder: &Utf8Path, account: &AccountFolder) -> bool {
+    let canonical = |path: &Utf8Path| path.canonicalize_utf8().ok();
+    let all = account.root().parent().and_then(canonical);
+    let of = folder.parent().and_then(Utf8Path::parent).and_then(canonical);
+    folder.file_name() == account.pending().file_name() && all.is_some() && of == all
+}
+
 /// A login file alone.
 fn file(path: &Utf8Path, account: &AccountFolder) -> Result<Source, Error> {
     let failed = |reason: String| Error::Import { path: path.to_owned(), reason };
@@ -164,7 +173,7 @@ fn file(path: &Utf8Path, account: &AccountFolder) -> Result<Source, Error> {
     let folder = open_folder(parent).map_err(|error| failed(error.to_string()))?;
     let found = read::file(folder.as_fd(), name, MAX_LOGIN_BYTES);
     let found = found.map_err(|unread| failed(unread.to_string()))?;
-    let waited = parent == account.pending();
+    let waited = waits_in(parent, account);
     Ok(Source {
         login: Some(Secret::new(found.content.to_vec())),
         path: Some(path.to_owned()),

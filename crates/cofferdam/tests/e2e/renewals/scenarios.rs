@@ -128,7 +128,7 @@ END
     let waiting = files_with(&practice.stage.data(), &refresh);
     assert_eq!(waiting.len(), 1, "{waiting:?}");
     assert!(waiting[0].starts_with(practice.stage.data().join("accounts/host/pending")), "{waiting:?}");
-    assert!(ran.stderr.contains(&format!("`coffer account import host {}`", waiting[0].display())), "{ran}");
+    assert!(ran.stderr.contains(&format!("`coffer account import NAME {}`", waiting[0].display())), "{ran}");
     // The next run has the lease again, and nothing to tell.
     let ran = practice.says_hi(&[]);
     ran.prints("practice answer: hi\n");
