@@ -230,7 +230,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_see
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "verify" -d 'Open and read every copy, or these files'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "restore" -d 'Put a login, or a whole account, back'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and not __fish_seen_subcommand_from create list verify restore prune" -f -a "prune" -d 'Remove the oldest copies'
-complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l account -d 'Whose; without it the account that is chosen here' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l to -d 'A file that is not there yet, or a folder; without it the copy goes to the account\'s own' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l recipient -d 'Who may open it, too: `age1…`, `ssh-ed25519 …`, or a file of these' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
@@ -242,7 +242,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_su
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l account -d 'Whose; without it the account that is chosen here' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -250,7 +250,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_su
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l account -d 'Whose; without it the account that is chosen here' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l identity -d 'A file with an `age` identity, or an `ssh-ed25519` key, that opens it' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -273,7 +273,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_su
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l account -d 'Whose' -r
+complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l account -d 'Whose; without it the account that is chosen here' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep -d 'How many stay, besides the newest of each sign-in' -r
 complete -c coffer -n "__fish_coffer_using_subcommand backup; and __fish_seen_subcommand_from prune" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'

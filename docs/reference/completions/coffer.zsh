@@ -352,7 +352,7 @@ never\:"Never"))' \
         case $line[1] in
             (create)
 _arguments "${_arguments_options[@]}" : \
-'--account=[Whose]:NAME:_default' \
+'--account=[Whose; without it the account that is chosen here]:NAME:_default' \
 '--to=[A file that is not there yet, or a folder; without it the copy goes to the account'\''s own]:PATH:_default' \
 '*--recipient=[Who may open it, too\: \`age1…\`, \`ssh-ed25519 …\`, or a file of these]:RECIPIENT:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -371,7 +371,7 @@ never\:"Never"))' \
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--account=[Whose]:NAME:_default' \
+'--account=[Whose; without it the account that is chosen here]:NAME:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
@@ -386,7 +386,7 @@ never\:"Never"))' \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--account=[Whose]:NAME:_default' \
+'--account=[Whose; without it the account that is chosen here]:NAME:_default' \
 '--identity=[A file with an \`age\` identity, or an \`ssh-ed25519\` key, that opens it]:FILE:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
@@ -426,7 +426,7 @@ never\:"Never"))' \
 ;;
 (prune)
 _arguments "${_arguments_options[@]}" : \
-'--account=[Whose]:NAME:_default' \
+'--account=[Whose; without it the account that is chosen here]:NAME:_default' \
 '--keep=[How many stay, besides the newest of each sign-in]:NUMBER:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"

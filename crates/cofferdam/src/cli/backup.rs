@@ -29,9 +29,9 @@ pub enum BackupVerb {
 /// `coffer backup create`.
 #[derive(Debug, Args)]
 pub struct BackupCreateCommand {
-    /// Whose
-    #[arg(long, value_name = "NAME", default_value = "host")]
-    pub account: String,
+    /// Whose; without it the account that is chosen here
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// The whole account, with its state
     #[arg(long, requires = "to")]
     pub state: bool,
@@ -52,9 +52,9 @@ pub struct BackupCreateCommand {
 /// `coffer backup list`.
 #[derive(Debug, Args)]
 pub struct BackupListCommand {
-    /// Whose
-    #[arg(long, value_name = "NAME", default_value = "host")]
-    pub account: String,
+    /// Whose; without it the account that is chosen here
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
@@ -76,9 +76,9 @@ pub struct OpenFlags {
 pub struct BackupVerifyCommand {
     /// Backups in files; without any, the account's own copies
     pub files: Vec<Utf8PathBuf>,
-    /// Whose
-    #[arg(long, value_name = "NAME", default_value = "host")]
-    pub account: String,
+    /// Whose; without it the account that is chosen here
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// How files are opened.
     #[command(flatten)]
     pub open: OpenFlags,
@@ -116,9 +116,9 @@ pub struct BackupRestoreCommand {
 /// `coffer backup prune`.
 #[derive(Debug, Args)]
 pub struct BackupPruneCommand {
-    /// Whose
-    #[arg(long, value_name = "NAME", default_value = "host")]
-    pub account: String,
+    /// Whose; without it the account that is chosen here
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// How many stay, besides the newest of each sign-in
     #[arg(long, value_name = "NUMBER", default_value_t = coffer_account::copies::KEPT)]
     pub keep: usize,

@@ -22,6 +22,7 @@ use crate::commands::account::{add, name, now};
 use crate::commands::ledger;
 use crate::error::Error;
 use crate::exit::Failure;
+use crate::prepare::chosen_account;
 use crate::printer::Printer;
 use crate::typed;
 
@@ -60,6 +61,11 @@ struct List {
     schema: u32,
     account: String,
     copies: Vec<Shown>,
+}
+
+/// The account that was named, or else the one that is chosen here.
+fn account(named: Option<&str>) -> Result<AccountName, Error> {
+    name(&chosen_account(named)?)
 }
 
 /// The account's own copies; the account has to be there.
@@ -122,7 +128,7 @@ fn identities(open: &OpenFlags, facts: &HostFacts) -> Result<Identities, Error> 
 }
 
 fn list(command: &BackupListCommand, facts: &HostFacts, printer: &Printer) -> Result<u8, Failure> {
-    let account = name(&command.account)?;
+    let account = account(command.account.as_deref())?;
     let copies = copies(&account, facts)?.list().map_err(of_copies)?;
     let copies: Vec<Shown> = copies.into_iter().map(Shown::from).collect();
     if command.json {
@@ -148,7 +154,7 @@ struct Pruned {
 }
 
 fn prune(command: &BackupPruneCommand, facts: &HostFacts, printer: &Printer) -> Result<u8, Failure> {
-    let account = name(&command.account)?;
+    let account = account(command.account.as_deref())?;
     let copies = copies(&account, facts)?;
     let _lock = Accounts::of(&facts.folders.data).lock(&account).map_err(Error::Accounts)?;
     let removed = copies.prune(command.keep).map_err(of_copies)?;

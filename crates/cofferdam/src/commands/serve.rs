@@ -59,6 +59,8 @@ pub(crate) fn serve(command: &ServeCommand, printer: &Printer) -> Result<u8, Fai
         station.look(first)?;
         notify(&[NotifyState::Status(&station.status())]);
         if std::mem::take(&mut first) {
+            // For a person at a terminal; systemd is told each time.
+            printer.tell(&format!("{}\n", station.status()));
             notify(&[NotifyState::Ready]);
         }
         if signals.next().map_err(|source| Error::Watch { source })?.is_some() {

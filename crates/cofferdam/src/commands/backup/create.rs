@@ -18,9 +18,8 @@ use coffer_plan::show::audit::printable;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{copies, of_copies, passphrase, record, write_down};
+use super::{account, copies, of_copies, passphrase, record, write_down};
 use crate::cli::BackupCreateCommand;
-use crate::commands::account::name;
 use crate::error::Error;
 use crate::exit::Failure;
 use crate::keeping::AccountKeeper;
@@ -43,7 +42,7 @@ pub(super) fn create(
     facts: &HostFacts,
     printer: &Printer,
 ) -> Result<u8, Failure> {
-    let account = name(&command.account)?;
+    let account = account(command.account.as_deref())?;
     let record = record(&account, facts)?;
     let accounts = Accounts::of(&facts.folders.data);
     // Nobody refreshes while the login is read.

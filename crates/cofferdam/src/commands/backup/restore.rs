@@ -25,7 +25,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::judge::{Known, Standing};
-use super::{copies, identities, of_copies, write_down};
+use super::{account, copies, identities, of_copies, write_down};
 use crate::cli::BackupRestoreCommand;
 use crate::commands::account::{name, now};
 use crate::commands::ledger;
@@ -76,7 +76,7 @@ pub(super) fn restore(
     let account = match (&command.account, &made_of) {
         (Some(text), _) => name(text)?,
         (None, Some(record)) => record.name.clone(),
-        (None, None) => AccountName::host(),
+        (None, None) => account(None)?,
     };
     if command.state && account.is_host() {
         return Err(usage(
@@ -182,7 +182,7 @@ fn told(
 
 /// One of the account's own copies.
 fn of_own(id: &str, command: &BackupRestoreCommand, facts: &HostFacts) -> Result<Found, Error> {
-    let account = command.account.as_deref().map_or_else(|| Ok(AccountName::host()), name)?;
+    let account = account(command.account.as_deref())?;
     let copies = copies(&account, facts)?;
     let copy = copies.find(id).map_err(of_copies)?;
     let plain = copies.open(&Opener::of(&facts.folders.data)?, &copy).map_err(of_copies)?;

@@ -10,9 +10,8 @@ use coffer_plan::show::audit::printable;
 use coffer_plan::sign_in::shape;
 use serde::Serialize;
 
-use super::{copies, identities, of_copies};
+use super::{account, copies, identities, of_copies};
 use crate::cli::BackupVerifyCommand;
-use crate::commands::account::name;
 use crate::exit::{Failure, NO};
 use crate::printer::Printer;
 
@@ -37,7 +36,7 @@ pub(super) fn verify(
 ) -> Result<u8, Failure> {
     let mut verified = Vec::new();
     if command.files.is_empty() {
-        let copies = copies(&name(&command.account)?, facts)?;
+        let copies = copies(&account(command.account.as_deref())?, facts)?;
         let all = copies.list().map_err(of_copies)?;
         // Without any copy there may be no identity yet, either.
         let opener = if all.is_empty() { None } else { Some(Opener::of(&facts.folders.data)?) };

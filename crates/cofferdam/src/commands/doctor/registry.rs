@@ -47,7 +47,7 @@ pub(crate) const CHECKS: &[Check] = checks! {
     "login-link" Error place::link: "a login file that is a link",
         "a refresh replaces the link by a file, and the other end keeps a dead token", "put the file itself there, and let the others use `coffer run`";
     "login-other-folder" Note login::other_folder: "a login folder that is not the one on record",
-        "another volume may hold an older copy of the login, and the first to refresh wins", "`coffer account show`";
+        "another volume may hold an older copy of the login, and the first to refresh wins", "nothing, if you moved it yourself; else sign in anew";
     "login-twice" Error login::twice: "one login at two places",
         "a copy forks the lineage: the first to refresh wins, and the other one is dead", "keep one, and `coffer login` for the other";
     "login-file-mount" Error place::file_mount: "a login file that is a mount of its own",

@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 use coffer_launch::launch::quote;
+use coffer_plan::sign_in::OWN_ACCOUNT;
 use coffer_plan::sign_in::verify::Cause;
 
 use super::super::finding::{Seen, Severity};
@@ -74,7 +75,18 @@ pub(crate) fn owner(scene: &Scene) -> Vec<Seen> {
 }
 
 pub(crate) fn other_folder(scene: &Scene) -> Vec<Seen> {
-    by_cause(scene, &[Cause::OtherFolder])
+    let seen = by_cause(scene, &[Cause::OtherFolder]).into_iter();
+    seen.map(|seen| {
+        let account = seen.text.split(':').next().unwrap_or_default();
+        let command = match account {
+            OWN_ACCOUNT => {
+                "nothing, if you moved it yourself; `coffer status` says what it is worth".to_owned()
+            }
+            name => format!("nothing, if you moved it yourself; else `coffer login --account {name}`"),
+        };
+        seen.command(command)
+    })
+    .collect()
 }
 
 /// The same refresh token in two files: of accounts, or where the agent could look.
