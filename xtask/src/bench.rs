@@ -5,8 +5,10 @@ mod machine;
 mod memory;
 mod page;
 mod plan;
+mod publish;
 mod rounds;
 mod sandbox;
+mod state_copy;
 mod verify;
 
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::tree::Tree;
+use publish::Publishing;
 use rounds::{Rounds, median};
 use sandbox::Sandbox;
+use state_copy::StateCopy;
 
 const LIMITS: &str = "bench/limits.toml";
 const PAGE: &str = "docs/reference/bench.md";
@@ -45,6 +49,8 @@ pub(crate) struct Limits {
     verify_per_second: f64,
     init_ms: f64,
     binary_mib: f64,
+    publish_ms: f64,
+    state_copy_ms: f64,
 }
 
 /// What was seen; times are medians in milliseconds.
@@ -61,6 +67,8 @@ pub(crate) struct Figures {
     verify_per_second: f64,
     init_ms: f64,
     binary_mib: f64,
+    publishing: Publishing,
+    state_copy: StateCopy,
 }
 
 /// Measures and writes the page. Figures over their limit are named on the page, and are no findings: no timing
@@ -96,5 +104,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Error> {
         verify_per_second: verify::per_second(arguments.rounds),
         init_ms: init::milliseconds(&sandbox, arguments.rounds)?,
         binary_mib: machine::size_mib(&arguments.coffer)?,
+        publishing: publish::measure(&arguments.coffer)?,
+        state_copy: state_copy::measure(&arguments.coffer, arguments.rounds)?,
     })
 }

@@ -1,5 +1,7 @@
 //! docs/reference/bench.md.
 
+use super::publish::Publishing;
+use super::state_copy::StateCopy;
 use super::{Figures, Limits};
 
 /// A line of the table.
@@ -49,6 +51,8 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         verify_per_second,
         init_ms,
         binary_mib,
+        publishing: Publishing { last_ms, worst_ms },
+        state_copy: StateCopy { added_ms, by_hand_ratio },
     } = *figures;
     let Limits {
         run_to_hand_ratio: most_ratio,
@@ -57,6 +61,8 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         verify_per_second: least_verify,
         init_ms: most_init,
         binary_mib: most_binary,
+        publish_ms: most_publish,
+        state_copy_ms: most_copy,
     } = *limits;
     vec![
         plain("`true`, no sandbox", format!("{nothing_ms:.2} ms")),
@@ -68,6 +74,10 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         aimed("facts to checked plan", plan_ms, most_plan, " ms", 3),
         at_least("logins read and judged per second, one core", verify_per_second, least_verify),
         aimed("start of `coffer-init`", init_ms, most_init, " ms", 2),
+        aimed("a refresh until the last of 100 live runs has the new token", last_ms, most_publish, " ms", 1),
+        plain("the same in the worst of 30 rounds", format!("{worst_ms:.1} ms")),
+        aimed("what `--state copy` of 50,000 files adds to a run", added_ms, most_copy, " ms", 1),
+        plain("`cp -a` of them to that", format!("{by_hand_ratio:.0}×")),
         aimed("static binary", binary_mib, most_binary, " MiB", 1),
     ]
 }

@@ -54,10 +54,29 @@ impl Sandbox {
         self.folder.path().join("project")
     }
 
+    /// The home of what is run.
+    pub(super) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// The state of the project; a run makes it.
+    pub(super) fn state(&self) -> Result<PathBuf, Error> {
+        let states = self.home().join(".local/share/cofferdam/state/claude/projects");
+        let found = folders(&states)?;
+        let none = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        found.into_iter().next().ok_or_else(|| Error::Read { path: states, source: none() })
+    }
+
+    /// The leases of the live runs.
+    pub(super) fn leases(&self) -> Result<Vec<PathBuf>, Error> {
+        let runs = folders(&self.folder.path().join("run/cofferdam/runs"))?;
+        Ok(runs.into_iter().map(|run| run.join("lease/.credentials.json")).collect())
+    }
+
     /// The whole environment of what is run.
     pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
         vec![
-            ("HOME".into(), self.folder.path().join("home").into()),
+            ("HOME".into(), self.home().into()),
             ("PATH".into(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into()),
             ("XDG_RUNTIME_DIR".into(), self.folder.path().join("run").into()),
         ]
@@ -72,8 +91,12 @@ impl Sandbox {
 
     /// `coffer run` of a command inside.
     pub(super) fn coffer_run(&self, inside: &[&str]) -> Command {
+        self.coffer_run_with(&[], inside)
+    }
+
+    fn coffer_run_with(&self, options: &[&str], inside: &[&str]) -> Command {
         let mut command = self.command(&self.coffer);
-        command.arg("run").args(OPTIONS).arg("--").args(inside);
+        command.arg("run").args(OPTIONS).args(options).arg("--").args(inside);
         command
     }
 
@@ -83,6 +106,10 @@ impl Sandbox {
 
     pub(super) fn run(&self) -> Variant {
         self.plain("coffer run", &self.coffer_run(&[PROGRAM]))
+    }
+
+    pub(super) fn run_with(&self, name: &'static str, options: &[&str]) -> Variant {
+        self.plain(name, &self.coffer_run_with(options, &[PROGRAM]))
     }
 
     /// The printed command line from `bwrap` on, without `coffer exec-launch` before it. Public text goes in by
@@ -135,6 +162,14 @@ impl Sandbox {
         };
         Variant { name, command: Box::new(command) }
     }
+}
+
+/// The folders in a folder, without the hidden ones.
+fn folders(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let cannot = |source| Error::Read { path: path.to_owned(), source };
+    let entries = std::fs::read_dir(path).map_err(cannot)?.collect::<Result<Vec<_>, _>>().map_err(cannot)?;
+    let visible = entries.iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    Ok(visible.map(std::fs::DirEntry::path).filter(|path| path.is_dir()).collect())
 }
 
 /// A file with this text that a child inherits.
