@@ -12,11 +12,11 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat2, renameat_with, statat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, RenameFlags, statat};
 use serde_json::{Map, Value};
 
-use crate::beneath::{INSIDE, Seen, look};
+use crate::beneath::{Seen, look};
+use crate::disk::Disk;
 use crate::lease::{LOGIN_KEY, LeaseError, Mark, lease};
 use crate::secret::Secret;
 
@@ -32,6 +32,7 @@ pub struct Publisher<'a> {
     folder: BorrowedFd<'a>,
     name: &'a str,
     last: Mark,
+    disk: Disk<'a>,
 }
 
 /// What came of publishing.
@@ -95,7 +96,13 @@ impl<'a> Publisher<'a> {
     /// # Errors
     /// When that is no lease.
     pub fn new(folder: BorrowedFd<'a>, name: &'a str, first: &[u8]) -> Result<Self, LeaseError> {
-        Ok(Self { folder, name, last: Mark::of(first)? })
+        Ok(Self { folder, name, last: Mark::of(first)?, disk: Disk::real() })
+    }
+
+    /// Writes by way of this.
+    #[cfg(test)]
+    pub(crate) fn on(self, disk: Disk<'a>) -> Self {
+        Self { disk, ..self }
     }
 
     /// What was published last.
@@ -135,7 +142,8 @@ impl<'a> Publisher<'a> {
             let temporary = self.write(&new)?;
             at(Moment::Written);
             let done = self.exchange(&temporary, &present, at);
-            if !matches!(done, Ok(true)) {
+            // After an error nobody knows which of the two lies there: it may be the agent's own, and stays.
+            if matches!(done, Ok(false)) {
                 self.remove(&temporary);
             }
             if done? {
@@ -166,19 +174,10 @@ impl<'a> Publisher<'a> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| PublishError::Random(io::Error::other(error)))?;
         let temporary = format!(".{}.{:016x}", self.name, u64::from_le_bytes(random));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat2(self.folder, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR, INSIDE);
-        let file = file.map_err(|errno| PublishError::Write(errno.into()))?;
-        let mut left = content.expose();
-        while !left.is_empty() {
-            match rustix::io::write(&file, left) {
-                Ok(count) => left = &left[count..],
-                Err(Errno::INTR) => {}
-                Err(errno) => {
-                    self.remove(&temporary);
-                    return Err(PublishError::Write(errno.into()));
-                }
-            }
+        let file = self.disk.create(self.folder, &temporary).map_err(PublishError::Write)?;
+        if let Err(error) = self.disk.write(file, content.expose()) {
+            self.remove(&temporary);
+            return Err(PublishError::Write(error));
         }
         Ok(temporary)
     }
@@ -219,10 +218,10 @@ impl<'a> Publisher<'a> {
 
     /// False if one of the two is not there.
     fn swap(&self, temporary: &str) -> Result<bool, PublishError> {
-        match renameat_with(self.folder, temporary, self.folder, self.name, RenameFlags::EXCHANGE) {
+        match self.disk.rename_with(self.folder, temporary, self.name, RenameFlags::EXCHANGE) {
             Ok(()) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(PublishError::Exchange(errno.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(PublishError::Exchange(error)),
         }
     }
 
@@ -234,7 +233,7 @@ impl<'a> Publisher<'a> {
 
     /// What cannot be removed goes with the folder.
     fn remove(&self, name: &str) {
-        let _ = unlinkat(self.folder, name, AtFlags::empty());
+        let _ = self.disk.remove(self.folder, name, AtFlags::empty());
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use super::{Foreign, Moment, Published, Publisher};
+use crate::disk::{Call, Disk};
 use crate::lease::lease;
 
 const NAME: &str = ".credentials.json";
@@ -333,4 +335,61 @@ fn a_storm_of_swaps_neither_stops_the_host_nor_leads_it_out() {
         over.store(true, Ordering::Relaxed);
     });
     ground.is_safe();
+}
+
+/// Calls of one publication; more than there are.
+const CALLS: usize = 12;
+
+/// Publishes with what `hook` does to the n-th call and, if it is `for_good`, to all after it; whether there was one.
+fn publishes_with(ground: &Ground, at: usize, for_good: bool, errno: Errno) -> bool {
+    let (asked, met) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let hook = |_: Call| {
+        let number = asked.fetch_add(1, Ordering::SeqCst);
+        if number == at || (for_good && number > at) {
+            met.store(true, Ordering::SeqCst);
+            return Err(errno.into());
+        }
+        Ok(())
+    };
+    let mut publisher = ground.publisher().on(Disk::with_hook(&hook));
+    let published = publisher.publish(login("two", 2000).as_bytes());
+    let is_new = ground.token() == "two";
+    assert!(is_new || ground.token() == "one", "call {at}");
+    assert_eq!(matches!(published, Ok(Published::Replaced { .. })), is_new, "call {at}: {published:?}");
+    met.load(Ordering::SeqCst)
+}
+
+#[test]
+fn killed_before_any_call_the_run_has_the_old_token_or_the_new_one() {
+    let mut reached = 0;
+    for at in 0..CALLS {
+        let ground = Ground::new();
+        // Whoever is killed makes no call any more.
+        reached += usize::from(publishes_with(&ground, at, true, Errno::IO));
+        ground.is_safe();
+        assert!(ground.holds()["claudeAiOauth"].get("refreshToken").is_none());
+        // A run's next publication is not kept from its work by what lies there.
+        let present = std::fs::read(ground.file()).unwrap();
+        let mut next = Publisher::new(ground.lease.as_fd(), NAME, &present).unwrap();
+        assert_eq!(
+            next.publish(login("three", 3000).as_bytes()).unwrap(),
+            Published::Replaced { expires_at_ms: Some(3000) }
+        );
+    }
+    assert!(reached >= 4, "create, write, exchange, remove: {reached}");
+}
+
+#[test]
+fn a_full_disc_a_broken_one_and_one_that_cannot_be_written_leave_a_whole_lease() {
+    for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS] {
+        let reached: usize = (0..CALLS)
+            .map(|at| {
+                let ground = Ground::new();
+                let met = publishes_with(&ground, at, false, errno);
+                ground.is_safe();
+                usize::from(met)
+            })
+            .sum();
+        assert!(reached >= 4, "{errno}: {reached}");
+    }
 }
