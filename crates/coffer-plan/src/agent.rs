@@ -167,6 +167,10 @@ pub struct StateLayout {
     /// The variable that points the agent to `home`, if it has one.
     #[serde(default)]
     pub env: Option<String>,
+    /// Names in it, with `*` for any text, that are configuration or credentials besides those that are named
+    /// elsewhere here: what a working copy has of them is never merged back into a state.
+    #[serde(default)]
+    pub never_kept: Vec<String>,
 }
 
 /// An agent's login file.

@@ -21,6 +21,7 @@ pub(crate) fn agent() -> Agent {
             home: PathTemplate("~/.agent".into()),
             host: templates(&["${XDG_AGENT}", "~/.agent"]),
             env: None,
+            never_kept: Vec::new(),
         }),
         login: Some(LoginLayout {
             locks: Vec::new(),

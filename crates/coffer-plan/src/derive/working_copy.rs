@@ -10,11 +10,6 @@ use crate::facts::{HostFacts, WorkingCopyFact};
 use crate::plan::{CopyWay, WorkingCopy};
 use crate::policy::Policy;
 
-/// Names that belong to nobody's state, besides those of the agent's data file: settings of every scope, servers
-/// that would be started, and credentials with what the client makes beside them.
-const NEVER_KEPT: &[&str] =
-    &["settings*.json", ".mcp.json", ".credentials.json*", ".oauth_*", ".storage-write*"];
-
 /// The state of the project, as the mode `project` uses it.
 pub fn state_of_project(facts: &HostFacts, agent: &str) -> Utf8PathBuf {
     root(facts, agent).join("projects").join(slug(&facts.project.path))
@@ -70,7 +65,7 @@ fn never_kept(policy: &Policy) -> Vec<String> {
     let first = |name: &String| Utf8Path::new(name).components().next().map(|part| part.as_str().to_owned());
     let mut names: Vec<String> = policy.agent.own_files().filter_map(first).collect();
     names.extend(policy.agent.login.iter().map(|login| login.file.clone()));
-    names.extend(NEVER_KEPT.iter().map(|name| (*name).to_owned()));
+    names.extend(policy.agent.state.iter().flat_map(|state| state.never_kept.iter().cloned()));
     names.sort();
     names.dedup();
     names

@@ -188,7 +188,8 @@ fn what_is_kept_is_merged_by_three_sides() {
         let script = "echo mine > two; echo mine > three; rm gone projects/a/one; mkdir -p new/deep; echo new > new/deep/file; \
                       mkfifo pipe; ln -s /etc/passwd link; echo '{}' > settings.local.json; echo evil > CLAUDE.md; \
                       mkdir -p commands hooks; echo evil > commands/evil.md; echo evil > hooks/evil; \
-                      echo '{}' > .mcp.json; rm -f .credentials.json; echo '{}' > .credentials.json; ln two twin";
+                      echo '{}' > .mcp.json; rm -f .credentials.json; echo '{}' > .credentials.json; ln two twin; \
+                      echo '{\"mcpServers\": {\"evil\": {}}}' > .claude.json; cp .claude.json .claude.json.backup";
         let copy = waiting(&stage, &["copy", "--keep"], script);
         inside(&stage, &["project"], "echo theirs > three; echo theirs > gone").ends_with(0);
         let ran = copy.ends();
@@ -204,10 +205,19 @@ fn what_is_kept_is_merged_by_three_sides() {
             .collect();
         assert_eq!(conflicts.len(), 1, "{conflicts:?}");
         assert!(conflicts[0].0.to_str().unwrap().contains("/three.coffer-") && conflicts[0].1 == "mine\n");
-        for name in ["settings.local.json", ".mcp.json", "commands/evil.md", "hooks/evil", "link", "pipe"] {
+        for name in [
+            "settings.local.json",
+            ".mcp.json",
+            ".claude.json.backup",
+            "commands/evil.md",
+            "hooks/evil",
+            "link",
+            "pipe",
+        ] {
             assert!(state(&stage).join(name).symlink_metadata().is_err(), "{name}");
         }
         assert_ne!(read("CLAUDE.md").as_deref(), Some("evil\n"));
+        assert!(!read(".claude.json").is_some_and(|text| text.contains("evil")), "{ran}");
         assert_ne!(read(".credentials.json").as_deref(), Some("{}\n"));
         for words in ["three.coffer-", "gone", "link (a link)", "pipe (a named pipe)", "several names"] {
             assert!(ran.stderr.contains(words), "{words}: {ran}");

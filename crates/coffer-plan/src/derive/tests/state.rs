@@ -225,6 +225,7 @@ fn configuration_and_credentials_are_never_kept() {
     for name in [
         ".credentials.json",
         "settings.json",
+        ".claude.json*",
         "settings*.json",
         ".mcp.json",
         "CLAUDE.md",
