@@ -46,6 +46,8 @@ pub(crate) fn look_after(account: &AccountName, facts: &HostFacts, unfinished: b
     let outcome = keeper.keep(keeper.ahead());
     let now_ms = coffer_host::now_ms();
     let next_ms = match (&outcome, keeper.due_at_ms()) {
+        // Nothing is left to be tried, until somebody signs in or the clock is set.
+        (Ok(Outcome::Permanent(_) | Outcome::NotRenewable), _) => None,
         (Ok(_), due) => due.map(|due| if due > now_ms { due } else { now_ms + STILL_DUE_MS }),
         (Err(_), _) => Some(now_ms + STILL_DUE_MS),
     };

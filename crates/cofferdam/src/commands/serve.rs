@@ -50,6 +50,7 @@ pub(crate) fn serve(command: &ServeCommand, printer: &Printer) -> Result<u8, Fai
         printer,
         next: BTreeMap::new(),
         held: BTreeMap::new(),
+        given_up: BTreeMap::new(),
         watches: BTreeMap::new(),
         again: false,
     };
@@ -103,6 +104,8 @@ struct Station<'a> {
     /// Those that could not be renewed are left alone until then, whatever happens in their folders meanwhile:
     /// the attempt itself is one of those events.
     held: BTreeMap<AccountName, i64>,
+    /// What was said of each account that nobody can renew: it is said once.
+    given_up: BTreeMap<AccountName, String>,
     /// What wakes us: the folder of the accounts, and each login.
     watches: BTreeMap<Utf8PathBuf, LoginWatch>,
     /// A watch is new: what happened before it was there is still to be looked at.
@@ -169,7 +172,8 @@ impl Station<'_> {
         next.map_or(now_ms + LONGEST_MS, |next| next.clamp(now_ms + SHORTEST_MS, now_ms + LONGEST_MS))
     }
 
-    fn tell(&self, name: &AccountName, looked: &Looked) {
+    fn tell(&mut self, name: &AccountName, looked: &Looked) {
+        let given_up = self.given_up.remove(name);
         let text = match &looked.outcome {
             None | Some(Ok(Outcome::Fresh | Outcome::NotRenewable)) => return,
             Some(Err(error)) => return self.printer.failure(error),
@@ -178,7 +182,13 @@ impl Station<'_> {
             Some(Ok(Outcome::Transient { reason, .. })) => format!("could not be refreshed now: {reason}"),
             Some(Ok(Outcome::Permanent(because))) => {
                 let more = format!("`coffer status --account {name}` says what to do");
-                format!("will not be refreshed any more ({because}); {more}")
+                let text = format!("will not be refreshed any more ({because}); {more}");
+                let is_known = given_up.as_ref() == Some(&text);
+                self.given_up.insert(name.clone(), text.clone());
+                if is_known {
+                    return;
+                }
+                text
             }
         };
         self.printer.tell(&format!("`{name}` {text}\n"));

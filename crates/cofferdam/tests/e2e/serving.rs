@@ -1,5 +1,6 @@
 //! `coffer serve` with the genuine client: all accounts are kept, new ones too, and an end waits for a refresh.
 
+use std::io::Read as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 
@@ -77,6 +78,38 @@ fn all_accounts_are_kept_and_new_ones_too_genuine_native() {
         assert_eq!(practice.token_requests().len(), 3);
         for account in ["host", "dev", "fresh", "later"] {
             is_good(practice, account);
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_renewed_any_more_is_said_once_genuine_native() {
+    with("serving::what_cannot_be_renewed_any_more_is_said_once_genuine_native", |practice| {
+        let ended = LoginSpec { expires_in: -60, login_ends_in: Some(-10), ..LoginSpec::default() };
+        practice.sign_in_account("ended", &ended);
+        let revoked = practice.sign_in_account("revoked", &LoginSpec::expired());
+        practice.api.revoke(&revoked.access_token);
+        let (mut command, listener) = serve(practice);
+        let mut server = command.stderr(Stdio::piped()).spawn().unwrap();
+        hears(&listener, "READY=1");
+        let mut record = Record::of(&practice.stage);
+        // Each new account is a reason to look at all of them again.
+        for (count, account) in ["one", "two"].into_iter().enumerate() {
+            let before = record.events("refresh_ended").len();
+            practice.sign_in_account(account, &LoginSpec::expired());
+            record.waits_for("refresh_ended", before + 1);
+            is_good(practice, account);
+            assert_eq!(practice.token_requests().len(), count + 2, "what is over is not asked for again");
+        }
+        end(&server);
+        let heard = hears(&listener, "STOPPING=1");
+        assert!(heard.matches("STATUS=").count() < 20, "{heard}");
+        let mut said = String::new();
+        server.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(server.wait().unwrap().success());
+        for account in ["ended", "revoked"] {
+            let line = format!("`{account}` will not be refreshed any more");
+            assert_eq!(said.matches(&line).count(), 1, "{said}");
         }
     });
 }
