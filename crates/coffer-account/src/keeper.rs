@@ -73,6 +73,8 @@ pub struct LoginPlace {
     pub file: String,
     /// Names of the client's own locks, in its order.
     pub client_locks: Vec<String>,
+    /// Scopes without which the login is none for the agent: it is not refreshed then.
+    pub scopes: Vec<String>,
 }
 
 /// What is wanted.
@@ -252,6 +254,9 @@ impl Keeper<'_> {
             return Some(Outcome::Fresh);
         }
         let Some(fingerprint) = &details.fingerprint else { return Some(Outcome::NotRenewable) };
+        if self.place.scopes.iter().any(|scope| !details.scopes.contains(scope)) {
+            return Some(Outcome::NotRenewable);
+        }
         let now_ms = (self.now_ms)();
         if let Some(refused) = memory.refused.as_ref().filter(|refused| refused.fingerprint == *fingerprint) {
             return Some(Outcome::Permanent(refused.because));

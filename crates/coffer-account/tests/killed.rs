@@ -39,6 +39,7 @@ impl World {
             folder: root.join("login/store"),
             file: ".credentials.json".to_owned(),
             client_locks: [".oauth_refresh.lock", "${folder}.lock"].map(str::to_owned).to_vec(),
+            scopes: vec!["user:inference".to_owned()],
         };
         Self { root: root.to_owned(), place }
     }

@@ -25,6 +25,9 @@ pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
 
 fn about_agent(facts: &mut HostFacts, agent: &Agent, workdir: Option<&Utf8Path>) {
     facts.agent = agent::program(facts, agent);
+    let first = facts.agent.as_ref().map(|first| first.path.clone());
+    facts.other_agents = agent::all_programs(facts, agent);
+    facts.other_agents.retain(|other| Some(&other.path) != first.as_ref());
     facts.settings = settings::settings(facts, agent, workdir);
     facts.login = login::host_login(facts, agent);
     facts.mcp_servers = mcp::servers(facts, agent);

@@ -78,6 +78,7 @@ impl Machine {
             project,
             git_identity,
             agent: None,
+            other_agents: Vec::new(),
             environment,
             paths: BTreeMap::new(),
             settings: Vec::new(),

@@ -51,6 +51,9 @@ pub struct HostFacts {
     pub git_identity: Option<GitIdentity>,
     /// The agent's program; `None` when it is not on the PATH.
     pub agent: Option<AgentFacts>,
+    /// Programs of its name further on in the PATH: a keeper may choose one of them by its version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_agents: Vec<AgentFacts>,
     /// Every variable of the environment: value, or presence only.
     pub environment: BTreeMap<String, EnvFact>,
     /// What stood at each path that a data file, a layer or a flag asked about.

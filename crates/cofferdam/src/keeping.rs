@@ -67,6 +67,7 @@ impl AccountKeeper {
             folder: login_folder,
             file: layout.file,
             client_locks: layout.locks,
+            scopes: layout.scopes,
         };
         Ok(Some(Self { facts, agent, folder, place }))
     }

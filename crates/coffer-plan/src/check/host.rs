@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use crate::facts::{HostFacts, SettingsScope};
+use crate::facts::{AgentFacts, HostFacts, SettingsScope};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
 use crate::plan::{Access, Mount, MountOp, Plan, PlanError, Source};
@@ -67,7 +67,8 @@ pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
     programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
     programs.extend(facts.account.iter().filter_map(|account| account.helper.as_deref()));
-    if let Some(agent) = &facts.agent {
+    let agents: Vec<&AgentFacts> = facts.agent.iter().chain(&facts.other_agents).collect();
+    for agent in &agents {
         programs.extend([agent.path.as_path(), &agent.resolved, &agent.install_root]);
     }
     let mut errors = Vec::new();
@@ -75,8 +76,8 @@ pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
         let Some((source, Access::Rw)) = shown(mount) else {
             continue;
         };
-        let install_root = facts.agent.as_ref().map(|agent| agent.install_root.as_path());
-        let part_of_agent = install_root.filter(|root| is_within(source, root));
+        let mut roots = agents.iter().map(|agent| agent.install_root.as_path());
+        let part_of_agent = roots.find(|root| is_within(source, root));
         let inside = programs.iter().copied().find(|program| is_within(program, source)).or(part_of_agent);
         errors.extend(inside.map(|program| PlanError::HostExecutable {
             program: program.to_owned(),

@@ -45,6 +45,17 @@ fn a_login_that_ends_is_refreshed_once_and_sealed_before_and_after() {
 }
 
 #[test]
+fn a_login_without_the_scope_that_the_agent_demands_is_not_spent() {
+    let world = World::new();
+    world.put(&world.text().replace("user:inference", "user:profile"));
+    let before = world.text();
+    for need in [NEED, Need::Newer] {
+        assert_eq!(world.keep(need).unwrap(), Outcome::NotRenewable);
+    }
+    assert_eq!((world.text(), world.asked()), (before, 0));
+}
+
+#[test]
 fn eight_keepers_at_once_spend_one_token() {
     let world = World::new();
     let start = std::sync::Barrier::new(8);

@@ -130,6 +130,7 @@ impl World {
             client_locks: [".oauth_refresh.lock", "${folder}.lock", ".storage-write.lock"]
                 .map(str::to_owned)
                 .to_vec(),
+            scopes: vec!["user:inference".to_owned()],
         };
         let world = Self {
             folder,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::agent::CredentialKind;
 use crate::config::Flags;
-use crate::facts::{PathKind, SettingsFact, SettingsScope};
+use crate::facts::{AgentFacts, PathKind, SettingsFact, SettingsScope};
 use crate::fixture::Machine;
 use crate::origin::Origin;
 use crate::plan::{AuthMode, BackendKind, NetworkTier, PlanError, StateMode};
@@ -134,7 +134,17 @@ fn mounts() -> Vec<Case> {
     let config = Machine::ada().has("/home/ada/.config/cofferdam", PathKind::Folder);
     let config = config.mount(&["~/.config/cofferdam:/c:rw"]);
     let program = Machine::ada().mount(&["/usr/local/bin:/b:rw"]);
+    let keepers = srv().mount(&["/srv/a:/b:rw"]).with(|facts| {
+        let further = facts.agent.clone().map(|first| AgentFacts {
+            path: "/srv/a/claude".into(),
+            resolved: "/srv/a/claude".into(),
+            install_root: "/srv/a/claude".into(),
+            ..first
+        });
+        facts.other_agents.extend(further);
+    });
     let mut cases = vec![
+        (keepers, "HostExecutable", "host-executable", "`/srv/a/claude`"),
         (Machine::ada().mount(&["/absent"]), "SourceMissing", "source-missing", "flag --mount"),
         (root, "RootOnlySource", "root-only-source", "profile x"),
         (twice, "DuplicateTarget", "duplicate-target", "flag --mount"),

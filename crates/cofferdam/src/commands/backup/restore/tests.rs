@@ -29,6 +29,7 @@ fn what_a_client_refreshed_while_it_was_waited_for_is_not_written_over() {
             folder: store.clone(),
             file: ".credentials.json".to_owned(),
             client_locks: vec![".oauth_refresh.lock".to_owned()],
+            scopes: Vec::new(),
         };
         let lock = AccountLock::try_take(&place.lock).unwrap();
         let (file, held) = (store.join(&place.file), store.join(".oauth_refresh.lock"));
