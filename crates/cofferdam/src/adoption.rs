@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use coffer_account::accounts::Accounts;
 use coffer_account::capture::{Adopted, Adoption, CaptureError, Captured, Rules};
 use coffer_account::copies::{Copies, Why};
 use coffer_account::disk::Disk;
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::lock::AccountLock;
+use coffer_account::login_file::{LoginFile, LoginFolder};
 use coffer_account::pending;
 use coffer_account::record::{AccountRecord, RECORD_SCHEMA};
 use coffer_account::seal::Seal;
@@ -98,6 +100,7 @@ impl Target {
 
     fn try_adopt(&self, captured: &Captured<'_>, facts: &HostFacts) -> Result<Adopted, Error> {
         let lock = AccountLock::take(&self.folder.lock(), LOCK_WAIT)?;
+        self.is_nobody_elses(captured, facts)?;
         let now_ms = coffer_host::now_ms;
         let keep_former = |login: &[u8]| {
             let seal = Seal::open_or_make(&facts.folders.data).map_err(|error| error.to_string())?;
@@ -118,10 +121,18 @@ impl Target {
 
     /// A good login that could not be adopted for want of something else is not lost.
     fn keep(&self, captured: &Captured<'_>, error: &Error) -> Option<Utf8PathBuf> {
-        if matches!(error, Error::Capture(error) if error.is_about_login() || matches!(**error, CaptureError::Unfinished { .. }))
+        let is_elsewhere = matches!(error, Error::LoginElsewhere { .. });
+        if is_elsewhere
+            || matches!(error, Error::Capture(error) if error.is_about_login() || matches!(**error, CaptureError::Unfinished { .. }))
         {
             return None;
         }
+        let (login, fingerprint) = self.login_in(captured)?;
+        pending::keep(&self.folder, &login, &fingerprint).ok()
+    }
+
+    /// The login that was captured, if it is a good one, and its fingerprint.
+    fn login_in(&self, captured: &Captured<'_>) -> Option<(Secret, String)> {
         let login = match (captured.login, captured.state) {
             (Some(login), _) => Secret::new(login.to_vec()),
             (None, Some(state)) => {
@@ -133,7 +144,25 @@ impl Target {
         };
         let details =
             coffer_account::capture::look(login.expose(), &self.rules, coffer_host::now_ms()).ok()?;
-        pending::keep(&self.folder, &login, details.fingerprint.as_deref()?).ok()
+        Some((login, details.fingerprint?))
+    }
+
+    /// Two accounts with one refresh token sign each other out: each has a keeper, and the first to refresh wins.
+    fn is_nobody_elses(&self, captured: &Captured<'_>, facts: &HostFacts) -> Result<(), Error> {
+        let Some((_, fingerprint)) = self.login_in(captured) else { return Ok(()) };
+        let others = Accounts::of(&facts.folders.data).list().map_err(Error::Accounts)?;
+        for other in others {
+            let folder = AccountFolder::new(&facts.folders.data, &other.name);
+            let login = LoginFolder::open(Disk::real(), &folder.login(), &self.rules.login_file);
+            let theirs = login.ok().map(|login| login.read());
+            if other.name != self.name
+                && theirs.as_ref().and_then(LoginFile::fingerprint) == Some(fingerprint.as_str())
+            {
+                let (account, other) = (self.name.to_string(), other.name.to_string());
+                return Err(Error::LoginElsewhere { account, other });
+            }
+        }
+        Ok(())
     }
 
     /// What was adopted, for people; no token.

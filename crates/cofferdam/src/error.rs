@@ -216,6 +216,16 @@ pub(crate) enum Error {
         /// The project.
         path: Utf8PathBuf,
     },
+    /// Another account has this login.
+    #[error(
+        "the login is that of the account `{other}`: with both, whoever refreshes first signs the other out"
+    )]
+    LoginElsewhere {
+        /// Which was to have it.
+        account: String,
+        /// Which has it.
+        other: String,
+    },
     /// Nothing waits.
     #[error("no sign-in waits for the account `{account}`")]
     NothingPending {
@@ -386,6 +396,7 @@ impl Error {
             Self::OtherKind { .. } => "account-kind",
             Self::Project { .. } => "project",
             Self::NothingPending { .. } => "nothing-pending",
+            Self::LoginElsewhere { .. } => "login-elsewhere",
             Self::Import { .. } => "import",
             Self::AccountLock(_) => "account-locked",
         }
@@ -433,6 +444,9 @@ impl Error {
             Self::NoSignIn { .. } => Some("`coffer account add NAME --kind api-key` takes a key".to_owned()),
             Self::OtherKind { .. } => Some("take another name".to_owned()),
             Self::Project { .. } => Some("`TMPDIR=/tmp coffer login …`".to_owned()),
+            Self::LoginElsewhere { account, other } => Some(format!(
+                "`coffer account rename {other} {account}`, or `coffer login --account {account}` for a login of its own"
+            )),
             Self::NothingPending { account } => Some(format!("`coffer login --account {account}`")),
             Self::AccountLock(_) => Some("wait for it to end, and try again".to_owned()),
             Self::StoreBroken { path, .. } => Some(format!("remove `{path}`")),

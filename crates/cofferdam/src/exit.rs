@@ -69,7 +69,7 @@ fn of(error: &Error) -> u8 {
         | Error::Project { .. }
         | Error::Backup(BackupError::Recipient { .. } | BackupError::Identity { .. }) => USAGE,
         Error::Capture(error) if error.is_about_login() => NEEDS_PERSON,
-        Error::Capture(_) | Error::AccountLock(_) | Error::Import { .. } => NO,
+        Error::Capture(_) | Error::AccountLock(_) | Error::Import { .. } | Error::LoginElsewhere { .. } => NO,
         Error::NothingPending { .. } | Error::RestoreUnconfirmed { .. } | Error::NeedsPerson(_) => {
             NEEDS_PERSON
         }

@@ -85,6 +85,24 @@ fn a_login_file_a_folder_and_stdin_become_accounts_and_are_replaced_sealed() {
 }
 
 #[test]
+fn two_accounts_never_have_one_login() {
+    let stage = Stage::new();
+    let file = stage.scratch.write_home("elsewhere/.credentials.json", &made_up("import")).unwrap();
+    let import = |account: &str| run(stage.coffer(["account", "import", account, file.to_str().unwrap()]));
+    import("work").ends_with(0);
+    let hint = "`coffer account rename work other`";
+    import("other")
+        .refuses(1, "login-elsewhere", "the account `work`", hint)
+        .keeps_secret(&[ACCESS, REFRESH]);
+    let accounts = stage.data().join("accounts");
+    assert_eq!(files_with(&accounts, REFRESH), [login_of(&stage, "work")], "nothing of it stays");
+    // Its own it may have again, and another one's that is gone.
+    import("work").ends_with(0);
+    run(stage.coffer(["account", "remove", "work", "--yes"])).ends_with(0);
+    import("other").ends_with(0);
+}
+
+#[test]
 fn what_cannot_be_kept_is_refused_and_changes_nothing() {
     let stage = Stage::new();
     let file = stage.scratch.write_home("login.json", &made_up("good")).unwrap();
