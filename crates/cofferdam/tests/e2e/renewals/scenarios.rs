@@ -98,7 +98,7 @@ pub(super) fn a_run_that_outlives_its_login_ends(practice: &Practice) {
     // Its input stays open, so it would not end by itself.
     let (code, errors) = session.waits();
     assert!(errors.contains("error[login-ended]: the access token of the account `host` ended"), "{errors}");
-    assert!(errors.contains("hint: `coffer login --account host`"), "{errors}");
+    assert!(errors.contains("hint: `claude auth login`"), "{errors}");
     // Ended by us, or by itself before.
     assert!(code == Some(143) || code == Some(1), "{code:?} {errors}");
     assert!(!errors.contains(&login.access_token), "{errors}");
