@@ -6,7 +6,7 @@
 //!   lock             the keeper's lock
 //!   journal.json     a refresh that is under way
 //!   sealed/          sealed copies of the login
-//!   pending/         logins that were made inside a run and wait for a person's word
+//!   pending/         logins that were made inside a run and wait, sealed, for a person's word
 //!   secret.age       a sealed API key or token, for kinds that have one
 //!   state/           what new states begin with
 //!   login/           the private parent that holds the client's own lock `store.lock`

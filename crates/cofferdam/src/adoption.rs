@@ -94,7 +94,7 @@ impl Target {
             let at = jiff::Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
             events.into_iter().for_each(|event| drop(ledger::of(facts).append(at, event)));
         }
-        let waits = adopted.as_ref().err().and_then(|error| self.keep(captured, error));
+        let waits = adopted.as_ref().err().and_then(|error| self.keep(captured, error, facts));
         Attempt { adopted, waits }
     }
 
@@ -120,7 +120,7 @@ impl Target {
     }
 
     /// A good login that could not be adopted for want of something else is not lost.
-    fn keep(&self, captured: &Captured<'_>, error: &Error) -> Option<Utf8PathBuf> {
+    fn keep(&self, captured: &Captured<'_>, error: &Error, facts: &HostFacts) -> Option<Utf8PathBuf> {
         let is_elsewhere = matches!(error, Error::LoginElsewhere { .. });
         if is_elsewhere
             || matches!(error, Error::Capture(error) if error.is_about_login() || matches!(**error, CaptureError::Unfinished { .. }))
@@ -128,7 +128,8 @@ impl Target {
             return None;
         }
         let (login, fingerprint) = self.login_in(captured)?;
-        pending::keep(&self.folder, &login, &fingerprint).ok()
+        let seal = Seal::open_or_make(&facts.folders.data).ok()?;
+        pending::keep(&self.folder, &seal, &login, &fingerprint).ok()
     }
 
     /// The login that was captured, if it is a good one, and its fingerprint.

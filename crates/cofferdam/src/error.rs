@@ -275,6 +275,9 @@ pub(crate) enum Error {
     /// Something cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] coffer_account::seal::SealError),
+    /// A sign-in that waits for a person's word cannot be kept or opened.
+    #[error(transparent)]
+    Pending(#[from] coffer_account::pending::PendingError),
     /// A login could not be kept.
     #[error(transparent)]
     Keeper(#[from] coffer_account::keeper::KeeperError),
@@ -391,6 +394,7 @@ impl Error {
             Self::ServedAlready { .. } => "served-already",
             Self::Keeper(_) => "keeper",
             Self::Seal(_) => "seal",
+            Self::Pending(_) => "pending",
             Self::HostAccount { .. } => "host-account",
             Self::NoSignIn { .. } => "no-login-file",
             Self::OtherKind { .. } => "account-kind",
@@ -456,6 +460,7 @@ impl Error {
                 Some(format!("`coffer run -- sh -c 'command -v {program}'` looks for it inside"))
             }
             Self::Seal(error) => error.hint(),
+            Self::Pending(error) => error.hint(),
             Self::ServedAlready { .. } => {
                 Some("one is enough; `systemctl --user status coffer` shows the unit's".to_owned())
             }

@@ -92,6 +92,7 @@ fn of(error: &Error) -> u8 {
         | Error::Keeper(_)
         | Error::ServedAlready { .. }
         | Error::Seal(_)
+        | Error::Pending(_)
         | Error::SecretUnread(_)
         | Error::Backup(_)
         | Error::NothingToBackUp { .. }

@@ -8,6 +8,7 @@ use coffer_account::beneath;
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_account::made_inside::{MadeInside, email};
 use coffer_account::pending;
+use coffer_account::seal::Seal;
 use coffer_launch::run::Run;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::show::audit::printable;
@@ -59,12 +60,13 @@ fn keep(account: &str, made: &MadeInside, facts: &HostFacts) -> (Kept, Option<Er
     let name = account.parse().unwrap_or_else(|_| AccountName::host());
     let folder = AccountFolder::new(&facts.folders.data, &name);
     let login = made.login_alone().zip(made.details.fingerprint.as_deref());
-    let kept = login.map(|(login, fingerprint)| pending::keep(&folder, &login, fingerprint));
+    let kept = login.map(|(login, fingerprint)| {
+        let seal = Seal::open_or_make(&facts.folders.data).map_err(pending::PendingError::from)?;
+        pending::keep(&folder, &seal, &login, fingerprint)
+    });
     match kept {
         Some(Ok(path)) => (Kept::Pending(path), None),
-        Some(Err(source)) => {
-            (Kept::Lost, Some(Error::Store { action: "keep the sign-in in", path: folder.pending(), source }))
-        }
+        Some(Err(error)) => (Kept::Lost, Some(error.into())),
         None => (Kept::Lost, None),
     }
 }

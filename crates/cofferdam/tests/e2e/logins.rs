@@ -7,6 +7,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use coffer_account::layout::AccountFolder;
+use coffer_account::pending;
+use coffer_account::seal::Seal;
+use coffer_account::secret::Secret;
 use coffer_testkit::{FakeApi, LoginSpec, netns, require};
 use rustix::process::Signal;
 
@@ -150,21 +154,39 @@ fn a_sign_in_that_waits_is_adopted_by_its_word_and_waits_no_longer() {
     let stage = Stage::new();
     let file = stage.scratch.write_home("login.json", &made_up("old")).unwrap();
     run(stage.coffer(["account", "import", "work", file.to_str().unwrap()])).ends_with(0);
-    let pending = stage.data().join("accounts/work/pending");
-    std::fs::create_dir(&pending).unwrap();
-    std::fs::write(pending.join("aaaaaaaaaaaa.json"), made_up("inside")).unwrap();
+    waits(&stage, "work", "inside");
     run(stage.coffer(["account", "import", "work", "--pending"]))
         .ends_with(0)
         .keeps_secret(&[ACCESS, REFRESH]);
     assert_eq!(std::fs::read_to_string(login_of(&stage, "work")).unwrap(), made_up("inside"));
-    assert_eq!(std::fs::read_dir(pending).unwrap().count(), 0);
+    let left = std::fs::read_dir(stage.data().join("accounts/work/pending")).unwrap();
+    assert_eq!(left.count(), 0);
     // One that was made in a run with the user's own account comes over, and is not in two places then.
-    let of_host = stage.data().join("accounts/host/pending/bbbbbbbbbbbb.json");
-    std::fs::create_dir_all(of_host.parent().unwrap()).unwrap();
-    std::fs::write(&of_host, made_up("elsewhere")).unwrap();
+    let of_host = waits(&stage, "host", "elsewhere");
+    assert!(files_with(&stage.data(), "elsewhere").is_empty(), "it waits sealed");
     run(stage.coffer(["account", "import", "work", of_host.to_str().unwrap()])).ends_with(0);
     assert_eq!(std::fs::read_to_string(login_of(&stage, "work")).unwrap(), made_up("elsewhere"));
     assert!(!of_host.exists());
+    // Without the identity it waits on: nothing is taken for a login that is none, and nothing goes.
+    let waiting = waits(&stage, "work", "shut");
+    let identity = stage.data().join("seal/identity");
+    std::fs::rename(&identity, identity.with_extension("away")).unwrap();
+    let refused = run(stage.coffer(["account", "import", "work", "--pending"]));
+    assert_eq!(refused.code, Some(1), "{refused}");
+    refused.keeps_secret(&[ACCESS, REFRESH]);
+    assert!(waiting.exists());
+    std::fs::rename(identity.with_extension("away"), &identity).unwrap();
+    run(stage.coffer(["account", "import", "work", "--pending"])).ends_with(0);
+    assert!(!waiting.exists());
+}
+
+/// A sign-in of our making waits for an account, as a run leaves it.
+fn waits(stage: &Stage, account: &str, word: &str) -> PathBuf {
+    let data = camino::Utf8PathBuf::from_path_buf(stage.data()).unwrap();
+    let folder = AccountFolder::new(&data, &account.parse().unwrap());
+    let seal = Seal::open_or_make_with(&data, None).unwrap();
+    let login = Secret::new(made_up(word).into_bytes());
+    pending::keep(&folder, &seal, &login, "sha256:aaaaaaaaaaaa").unwrap().into_std_path_buf()
 }
 
 /// A stage whose sandboxes reach the practice API by its real names.

@@ -9,10 +9,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::capture::Captured;
 use coffer_account::layout::AccountFolder;
+use coffer_account::pending;
 use coffer_account::read::{self, Unread};
+use coffer_account::seal::Opener;
 use coffer_account::secret::Secret;
 use coffer_plan::agent::Agent;
 use coffer_plan::config::{Flags, Settings};
+use coffer_plan::facts::HostFacts;
 use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
@@ -53,9 +56,9 @@ pub(crate) fn import(command: &AccountImportCommand, printer: &Printer) -> Resul
     let (facts, agent) = (gathered.facts, gathered.inputs.agent);
     let target = Target::new(&command.name, &agent, &facts)?;
     let source = match &command.from {
-        None => pending(&target)?,
+        None => newest(&target, &facts)?,
         Some(from) if from == STDIN => Source { login: Some(stdin()?), ..Source::default() },
-        Some(from) => found(&facts.project.start.join(from), &agent, &target)?,
+        Some(from) => found(&facts.project.start.join(from), &agent, &target, &facts)?,
     };
     let beside: Vec<(&str, &[u8])> =
         source.beside.iter().map(|(name, content)| (name.as_str(), content.expose())).collect();
@@ -99,24 +102,28 @@ fn stdin() -> Result<Secret, Error> {
 }
 
 /// The newest login that waits for a person's word.
-fn pending(target: &Target) -> Result<Source, Error> {
-    let folder = target.folder.pending();
-    let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
-    let waiting =
-        entries.filter(|entry| entry.file_name().ends_with(".json") && !entry.file_name().starts_with('.'));
-    let newest = waiting
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path().to_owned())))
-        .max();
-    let (_, path) = newest.ok_or_else(|| Error::NothingPending { account: target.name.to_string() })?;
-    file(&path, &target.folder)
+fn newest(target: &Target, facts: &HostFacts) -> Result<Source, Error> {
+    let newest = pending::newest(&target.folder)?;
+    let path = newest.ok_or_else(|| Error::NothingPending { account: target.name.to_string() })?;
+    waiting(&path, facts)
+}
+
+/// One that waits: it was sealed when it was made.
+fn waiting(path: &Utf8Path, facts: &HostFacts) -> Result<Source, Error> {
+    let login = pending::open(path, &Opener::of(&facts.folders.data)?)?;
+    Ok(Source { login: Some(login), path: Some(path.to_owned()), waited: true, ..Source::default() })
 }
 
 /// What lies at a path that a person typed: links on the way there are the person's own.
-fn found(path: &Utf8Path, agent: &Agent, target: &Target) -> Result<Source, Error> {
+fn found(path: &Utf8Path, agent: &Agent, target: &Target, facts: &HostFacts) -> Result<Source, Error> {
     let failed = |error: std::io::Error| Error::Import { path: path.to_owned(), reason: error.to_string() };
     let path = path.canonicalize_utf8().map_err(failed)?;
+    let folder = path.parent().filter(|_| pending::is_one(&path));
+    if folder.is_some_and(|folder| waits_in(folder, &target.folder)) {
+        return waiting(&path, facts);
+    }
     if !path.is_dir() {
-        return file(&path, &target.folder);
+        return file(&path);
     }
     let state_name = agent.state.as_ref().and_then(|state| Utf8Path::new(&state.home.0).file_name());
     // The state itself; a home; a volume of either.
@@ -165,7 +172,7 @@ fn waits_in(folder: &Utf8Path, account: &AccountFolder) -> bool {
 }
 
 /// A login file alone.
-fn file(path: &Utf8Path, account: &AccountFolder) -> Result<Source, Error> {
+fn file(path: &Utf8Path) -> Result<Source, Error> {
     let failed = |reason: String| Error::Import { path: path.to_owned(), reason };
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(failed("it is no file".to_owned()));
@@ -173,11 +180,9 @@ fn file(path: &Utf8Path, account: &AccountFolder) -> Result<Source, Error> {
     let folder = open_folder(parent).map_err(|error| failed(error.to_string()))?;
     let found = read::file(folder.as_fd(), name, MAX_LOGIN_BYTES);
     let found = found.map_err(|unread| failed(unread.to_string()))?;
-    let waited = waits_in(parent, account);
     Ok(Source {
         login: Some(Secret::new(found.content.to_vec())),
         path: Some(path.to_owned()),
-        waited,
         ..Source::default()
     })
 }

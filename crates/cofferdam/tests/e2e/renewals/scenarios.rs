@@ -125,10 +125,20 @@ END
     assert!(ran.stderr.contains("subscription max"), "{ran}");
     // It was not adopted, and waits in private.
     assert_eq!(std::fs::read(practice.stage.home().join(LOGIN)).unwrap(), before);
-    let waiting = files_with(&practice.stage.data(), &refresh);
+    let folder = practice.stage.data().join("accounts/host/pending");
+    let waiting: Vec<_> = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
     assert_eq!(waiting.len(), 1, "{waiting:?}");
-    assert!(waiting[0].starts_with(practice.stage.data().join("accounts/host/pending")), "{waiting:?}");
     assert!(ran.stderr.contains(&format!("`coffer account import NAME {}`", waiting[0].display())), "{ran}");
+    // No token of it lies in the open; a word by which the host opens it brings it back as it was.
+    for token in [&inside.access_token, &refresh] {
+        let open = files_with(practice.stage.scratch.root(), token);
+        assert!(open.is_empty(), "{open:?}");
+    }
+    run(practice.stage.coffer(["account", "import", "adopted"]).arg(&waiting[0]))
+        .ends_with(0)
+        .keeps_secret(&[&inside.access_token, &refresh]);
+    let found = files_with(&practice.stage.data(), &refresh);
+    assert_eq!(found, [practice.stage.data().join("accounts/adopted/login/store/.credentials.json")]);
     // The next run has the lease again, and nothing to tell.
     let ran = practice.says_hi(&[]);
     ran.prints("practice answer: hi\n");
