@@ -226,6 +226,7 @@ fn configuration_and_credentials_are_never_kept() {
         ".credentials.json",
         "settings.json",
         ".claude.json*",
+        "backups",
         "settings*.json",
         ".mcp.json",
         "CLAUDE.md",
