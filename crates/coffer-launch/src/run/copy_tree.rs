@@ -13,6 +13,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+#[cfg(test)]
+mod tests;
+
 /// Folders in folders; each level holds two descriptors open.
 const DEPTH: usize = 200;
 

@@ -18,6 +18,9 @@ use super::claim::random_id;
 use super::copy_tree::{Tell, copy_tree};
 use super::folder::{make_own, remove};
 
+#[cfg(test)]
+mod tests;
+
 /// Where locks and left folders lie, beside the state.
 const LOCKS: &str = ".locks";
 const LEFT: &str = ".left";

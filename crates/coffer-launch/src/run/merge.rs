@@ -22,6 +22,10 @@ use super::claim::random_id;
 use super::copy_tree::{Originals, Stamp, keep_time, names};
 use super::ground::Merging;
 
+mod below;
+#[cfg(test)]
+mod tests;
+
 const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 /// Folders in folders.
 const DEPTH: usize = 64;
@@ -72,7 +76,8 @@ pub(super) fn merge(
     merging: &Merging,
     how: &How<'_>,
 ) -> io::Result<Kept> {
-    let mut merge = Merge { began, merging, how, state: merging.folder.as_fd(), out: Kept::default() };
+    let (changed, state) = (changes.descriptor(), merging.folder.as_fd());
+    let mut merge = Merge { began, merging, how, changes: changed, state, out: Kept::default() };
     merge.walk(changes.descriptor())?;
     if let Began::Copy(originals) = began {
         for (path, stamp) in *originals {
@@ -90,6 +95,7 @@ struct Merge<'a> {
     began: &'a Began<'a>,
     merging: &'a Merging,
     how: &'a How<'a>,
+    changes: BorrowedFd<'a>,
     state: BorrowedFd<'a>,
     out: Kept,
 }
@@ -138,6 +144,9 @@ impl Merge<'_> {
                 FileType::Directory if depth >= DEPTH => self.skip(path, "too deep"),
                 FileType::Directory => {
                     let folder = open(level.folder.as_fd(), Utf8Path::new(&name), OFlags::DIRECTORY)?;
+                    if self.is_layer() && below::hides(folder.as_fd())? {
+                        self.hidden(&path)?;
+                    }
                     stack.push(Level { names: names(folder.as_fd())?, folder, path });
                 }
                 FileType::RegularFile => {
@@ -150,8 +159,7 @@ impl Merge<'_> {
                     }
                 }
                 FileType::CharacterDevice if found.st_rdev == 0 && self.is_layer() => {
-                    let unchanged = self.is_as_it_began(&path)?;
-                    self.remove(&path, unchanged)?;
+                    self.gone(&path)?;
                 }
                 FileType::Symlink => self.skip(path, "a link"),
                 FileType::Fifo => self.skip(path, "a named pipe"),

@@ -13,50 +13,50 @@ use coffer_plan::plan::Reference;
 use super::{Resolve, ResolveError, SecretBytes};
 
 /// A folder of the test's own.
-struct Ground {
+pub(super) struct Ground {
     folder: tempfile::TempDir,
 }
 
 impl Ground {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// Links followed, so that a linked folder for temporary files is no link on the way.
-    fn path(&self) -> Utf8PathBuf {
+    pub(super) fn path(&self) -> Utf8PathBuf {
         Utf8Path::from_path(self.folder.path()).unwrap().canonicalize_utf8().unwrap()
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Utf8PathBuf {
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Utf8PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    fn link(&self, name: &str, to: impl AsRef<std::path::Path>) -> Utf8PathBuf {
+    pub(super) fn link(&self, name: &str, to: impl AsRef<std::path::Path>) -> Utf8PathBuf {
         let path = self.path().join(name);
         std::os::unix::fs::symlink(to, &path).unwrap();
         path
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         names(&self.path())
     }
 }
 
-fn names(folder: &Utf8Path) -> Vec<String> {
+pub(super) fn names(folder: &Utf8Path) -> Vec<String> {
     let entries = folder.read_dir_utf8().unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().to_owned()).collect();
     names.sort();
     names
 }
 
-fn read(path: &Utf8Path) -> String {
+pub(super) fn read(path: &Utf8Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-fn fifo(path: &Utf8Path) {
+pub(super) fn fifo(path: &Utf8Path) {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, path.as_std_path(), rustix::fs::FileType::Fifo, mode, 0).unwrap();
 }

@@ -189,7 +189,8 @@ fn what_is_kept_is_merged_by_three_sides() {
                       mkfifo pipe; ln -s /etc/passwd link; echo '{}' > settings.local.json; echo evil > CLAUDE.md; \
                       mkdir -p commands hooks; echo evil > commands/evil.md; echo evil > hooks/evil; \
                       echo '{}' > .mcp.json; rm -f .credentials.json; echo '{}' > .credentials.json; ln two twin; \
-                      echo '{\"mcpServers\": {\"evil\": {}}}' > .claude.json; cp .claude.json .claude.json.backup";
+                      echo '{\"mcpServers\": {\"evil\": {}}}' > .claude.json; cp .claude.json .claude.json.backup; \
+                      mkdir -p backups; cp .claude.json backups/.claude.json.backup.1";
         let copy = waiting(&stage, &["copy", "--keep"], script);
         inside(&stage, &["project"], "echo theirs > three; echo theirs > gone").ends_with(0);
         let ran = copy.ends();
@@ -209,6 +210,7 @@ fn what_is_kept_is_merged_by_three_sides() {
             "settings.local.json",
             ".mcp.json",
             ".claude.json.backup",
+            "backups",
             "commands/evil.md",
             "hooks/evil",
             "link",
@@ -219,12 +221,51 @@ fn what_is_kept_is_merged_by_three_sides() {
         assert_ne!(read("CLAUDE.md").as_deref(), Some("evil\n"));
         assert!(!read(".claude.json").is_some_and(|text| text.contains("evil")), "{ran}");
         assert_ne!(read(".credentials.json").as_deref(), Some("{}\n"));
-        for words in ["three.coffer-", "gone", "link (a link)", "pipe (a named pipe)", "several names"] {
+        for words in [
+            "three.coffer-",
+            "gone",
+            "link (a link)",
+            "pipe (a named pipe)",
+            "several names",
+            ".claude.json (conf",
+        ] {
             assert!(ran.stderr.contains(words), "{words}: {ran}");
         }
         assert!(leftovers(&stage).is_empty(), "{:?}", leftovers(&stage));
         let ledger = run(stage.coffer(["ledger", "show", "--json"]));
         assert!(ledger.text().contains("state_kept"), "{ledger}");
+    }
+}
+
+/// With the kernel's own marks: of a folder that went, and of one that was made anew.
+#[test]
+fn folders_that_went_are_gone_after_the_merge_whichever_way_the_copy_came_about() {
+    if !sandboxes() {
+        return;
+    }
+    for stage in stages() {
+        for is_overlay in [true, false] {
+            let make =
+                "mkdir -p anew/deep went; echo 1 > anew/deep/old; echo 1 > anew/old; echo 1 > went/old";
+            inside(&stage, &["project"], make).ends_with(0);
+            let script = "rm -r anew went; mkdir anew; echo 2 > anew/new";
+            // A copy is made while somebody writes; it is merged when nobody does any more.
+            let ran = if is_overlay {
+                inside(&stage, &["copy", "--keep"], script)
+            } else {
+                let writer = waiting(&stage, &["project"], "true");
+                let copy = waiting(&stage, &["copy", "--keep"], script);
+                writer.ends().ends_with(0);
+                copy.ends()
+            };
+            ran.ends_with(0);
+            let files: Vec<_> = tree(&state(&stage)).into_keys().collect();
+            let files: Vec<_> = files.iter().filter(|path| path.is_file()).collect();
+            assert!(files.iter().any(|path| path.ends_with("anew/new")), "{is_overlay} {ran}");
+            assert!(!files.iter().any(|path| path.ends_with("old")), "{is_overlay} {files:?} {ran}");
+            assert!(ran.stderr.contains("removed: 3"), "{is_overlay} {ran}");
+            inside(&stage, &["project"], "rm -r anew").ends_with(0);
+        }
     }
 }
 
