@@ -11,18 +11,21 @@ use rustix::io::Errno;
 use super::{Began, DEPTH, Merge, is_gone, open};
 use crate::run::copy_tree::names;
 
-/// On a folder that hides the one below it. An agent cannot set it in its overlay; who forges it in a plain copy,
-/// where it means nothing, is not asked.
-const HIDES: &str = "user.overlay.opaque";
+/// On a folder that hides the one below it: the first in an overlay of an ordinary user, the second in root's. An
+/// agent that forges one removes what it could remove anyway; in a plain copy it means nothing and is not asked.
+const HIDES: [&str; 2] = ["user.overlay.opaque", "trusted.overlay.opaque"];
 
 /// Whether a folder of a layer hides the one below it: it was removed, and made anew.
 pub(super) fn hides(folder: BorrowedFd<'_>) -> io::Result<bool> {
-    let mut value = [0; 1];
-    match fgetxattr(folder, HIDES, &mut value) {
-        Ok(length) => Ok(value[..length] == *b"y"),
-        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
-        Err(errno) => Err(errno.into()),
+    for name in HIDES {
+        let mut value = [0; 1];
+        match fgetxattr(folder, name, &mut value) {
+            Ok(length) if value[..length] == *b"y" => return Ok(true),
+            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
+    Ok(false)
 }
 
 impl Merge<'_> {
