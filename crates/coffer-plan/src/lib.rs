@@ -17,6 +17,7 @@ pub mod explain;
 pub mod facts;
 #[cfg(test)]
 mod fixture;
+pub mod host;
 pub mod origin;
 pub mod path;
 pub mod plan;

@@ -1,0 +1,51 @@
+//! What was decided, for the ledger and for the list at the end of a run. No path, no body, no secret.
+
+use coffer_plan::host::Endpoint;
+
+/// Writes down what is decided. It is called on the threads that serve: it must not block.
+pub trait Record: Send + Sync {
+    /// Somebody asked for something, and this is what came of it.
+    fn decided(&self, decision: Decision);
+}
+
+/// One answer of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Who was asked for; `None` when the request did not get as far as to say.
+    pub endpoint: Option<Endpoint>,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Who allowed it, in words.
+    pub rule: Option<String>,
+    /// The credential that was put in.
+    pub credential: Option<String>,
+    /// Status of the answer; 0 for tunnels.
+    pub status: u16,
+    /// Bytes of bodies or tunnels that went out.
+    pub sent: u64,
+    /// Bytes that came in.
+    pub received: u64,
+    /// From the head of the request to the last byte of the answer.
+    pub milliseconds: u64,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It went through.
+    Allowed,
+    /// Nobody allowed it.
+    Denied,
+    /// The name leads to an address that it must not lead to.
+    PrivateAddress,
+    /// The TLS handshake named somebody else than the request.
+    NameMismatch,
+    /// The capability was missing or wrong.
+    Unauthorized,
+    /// The answer held the credential, and was cut.
+    Echoed,
+    /// It was no request that a gateway passes on.
+    Malformed,
+    /// The host did not answer, or not well.
+    Failed,
+}

@@ -1,0 +1,187 @@
+//! Listens: a thread for each core, and each takes connections of all listening sockets and stays with them, so that
+//! nothing of a request goes from one thread to another.
+
+use std::io;
+use std::net::TcpListener as StdTcpListener;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::LocalSet;
+
+use crate::setup::{Door, Setup};
+use crate::{api, proxy};
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Socket {
+    /// Of an address.
+    Tcp(StdTcpListener),
+    /// Of a path.
+    Unix(StdUnixListener),
+}
+
+impl Socket {
+    fn duplicate(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.try_clone().map(Self::Tcp)
+            }
+            Self::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.try_clone().map(Self::Unix)
+            }
+        }
+    }
+}
+
+/// A gateway at work.
+#[derive(Debug)]
+pub struct Serving {
+    stop: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Ends it: no new connections, and those that are there are dropped.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        for worker in self.workers {
+            // A worker that fell over has said so; what it served is gone either way.
+            drop(worker.join());
+        }
+    }
+}
+
+/// Starts to serve; returns at once.
+///
+/// # Errors
+/// When sockets cannot be duplicated, or threads cannot be had.
+pub fn serve(setup: &Arc<Setup>, doors: Vec<(Door, Socket)>, threads: usize) -> io::Result<Serving> {
+    let (stop, stopped) = watch::channel(false);
+    let room = Arc::new(Semaphore::new(setup.limits.connections));
+    let mut workers = Vec::new();
+    for number in 0..threads.max(1) {
+        let doors: Vec<(Door, Socket)> = doors
+            .iter()
+            .map(|(door, socket)| Ok((door.clone(), socket.duplicate()?)))
+            .collect::<io::Result<_>>()?;
+        let worker = Worker { setup: setup.clone(), room: room.clone(), stopped: stopped.clone() };
+        let thread = thread::Builder::new().name(format!("gateway-{number}"));
+        workers.push(thread.spawn(move || worker.run(doors))?);
+    }
+    Ok(Serving { stop, workers })
+}
+
+#[derive(Clone)]
+struct Worker {
+    setup: Arc<Setup>,
+    room: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Worker {
+    fn run(self, doors: Vec<(Door, Socket)>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        let local = LocalSet::new();
+        let mut stopped = self.stopped.clone();
+        local.block_on(&runtime, async move {
+            for (door, socket) in doors {
+                tokio::task::spawn_local(self.clone().accept(door, socket));
+            }
+            // An error means that nobody is left who could stop it.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+    }
+
+    /// Takes connections until the worker ends.
+    async fn accept(self, door: Door, socket: Socket) {
+        let door = Rc::new(door);
+        match socket {
+            Socket::Tcp(socket) => {
+                let Ok(socket) = TcpListener::from_std(socket) else { return };
+                loop {
+                    let Ok(room) = self.room.clone().acquire_owned().await else { return };
+                    match socket.accept().await {
+                        Ok((stream, _)) => {
+                            // Without it small answers wait for acknowledgements.
+                            let _ = stream.set_nodelay(true);
+                            let (worker, door) = (self.clone(), door.clone());
+                            tokio::task::spawn_local(async move {
+                                worker.connection(&door, stream).await;
+                                drop(room);
+                            });
+                        }
+                        Err(error) => after(&error).await,
+                    }
+                }
+            }
+            Socket::Unix(socket) => {
+                let Ok(socket) = UnixListener::from_std(socket) else { return };
+                loop {
+                    let Ok(room) = self.room.clone().acquire_owned().await else { return };
+                    match socket.accept().await {
+                        Ok((stream, _)) => {
+                            let (worker, door) = (self.clone(), door.clone());
+                            tokio::task::spawn_local(async move {
+                                worker.connection(&door, stream).await;
+                                drop(room);
+                            });
+                        }
+                        Err(error) => after(&error).await,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn connection<S>(&self, door: &Door, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let limits = self.setup.limits;
+        let mut builder = http1::Builder::new();
+        builder
+            .half_close(true)
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_time)
+            .max_buf_size(limits.head_bytes);
+        match door {
+            Door::Proxy => {
+                let service = service_fn(|request: Request<Incoming>| {
+                    let setup = self.setup.clone();
+                    async { Ok::<_, std::convert::Infallible>(proxy::answer(setup, request).await) }
+                });
+                // What ends a connection is known to whom it happened; nobody else can do anything about it.
+                let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+            }
+            Door::Api => {
+                let service = service_fn(|request: Request<Incoming>| {
+                    let setup = self.setup.clone();
+                    async { Ok::<_, std::convert::Infallible>(api::answer(setup, request).await) }
+                });
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            }
+            Door::Forward(to) => proxy::forward(&self.setup, *to, stream).await,
+        }
+    }
+}
+
+/// Out of descriptors, say: others have to end first. A connection that broke before it was taken is nothing.
+async fn after(error: &io::Error) {
+    let broke = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
+    if !broke.contains(&error.kind()) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
