@@ -1,21 +1,22 @@
 //! The forward proxy.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::rc::Rc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::Body;
-use crate::setup::Setup;
+use crate::serve::Desk;
 
 /// Answers a request to the forward proxy.
-pub async fn answer(setup: Arc<Setup>, request: Request<Incoming>) -> Response<Body> {
-    let _ = (setup, request);
+pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body> {
+    let _ = (desk, request);
     todo!()
 }
 
 /// Carries bytes to one service of the host.
-pub async fn forward<S>(setup: &Setup, to: std::net::SocketAddr, stream: S) {
-    let _ = (setup, to, stream);
+pub async fn forward<S>(desk: &Desk, to: SocketAddr, stream: S) {
+    let _ = (desk, to, stream);
     todo!()
 }

@@ -96,7 +96,9 @@ impl Refusal {
             Self::NoCredential { transient: false, .. } => StatusCode::UNAUTHORIZED,
             Self::NoCredential { transient: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable { timed_out: true, .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::Unresolved { .. } | Self::Unreachable { .. } | Self::Echoed { .. } => StatusCode::BAD_GATEWAY,
+            Self::Unresolved { .. } | Self::Unreachable { .. } | Self::Echoed { .. } => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Listens: a thread for each core, and each takes connections of all listening sockets and stays with them, so that
 //! nothing of a request goes from one thread to another.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
 use std::os::unix::net::UnixListener as StdUnixListener;
@@ -15,9 +16,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::LocalSet;
 
+use crate::dial::Dialer;
 use crate::setup::{Door, Setup};
 use crate::{api, proxy};
 
@@ -83,7 +85,16 @@ pub fn serve(setup: &Arc<Setup>, doors: Vec<(Door, Socket)>, threads: usize) -> 
     Ok(Serving { stop, workers })
 }
 
-#[derive(Clone)]
+/// What the connections of one thread share.
+pub struct Desk {
+    /// What the gateway was told.
+    pub setup: Arc<Setup>,
+    /// Finds hosts.
+    pub dialer: Dialer,
+    /// Connections to the API.
+    pub upstreams: api::Upstreams,
+}
+
 struct Worker {
     setup: Arc<Setup>,
     room: Arc<Semaphore>,
@@ -94,93 +105,96 @@ impl Worker {
     fn run(self, doors: Vec<(Door, Socket)>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
-        let local = LocalSet::new();
-        let mut stopped = self.stopped.clone();
-        local.block_on(&runtime, async move {
+        let mut stopped = self.stopped;
+        LocalSet::new().block_on(&runtime, async move {
+            let Ok(dialer) = Dialer::new(self.setup.clone()) else { return };
+            let upstreams = api::Upstreams::new(&self.setup);
+            let desk = Rc::new(Desk { setup: self.setup, dialer, upstreams });
             for (door, socket) in doors {
-                tokio::task::spawn_local(self.clone().accept(door, socket));
+                tokio::task::spawn_local(accept(desk.clone(), self.room.clone(), Rc::new(door), socket));
             }
             // An error means that nobody is left who could stop it.
             let _ = stopped.wait_for(|stop| *stop).await;
         });
     }
+}
 
-    /// Takes connections until the worker ends.
-    async fn accept(self, door: Door, socket: Socket) {
-        let door = Rc::new(door);
-        match socket {
-            Socket::Tcp(socket) => {
-                let Ok(socket) = TcpListener::from_std(socket) else { return };
-                loop {
-                    let Ok(room) = self.room.clone().acquire_owned().await else { return };
-                    match socket.accept().await {
-                        Ok((stream, _)) => {
-                            // Without it small answers wait for acknowledgements.
-                            let _ = stream.set_nodelay(true);
-                            let (worker, door) = (self.clone(), door.clone());
-                            tokio::task::spawn_local(async move {
-                                worker.connection(&door, stream).await;
-                                drop(room);
-                            });
-                        }
-                        Err(error) => after(&error).await,
+/// Takes connections until the thread ends.
+async fn accept(desk: Rc<Desk>, room: Arc<Semaphore>, door: Rc<Door>, socket: Socket) {
+    match socket {
+        Socket::Tcp(socket) => {
+            let Ok(socket) = TcpListener::from_std(socket) else { return };
+            loop {
+                let Ok(permit) = room.clone().acquire_owned().await else { return };
+                match socket.accept().await {
+                    Ok((stream, _)) => {
+                        // Without it small answers wait for acknowledgements.
+                        let _ = stream.set_nodelay(true);
+                        spawn(&desk, &door, stream, permit);
                     }
+                    Err(error) => after(&error).await,
                 }
             }
-            Socket::Unix(socket) => {
-                let Ok(socket) = UnixListener::from_std(socket) else { return };
-                loop {
-                    let Ok(room) = self.room.clone().acquire_owned().await else { return };
-                    match socket.accept().await {
-                        Ok((stream, _)) => {
-                            let (worker, door) = (self.clone(), door.clone());
-                            tokio::task::spawn_local(async move {
-                                worker.connection(&door, stream).await;
-                                drop(room);
-                            });
-                        }
-                        Err(error) => after(&error).await,
-                    }
+        }
+        Socket::Unix(socket) => {
+            let Ok(socket) = UnixListener::from_std(socket) else { return };
+            loop {
+                let Ok(permit) = room.clone().acquire_owned().await else { return };
+                match socket.accept().await {
+                    Ok((stream, _)) => spawn(&desk, &door, stream, permit),
+                    Err(error) => after(&error).await,
                 }
             }
         }
     }
+}
 
-    async fn connection<S>(&self, door: &Door, stream: S)
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let limits = self.setup.limits;
-        let mut builder = http1::Builder::new();
-        builder
-            .half_close(true)
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_time)
-            .max_buf_size(limits.head_bytes);
-        match door {
-            Door::Proxy => {
-                let service = service_fn(|request: Request<Incoming>| {
-                    let setup = self.setup.clone();
-                    async { Ok::<_, std::convert::Infallible>(proxy::answer(setup, request).await) }
-                });
-                // What ends a connection is known to whom it happened; nobody else can do anything about it.
-                let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
-            }
-            Door::Api => {
-                let service = service_fn(|request: Request<Incoming>| {
-                    let setup = self.setup.clone();
-                    async { Ok::<_, std::convert::Infallible>(api::answer(setup, request).await) }
-                });
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            }
-            Door::Forward(to) => proxy::forward(&self.setup, *to, stream).await,
+fn spawn<S>(desk: &Rc<Desk>, door: &Rc<Door>, stream: S, permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (desk, door) = (desk.clone(), door.clone());
+    tokio::task::spawn_local(async move {
+        connection(desk, &door, stream).await;
+        drop(permit);
+    });
+}
+
+async fn connection<S>(desk: Rc<Desk>, door: &Door, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limits = desk.setup.limits;
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(limits.head_bytes);
+    match door {
+        Door::Proxy => {
+            let service = service_fn(|request: Request<Incoming>| {
+                let desk = desk.clone();
+                async { Ok::<_, Infallible>(proxy::answer(desk, request).await) }
+            });
+            // What ends a connection is known to whom it happened; nobody else can do anything about it.
+            let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         }
+        Door::Api => {
+            let service = service_fn(|request: Request<Incoming>| {
+                let desk = desk.clone();
+                async { Ok::<_, Infallible>(api::answer(desk, request).await) }
+            });
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        }
+        Door::Forward(to) => proxy::forward(&desk, *to, stream).await,
     }
 }
 
 /// Out of descriptors, say: others have to end first. A connection that broke before it was taken is nothing.
 async fn after(error: &io::Error) {
-    let broke = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
+    let broke =
+        [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
     if !broke.contains(&error.kind()) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -58,8 +58,19 @@ pub struct Rule {
     pub port: u16,
     /// Who said so, in words.
     pub origin: String,
-    /// Whether a person named exactly this host: its name may then lead to an address of a private network.
-    pub named: bool,
+    /// To which addresses its name may lead.
+    pub ranges: Ranges,
+}
+
+/// To which addresses a name may lead. Each allows what stands before it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ranges {
+    /// Addresses of the open internet.
+    Public,
+    /// And of private networks (RFC 1918, CGNAT, unique local): the user has named exactly this host.
+    Private,
+    /// And of this machine and its link: the user has given the address itself, or it is an account's own base URL.
+    Any,
 }
 
 impl Reach {
@@ -78,11 +89,11 @@ impl Reach {
         self.rules.write().unwrap_or_else(PoisonError::into_inner).push(rule);
     }
 
-    /// The rule by which an endpoint may be reached; a rule of a person's own naming comes first.
+    /// The rule by which an endpoint may be reached; of several, the one that allows most addresses.
     pub fn rule(&self, endpoint: &Endpoint) -> Option<Rule> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         let fits = |rule: &&Rule| rule.port == endpoint.port && rule.pattern.matches(&endpoint.host);
-        rules.iter().filter(fits).max_by_key(|rule| rule.named).cloned()
+        rules.iter().filter(fits).max_by_key(|rule| rule.ranges).cloned()
     }
 }
 
@@ -136,6 +147,8 @@ pub struct Upstream {
     pub endpoint: Endpoint,
     /// What stands before each path; empty, or beginning with `/` and not ending in one.
     pub prefix: String,
+    /// To which addresses its name may lead.
+    pub ranges: Ranges,
 }
 
 /// A word that only one run knows. It is compared in constant time and cannot be printed.
