@@ -1,9 +1,10 @@
-//! `coffer-init [--control-fd N] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… -- COMMAND
+//! `coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… -- COMMAND
 //! [ARG…]`
 
 use crate::failure::Failure;
 use crate::verify::Demand;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 /// What the command line says.
@@ -11,6 +12,10 @@ use std::os::fd::RawFd;
 pub(crate) struct Arguments {
     /// The number of the inherited control socket.
     pub(crate) control: Option<RawFd>,
+    /// The number of the inherited socket that leads to the gateway.
+    pub(crate) gateway: Option<RawFd>,
+    /// Where the gateway listens inside.
+    pub(crate) listen: Vec<SocketAddr>,
     /// What has to be true before the agent starts.
     pub(crate) demands: Vec<Demand>,
     pub(crate) command: AgentCommand,
@@ -26,14 +31,18 @@ pub(crate) struct AgentCommand {
 impl Arguments {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut words = words.into_iter();
-        let (mut control, mut demands) = (None, Vec::new());
+        let (mut control, mut gateway) = (None, None);
+        let (mut listen, mut demands) = (Vec::new(), Vec::new());
         loop {
             let word = words.next().ok_or(Failure::Usage)?;
             match word.to_str() {
                 Some("--control-fd") if control.is_none() => {
-                    let number = words.next().ok_or(Failure::Usage)?;
-                    let number = number.to_str().and_then(|text| text.parse::<RawFd>().ok());
-                    control = Some(number.filter(|number| *number > 2).ok_or(Failure::Usage)?);
+                    control = Some(descriptor(words.next())?);
+                }
+                Some("--gateway-fd") if gateway.is_none() => gateway = Some(descriptor(words.next())?),
+                Some("--listen") => {
+                    let address = words.next().and_then(|word| word.to_str()?.parse().ok());
+                    listen.push(address.ok_or(Failure::Usage)?);
                 }
                 Some("--") => break,
                 Some(option) => {
@@ -44,8 +53,18 @@ impl Arguments {
             }
         }
         let program = words.next().ok_or(Failure::Usage)?;
-        Ok(Self { control, demands, command: AgentCommand { program, arguments: words.collect() } })
+        let command = AgentCommand { program, arguments: words.collect() };
+        // Nobody else could take what comes in.
+        if gateway.is_none() && !listen.is_empty() {
+            return Err(Failure::Usage);
+        }
+        Ok(Self { control, gateway, listen, demands, command })
     }
+}
+
+fn descriptor(word: Option<OsString>) -> Result<RawFd, Failure> {
+    let number = word.and_then(|word| word.to_str()?.parse::<RawFd>().ok());
+    number.filter(|number| *number > 2).ok_or(Failure::Usage)
 }
 
 #[cfg(test)]
@@ -60,12 +79,20 @@ mod tests {
     fn the_command_stands_after_the_dashes_as_it_is() {
         let command = AgentCommand { program: "sh".into(), arguments: vec!["--".into(), "-c".into()] };
         let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
-        assert_eq!(parsed, Some(Arguments { control: Some(7), demands: vec![], command }));
+        let expected =
+            Arguments { control: Some(7), gateway: None, listen: vec![], demands: vec![], command };
+        assert_eq!(parsed, Some(expected));
         let command = AgentCommand { program: "--control-fd".into(), arguments: vec![] };
-        assert_eq!(
-            parse(&["--", "--control-fd"]),
-            Some(Arguments { control: None, demands: vec![], command })
-        );
+        let expected = Arguments { control: None, gateway: None, listen: vec![], demands: vec![], command };
+        assert_eq!(parse(&["--", "--control-fd"]), Some(expected));
+    }
+
+    #[test]
+    fn the_gateway_listens_where_it_is_told_to_in_that_order() {
+        let words = ["--gateway-fd", "8", "--listen", "127.0.0.1:9", "--listen", "[::1]:7", "--", "sh"];
+        let parsed = parse(&words).unwrap();
+        let addresses = ["127.0.0.1:9", "[::1]:7"].map(|text| text.parse().unwrap());
+        assert_eq!((parsed.gateway, parsed.listen), (Some(8), addresses.to_vec()));
     }
 
     #[test]
@@ -89,6 +116,9 @@ mod tests {
             &["--control-fd", "-5", "--", "sh"],
             &["--control-fd", "x", "--", "sh"],
             &["--control-fd", "4", "--control-fd", "5", "--", "sh"],
+            &["--gateway-fd", "2", "--", "sh"],
+            &["--listen", "127.0.0.1:9", "--", "sh"],
+            &["--gateway-fd", "8", "--listen", "9", "--", "sh"],
             &["--verify"],
             &["--verify", "--", "sh"],
             &["--verify-mount", "x", "--", "sh"],

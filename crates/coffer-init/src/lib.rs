@@ -8,6 +8,7 @@
 
 mod agent;
 mod arguments;
+mod doors;
 mod failure;
 mod verify;
 mod watch;
@@ -21,6 +22,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use verify::{Demand, verify};
 use watch::Ending;
@@ -52,59 +54,77 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     set_no_new_privs(true).map_err(Failure::harden)?;
     let signals = watch::signals().map_err(Failure::signals)?;
     let control = arguments.control.map(take_inherited).transpose().map_err(Failure::control)?;
+    let gateway = arguments.gateway.map(take_inherited).transpose().map_err(Failure::control)?;
     close_all_on_exec().map_err(Failure::harden)?;
-    match control {
-        Some(control) => for_host(
-            Channel::from_descriptor(control).map_err(Failure::control)?,
-            &arguments.demands,
-            arguments.command,
-            &signals,
-        ),
-        None => {
-            verify(&arguments.demands).map_err(Failure::Exchanged)?;
-            by_hand(arguments.command, &signals)
-        }
-    }
-}
-
-/// As the host's supervision wants it.
-fn for_host(
-    control: Channel,
-    demands: &[Demand],
-    command: AgentCommand,
-    signals: &SignalEvents,
-) -> Result<Ending, Failure> {
-    control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
-    let (start, passed) = receive_start(&control)?;
-    if let Err(exchanged) = verify(demands) {
-        let (index, errno) = (exchanged.index, exchanged.errno());
-        report(&control, FromInit::Exchanged { index, errno });
-        return Err(Failure::Exchanged(exchanged));
-    }
-    let agent = match agent::start(start, passed, command, &control) {
-        Ok(Ok(agent)) => agent,
-        Ok(Err(errno)) => {
-            report(&control, FromInit::ExecFailed { errno });
-            return Ok(Ending::ExecFailed(errno));
-        }
-        Err(failed) => {
-            report(&control, FromInit::SetupFailed { step: failed.step, errno: failed.errno() });
-            return Err(Failure::setup(failed));
-        }
+    let channel = |end: OwnedFd| Channel::from_descriptor(end).map_err(Failure::control);
+    let inside = Inside {
+        gateway: gateway.map(channel).transpose()?,
+        listen: arguments.listen,
+        demands: arguments.demands,
+        signals,
     };
-    report(&control, FromInit::Started { pid: agent.pid.as_raw_pid() });
-    watch::watch(signals, Some(&control), &agent).map_err(Failure::wait)
+    match control.map(channel).transpose()? {
+        Some(control) => inside.for_host(&control, arguments.command),
+        None => inside.by_hand(arguments.command),
+    }
 }
 
-/// For somebody who pasted a command line: nobody else will say why there is no agent.
-fn by_hand(command: AgentCommand, signals: &SignalEvents) -> Result<Ending, Failure> {
-    let program = command.program.clone();
-    match agent::start_on_own_stdio(command).map_err(Failure::setup)? {
-        Ok(agent) => watch::watch(signals, None, &agent).map_err(Failure::wait),
-        Err(errno) => {
-            let (program, cause) = (program.display(), std::io::Error::from_raw_os_error(errno));
-            let _ = writeln!(std::io::stderr(), "{NAME}: cannot execute `{program}`: {cause}");
-            Ok(Ending::ExecFailed(errno))
+/// What does not change from here on.
+struct Inside {
+    gateway: Option<Channel>,
+    listen: Vec<SocketAddr>,
+    demands: Vec<Demand>,
+    signals: SignalEvents,
+}
+
+impl Inside {
+    /// As the host's supervision wants it.
+    fn for_host(&self, control: &Channel, command: AgentCommand) -> Result<Ending, Failure> {
+        control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
+        let (start, passed) = receive_start(control)?;
+        if let Err(exchanged) = verify(&self.demands) {
+            let (index, errno) = (exchanged.index, exchanged.errno());
+            report(control, FromInit::Exchanged { index, errno });
+            return Err(Failure::Exchanged(exchanged));
+        }
+        let started = self.doors().and_then(|()| agent::start(start, passed, command, control));
+        let agent = match started {
+            Ok(Ok(agent)) => agent,
+            Ok(Err(errno)) => {
+                report(control, FromInit::ExecFailed { errno });
+                return Ok(Ending::ExecFailed(errno));
+            }
+            Err(failed) => {
+                report(control, FromInit::SetupFailed { step: failed.step, errno: failed.errno() });
+                return Err(Failure::setup(failed));
+            }
+        };
+        report(control, FromInit::Started { pid: agent.pid.as_raw_pid() });
+        watch::watch(&self.signals, Some(control), self.gateway.as_ref(), &agent).map_err(Failure::wait)
+    }
+
+    /// For somebody who pasted a command line: nobody else will say why there is no agent.
+    fn by_hand(&self, command: AgentCommand) -> Result<Ending, Failure> {
+        verify(&self.demands).map_err(Failure::Exchanged)?;
+        let program = command.program.clone();
+        self.doors().map_err(Failure::setup)?;
+        match agent::start_on_own_stdio(command).map_err(Failure::setup)? {
+            Ok(agent) => {
+                watch::watch(&self.signals, None, self.gateway.as_ref(), &agent).map_err(Failure::wait)
+            }
+            Err(errno) => {
+                let (program, cause) = (program.display(), std::io::Error::from_raw_os_error(errno));
+                let _ = writeln!(std::io::stderr(), "{NAME}: cannot execute `{program}`: {cause}");
+                Ok(Ending::ExecFailed(errno))
+            }
+        }
+    }
+
+    /// Opens the doors, before anything of the agent runs.
+    fn doors(&self) -> Result<(), agent::SetupFailed> {
+        match &self.gateway {
+            Some(gateway) => doors::open(gateway, &self.listen),
+            None => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the running agent to its end.
 
 use crate::agent::Agent;
-use crate::report;
+use crate::{doors, report};
 use coffer_sys::control::{Channel, FromInit, ToInit};
 use coffer_sys::signals::{Caught, SignalEvents, to_defaults};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -48,7 +48,12 @@ pub(crate) fn signals() -> io::Result<SignalEvents> {
 }
 
 /// Waits until the agent or the host is gone; everything that dies in the sandbox meanwhile is reaped.
-pub(crate) fn watch(signals: &SignalEvents, control: Option<&Channel>, agent: &Agent) -> io::Result<Ending> {
+pub(crate) fn watch(
+    signals: &SignalEvents,
+    control: Option<&Channel>,
+    mut gateway: Option<&Channel>,
+    agent: &Agent,
+) -> io::Result<Ending> {
     let mut watch = Watch { control, agent: agent.pid, stopped: false };
     // A child's end may have come before its signal was looked for.
     if let Some(ending) = watch.reap()? {
@@ -56,15 +61,15 @@ pub(crate) fn watch(signals: &SignalEvents, control: Option<&Channel>, agent: &A
     }
     loop {
         let mut ready = vec![PollFd::new(signals, PollFlags::IN)];
-        if let Some(control) = control {
-            ready.push(PollFd::new(control, PollFlags::IN));
-        }
+        ready.extend(control.iter().chain(&gateway).map(|channel| PollFd::new(*channel, PollFlags::IN)));
         match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
         let has_news = |index: usize| ready.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        let (signal_came, host_spoke) = (has_news(0), has_news(1));
+        let signal_came = has_news(0);
+        let host_spoke = control.is_some() && has_news(1);
+        let gateway_spoke = gateway.is_some() && has_news(1 + usize::from(control.is_some()));
         if signal_came {
             while let Some(caught) = signals.next()? {
                 watch.forward(caught);
@@ -75,6 +80,10 @@ pub(crate) fn watch(signals: &SignalEvents, control: Option<&Channel>, agent: &A
         }
         if host_spoke && let Some(ending) = watch.listen()? {
             return Ok(ending);
+        }
+        // A gateway that is gone takes the doors with it; the agent goes on without.
+        if gateway_spoke && !gateway.is_some_and(doors::answer) {
+            gateway = None;
         }
     }
 }

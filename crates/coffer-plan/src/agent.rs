@@ -44,6 +44,9 @@ pub struct Agent {
     /// Hosts of its API (tier `agent`).
     #[serde(default)]
     pub api_hosts: Vec<String>,
+    /// How the gateway speaks to its API in its stead; without it there is no `--auth gateway`.
+    #[serde(default)]
+    pub gateway: Option<GatewayLayout>,
     /// Its own settings files.
     #[serde(default)]
     pub settings: SettingsLayout,
@@ -171,6 +174,27 @@ pub struct StateLayout {
     /// elsewhere here: what a working copy has of them is never merged back into a state.
     #[serde(default)]
     pub never_kept: Vec<String>,
+}
+
+/// How the gateway speaks to an agent's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayLayout {
+    /// The variable that tells the agent where its API is.
+    pub url_env: String,
+    /// Where that is when nobody says otherwise.
+    pub url: String,
+    /// Headers by which a credential could come from inside.
+    pub strip: Vec<String>,
+    /// Query parameters by which one could.
+    #[serde(default)]
+    pub strip_query: Vec<String>,
+    /// For how long what a helper printed is used, in ms.
+    #[serde(default)]
+    pub helper_ttl_ms: u64,
+    /// The variable that says otherwise.
+    #[serde(default)]
+    pub helper_ttl_env: Option<String>,
 }
 
 /// An agent's login file.
@@ -322,6 +346,10 @@ pub struct CredentialRule {
     /// How long its issuer lets it live, in days, where that is stated.
     #[serde(default)]
     pub lifetime_days: Option<u32>,
+    /// The variable in which the sandbox holds the run's capability when the gateway has this credential; `login`
+    /// is the login file. Without it the gateway cannot have it.
+    #[serde(default)]
+    pub stand_in: Option<String>,
     /// Variables that a cloud provider's own sign-in needs; they cross with an account of that kind.
     #[serde(default)]
     pub pass: Vec<String>,

@@ -9,8 +9,8 @@ mod tests;
 
 pub(crate) use file::parse_profile;
 pub use file::{
-    AuditMode, ConfigError, EnvSettings, MountSpec, ProjectFile, Settings, UserFile, fingerprint,
-    parse_project, parse_user,
+    AuditMode, ConfigError, EnvSettings, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile,
+    fingerprint, parse_project, parse_user,
 };
 pub use layer::{Flags, Layers, Trust};
 pub use merge::{Merged, Proposal, merge};

@@ -7,9 +7,11 @@
 mod account;
 mod credential;
 mod environment;
+mod gateway;
 mod home;
 mod login;
 mod mounts;
+pub(crate) mod network;
 mod offers;
 pub(crate) mod shared;
 mod system;
@@ -20,15 +22,16 @@ mod working_copy;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::facts::HostFacts;
-use crate::origin::{Origin, OriginLayer};
+use crate::origin::Origin;
 use crate::plan::{
-    AllowedHost, AuthMode, Backend, BackendKind, Command, Hardening, Identity, Limits, Namespace, Network,
-    NetworkTier, Note, PLAN_SCHEMA, Plan, PlanError, StateMode,
+    Backend, BackendKind, Command, Hardening, Identity, Limits, Namespace, Note, PLAN_SCHEMA, Plan,
+    PlanError, StateMode,
 };
 use crate::policy::Policy;
 use mounts::MountList;
 
 pub use login::verified;
+pub use network::{API_PORT, PROXY_PORT};
 pub use offers::on_host;
 pub use working_copy::state_of_project;
 
@@ -42,6 +45,8 @@ pub const LEASE: &str = "/run/coffer/lease";
 pub const SHARED: &str = "/run/coffer/login";
 /// A shared login folder inside.
 pub const SHARED_STORE: &str = "/run/coffer/login/store";
+/// The origin of what leads to the gateway.
+pub(crate) const WAY_OUT: &str = "the way out";
 /// Ids of the agent when the host user is root.
 const UNPRIVILEGED: u32 = 1000;
 
@@ -76,6 +81,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     system::login_and_init(&mut list, policy, &signed_in);
     home::project(&mut list);
     home::requests(&mut list, policy);
+    network::sockets(&mut list, policy);
     home::denials(&mut list, policy);
     if policy.workdir != facts.project.start && !facts.exists(&policy.workdir) {
         let (source_path, origin) = (policy.workdir.clone(), Origin::flag("--workdir"));
@@ -83,6 +89,8 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     } else if !list.has_folder_for(&policy.workdir) {
         errors.push(PlanError::WorkdirHidden { workdir: policy.workdir.clone() });
     }
+    let (network, refused) = network::derive(policy, facts, &signed_in);
+    errors.extend(refused);
     let environment = environment::derive(policy, facts, &identity, &signed_in, &list);
     let (mounts, mut notes, refused) = list.finish();
     errors.extend(refused);
@@ -104,7 +112,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         identity,
         environment: environment.entries,
         mounts,
-        network: network(policy),
+        network,
         credential: signed_in.credential,
         state,
         limits: Limits {},
@@ -123,20 +131,6 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
 /// What is asked for by name and does not exist yet.
 fn unavailable(policy: &Policy) -> Vec<PlanError> {
     let mut errors = Vec::new();
-    match policy.network.value {
-        NetworkTier::Full | NetworkTier::None => {}
-        tier @ (NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn) => {
-            errors.push(PlanError::TierUnavailable { tier, origin: policy.network.origin.clone() });
-        }
-    }
-    let auth_reason = match policy.auth.value {
-        AuthMode::Lease | AuthMode::Shared | AuthMode::None => None,
-        AuthMode::Gateway => Some("it needs the gateway"),
-    };
-    if let Some(reason) = auth_reason {
-        let (mode, origin) = (policy.auth.value, policy.auth.origin.clone());
-        errors.push(PlanError::AuthUnavailable { mode, reason, origin });
-    }
     if policy.keep && policy.state.value != StateMode::Copy {
         let (mode, origin) = (policy.state.value, policy.state.origin.clone());
         errors.push(PlanError::NothingToKeep { mode, origin });
@@ -198,26 +192,6 @@ fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
     }
 }
 
-fn network(policy: &Policy) -> Network {
-    let origin = Origin::new(OriginLayer::Agent, format!("{}: api_hosts", policy.agent.name));
-    let allow = match policy.network.value {
-        NetworkTier::Agent | NetworkTier::Dev => policy
-            .agent
-            .api_hosts
-            .iter()
-            .map(|host| AllowedHost { host: host.clone(), port: 443, origin: origin.clone() })
-            .collect(),
-        NetworkTier::None | NetworkTier::Learn | NetworkTier::Full => Vec::new(),
-    };
-    Network {
-        tier: policy.network.value,
-        origin: policy.network.origin.clone(),
-        allow,
-        forward: Vec::new(),
-        publish: Vec::new(),
-    }
-}
-
 fn hardening(policy: &Policy) -> Hardening {
     let mut namespaces = vec![
         Namespace::User,
@@ -227,7 +201,7 @@ fn hardening(policy: &Policy) -> Hardening {
         Namespace::Uts,
         Namespace::Cgroup,
     ];
-    if policy.network.value != NetworkTier::Full {
+    if network::is_apart(policy.network.value) {
         namespaces.push(Namespace::Net);
     }
     Hardening {

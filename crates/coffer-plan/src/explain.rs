@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use crate::derive::{LEASE, SHARED};
 use crate::facts::HostFacts;
+use crate::host::{BadHost, Endpoint, HostPattern, HostRule};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
-use crate::plan::{CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Source};
+use crate::plan::{AllowedHost, CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Ranges, Source};
 use crate::policy::Policy;
 
 #[cfg(test)]
@@ -138,26 +139,52 @@ pub fn env(plan: &CheckedPlan, facts: &HostFacts, name: &str) -> Answer {
     Answer::new(name, "not set", vec![reason(text, "built-in: env allowlist")])
 }
 
-/// Why a host can be reached from inside, or not.
-pub fn host(plan: &CheckedPlan, host: &str, port: Option<u16>) -> Answer {
+/// Why a host can be reached from inside, or not; the text is `HOST[:PORT]`.
+///
+/// # Errors
+/// When the text names no host.
+pub fn host(plan: &CheckedPlan, text: &str) -> Result<Answer, BadHost> {
+    let endpoint: Endpoint = text.parse()?;
     let network = &plan.network;
-    let subject = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let subject = endpoint.to_string();
+    let rule = HostRule { host: HostPattern::Exact(endpoint.host.clone()), port: endpoint.port };
     let (verdict, text) = match network.tier {
         NetworkTier::Full => ("reachable", "tier `full`: whatever this machine reaches".to_owned()),
-        NetworkTier::Learn => ("reachable", "tier `learn`: everything, recorded".to_owned()),
         NetworkTier::None => ("not reachable", "tier `none`: nobody".to_owned()),
-        tier @ (NetworkTier::Agent | NetworkTier::Dev) => {
-            let allowed = network
+        tier @ (NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn) => {
+            let fits = |allowed: &&AllowedHost| {
+                allowed.port == endpoint.port && allowed.host.matches(&endpoint.host)
+            };
+            let mut chain: Vec<Reason> = network
                 .allow
                 .iter()
-                .find(|allowed| allowed.host == host && port.is_none_or(|port| port == allowed.port));
-            if let Some(allowed) = allowed {
-                let chain =
-                    vec![reason(format!("`{}:{}` is allowed", allowed.host, allowed.port), &allowed.origin)];
-                return Answer::new(&subject, "reachable", chain);
+                .filter(fits)
+                .map(|allowed| reason(granted(allowed), &allowed.origin))
+                .collect();
+            if let Some(other) = network.upstream.iter().find(|other| other.host == endpoint.host) {
+                chain.push(reason(format!("its name means {} here", other.address), &other.origin));
             }
-            ("not reachable", format!("tier `{tier}`: it is not on the list"))
+            match (chain.is_empty(), tier) {
+                (false, _) => return Ok(Answer::new(&subject, "reachable", chain)),
+                (true, NetworkTier::Learn) => {
+                    ("reachable", "tier `learn`: everybody on the open internet, recorded".to_owned())
+                }
+                (true, _) => {
+                    let text =
+                        format!("tier `{tier}`: it is not on the list; `coffer allow {rule}` puts it there");
+                    ("not reachable", text)
+                }
+            }
         }
     };
-    Answer::new(&subject, verdict, vec![reason(text, &network.origin)])
+    Ok(Answer::new(&subject, verdict, vec![reason(text, &network.origin)]))
+}
+
+fn granted(allowed: &AllowedHost) -> String {
+    let to = match allowed.ranges {
+        Ranges::Public => "addresses of the open internet",
+        Ranges::Private => "addresses of the open internet and of private networks",
+        Ranges::Any => "any address",
+    };
+    format!("`{}:{}` is allowed; its name may lead to {to}", allowed.host, allowed.port)
 }

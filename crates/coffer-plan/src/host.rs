@@ -42,6 +42,15 @@ pub enum HostPattern {
     Below(String),
 }
 
+/// Whom somebody lets through: `HOST[:PORT]` or `*.NAME[:PORT]`; without a port it is [`DEFAULT_PORT`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostRule {
+    /// Who.
+    pub host: HostPattern,
+    /// At which port.
+    pub port: u16,
+}
+
 /// Why a text names no host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no host: {reason}")]
@@ -65,6 +74,10 @@ impl FromStr for Host {
     fn from_str(text: &str) -> Result<Self, BadHost> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(Self::of(address.into()));
+        }
+        // In a URL it would begin an escape; a host has none.
+        if text.contains('%') {
+            return Err(BadHost::new(text, "it has a `%` in it"));
         }
         let bare = text.strip_suffix('.').unwrap_or(text);
         if bare.is_empty() || bare.ends_with('.') {
@@ -92,7 +105,10 @@ impl Host {
         };
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.len() > 253 || !name.split('.').all(fits) {
-            return Err(BadHost::new(text, "a part of the name is empty, too long, or has a character that names have not"));
+            return Err(BadHost::new(
+                text,
+                "a part of the name is empty, too long, or has a character that names have not",
+            ));
         }
         Ok(Self::Name(name.to_ascii_lowercase()))
     }
@@ -139,22 +155,14 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), BadHost> {
         Some((host, port)) if !port.ends_with(']') => {
             let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
             let port = port.parse::<u16>().ok().filter(|port| digits && *port > 0);
-            port.map(|port| (host, Some(port))).ok_or_else(|| BadHost::new(text, "its port is no number from 1 to 65535"))
+            port.map(|port| (host, Some(port)))
+                .ok_or_else(|| BadHost::new(text, "its port is no number from 1 to 65535"))
         }
         Some(_) | None => Ok((text, None)),
     }
 }
 
 impl HostPattern {
-    /// Reads `HOST[:PORT]` or `*.NAME[:PORT]`; without a port it is [`DEFAULT_PORT`].
-    ///
-    /// # Errors
-    /// When it names no host.
-    pub fn with_port(text: &str) -> Result<(Self, u16), BadHost> {
-        let (host, port) = split_port(text)?;
-        Ok((host.parse()?, port.unwrap_or(DEFAULT_PORT)))
-    }
-
     /// Whether it means this host.
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
@@ -188,6 +196,32 @@ impl fmt::Display for HostPattern {
     }
 }
 
+impl HostRule {
+    /// Whether it means this host at this port.
+    pub fn matches(&self, endpoint: &Endpoint) -> bool {
+        self.port == endpoint.port && self.host.matches(&endpoint.host)
+    }
+}
+
+impl FromStr for HostRule {
+    type Err = BadHost;
+
+    fn from_str(text: &str) -> Result<Self, BadHost> {
+        let (host, port) = split_port(text)?;
+        Ok(Self { host: host.parse()?, port: port.unwrap_or(DEFAULT_PORT) })
+    }
+}
+
+/// Without the port where it is [`DEFAULT_PORT`].
+impl fmt::Display for HostRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            DEFAULT_PORT => self.host.fmt(f),
+            port => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
 /// They are written as text.
 macro_rules! as_text {
     ($($name:ident),+) => {$(
@@ -205,4 +239,25 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Host, Endpoint, HostPattern);
+as_text!(Host, Endpoint, HostPattern, HostRule);
+
+/// In the plan's JSON it is text.
+impl schemars::JsonSchema for HostPattern {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "HostPattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+impl schemars::JsonSchema for Host {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Host".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}

@@ -5,6 +5,7 @@
 //! for names on the public list, for what the sandbox itself makes, and for what a person typed as
 //! `NAME=VALUE`; everything else is a [`Reference`] with a label.
 
+mod network;
 mod refusal;
 mod words;
 
@@ -15,8 +16,13 @@ use serde::Serialize;
 
 use crate::origin::Origin;
 use crate::sign_in::precedence::SignIn;
+pub use network::{
+    AllowedHost, Door, DoorKind, Forward, ForwardSpec, Injection, Network, Publish, PublishSpec, Upstream,
+};
 pub use refusal::PlanError;
-pub use words::{Access, AuthMode, BackendKind, CopyWay, NetworkTier, Reference, RunFolder, StateMode};
+pub use words::{
+    Access, AuthMode, BackendKind, CopyWay, NetworkTier, Ranges, Reference, RunFolder, StateMode,
+};
 
 /// Format number of the plan's JSON.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -287,32 +293,6 @@ pub enum FileContent {
     },
 }
 
-/// What the sandbox can talk to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Network {
-    /// The tier.
-    pub tier: NetworkTier,
-    /// Who decided the tier.
-    pub origin: Origin,
-    /// Allowed hosts; meaningful in the tiers `agent` and `dev`.
-    pub allow: Vec<AllowedHost>,
-    /// Host services at the same port inside.
-    pub forward: Vec<u16>,
-    /// Ports of the sandbox on the host's loopback.
-    pub publish: Vec<u16>,
-}
-
-/// A host that may be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct AllowedHost {
-    /// Its name.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Who allowed it.
-    pub origin: Origin,
-}
-
 /// How the run gets to be signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Credential {
@@ -330,6 +310,9 @@ pub struct Credential {
     pub file: Option<Utf8PathBuf>,
     /// When a lease ends (Unix ms), if the login says.
     pub expires_at_ms: Option<i64>,
+    /// What the gateway puts in, in its stead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub injection: Option<Injection>,
     /// Who decided the mode.
     pub origin: Origin,
 }

@@ -1,15 +1,18 @@
 //! Policy: the merged layers with every template expanded on this machine. What was said becomes what
 //! is meant; nothing is decided about the sandbox yet.
 
+use std::net::SocketAddr;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::agent::Agent;
 use crate::built_in::{SecretPath, System};
 use crate::config::{Flags, Merged, Proposal, Trust};
 use crate::facts::{HostFacts, Questions};
+use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::{PathTemplate, is_within};
-use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +64,16 @@ pub struct Policy {
     pub readonly: Vec<Decided<Utf8PathBuf>>,
     /// Secret paths that may be mounted.
     pub expose: Vec<Decided<Utf8PathBuf>>,
+    /// Hosts that may be reached.
+    pub allow: Vec<Decided<HostRule>>,
+    /// Services of the host that are there inside.
+    pub forward: Vec<Decided<ForwardSpec>>,
+    /// Ports of the sandbox on the host's loopback.
+    pub publish: Vec<Decided<PublishSpec>>,
+    /// Names that mean another address.
+    pub upstream: Vec<Decided<(Host, SocketAddr)>>,
+    /// A file with more certificate authorities.
+    pub ca_file: Option<Decided<Utf8PathBuf>>,
     /// Paths that no mount may expose.
     pub secrets: Vec<Secret>,
     /// What every sandbox gets of the system.
@@ -177,6 +190,10 @@ impl Inputs {
         let layer_paths = layer_paths.chain(merged.hide.iter().map(|path| (&path.value, &path.origin)));
         let layer_paths = layer_paths.chain(merged.readonly.iter().map(|path| (&path.value, &path.origin)));
         paths.extend(layer_paths.filter_map(|(template, origin)| locate(template, origin, base)));
+        paths.extend(merged.forward.iter().filter_map(|service| match &service.value {
+            ForwardSpec::Socket(path) => Some(path.clone()),
+            ForwardSpec::Port(_) => None,
+        }));
         // The folders around what is taken away are kept in place.
         let taken_away = merged.hide.iter().chain(&merged.readonly);
         for path in taken_away.filter_map(|path| locate(&path.value, &path.origin, base)) {
@@ -265,6 +282,12 @@ pub fn resolve(
             origin: origin.clone(),
         });
     }
+    let ca_file = match &merged.ca_file {
+        Some(Decided { value, origin }) => {
+            place(value, origin).map(|file| Decided::new(file, origin.clone()))
+        }
+        None => None,
+    };
     let mut places = |list: &[Decided<PathTemplate>], optional: bool| -> Vec<Decided<Utf8PathBuf>> {
         let keep = |entry: &&Decided<PathTemplate>| {
             !optional || locate(&entry.value, &entry.origin, facts).is_some()
@@ -304,6 +327,11 @@ pub fn resolve(
         hide,
         readonly,
         expose,
+        allow: merged.allow,
+        forward: merged.forward,
+        publish: merged.publish,
+        upstream: merged.upstream,
+        ca_file,
         secrets,
         system: inputs.system,
         proposals: merged.proposals,

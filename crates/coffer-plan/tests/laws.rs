@@ -10,12 +10,15 @@ use std::sync::LazyLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::config::{
-    AuditMode, EnvSettings, MountSpec, ProjectFile, Settings, UserFile, merge, parse_project, parse_user,
+    AuditMode, EnvSettings, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile, merge,
+    parse_project, parse_user,
 };
 use coffer_plan::facts::{PathFact, PathKind};
+use coffer_plan::host::HostRule;
 use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::{
-    Access, AuthMode, BackendKind, CheckedPlan, Mount, MountOp, NetworkTier, Source, StateMode,
+    Access, AuthMode, BackendKind, CheckedPlan, EnvClass, EnvEntry, ForwardSpec, Mount, MountOp, NetworkTier,
+    PublishSpec, Source, StateMode,
 };
 use coffer_plan::show::{diff, json};
 use common::{Case, Made};
@@ -155,7 +158,8 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
         (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
     let scope = prop::sample::select(&["user:inference", "user:profile"][..]).prop_map(str::to_owned);
     let login = (of(any::<bool>()), prop::collection::vec(scope, 0..2));
-    (words, lists, more, login).prop_map(|(words, lists, more, login)| {
+    (words, lists, more, login, services()).prop_map(|(words, lists, more, login, services)| {
+        let (allow, forward, publish) = services;
         let (network, auth, state, backend, unattended) = words;
         let (mounts, path, env, hide, readonly, expose) = lists;
         let (trust_folder, as_root_inside, audit, profiles) = more;
@@ -180,8 +184,27 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
             hide,
             readonly,
             expose,
+            allow,
+            forward,
+            publish,
         }
     })
+}
+
+/// Hosts, and services in and out.
+fn services() -> impl Strategy<Value = (Vec<HostRule>, Vec<ForwardSpec>, Vec<PublishSpec>)> {
+    fn some<T: std::str::FromStr + Clone + std::fmt::Debug + 'static>(
+        texts: &'static [&'static str],
+    ) -> impl Strategy<Value = Vec<T>> {
+        let read = |text: &'static str| text.parse().ok().into_iter();
+        prop::sample::subsequence(texts, 0..2)
+            .prop_map(move |texts| texts.into_iter().flat_map(read).collect())
+    }
+    (
+        some(&["example.org", "*.example.org:80", "10.0.0.1", "localhost:8080"]),
+        some(&["8080", "22", "unix:/run/x.sock"]),
+        some(&["3000", "8080:3000", "3128"]),
+    )
 }
 
 /// What a project's file may say: without what only the user's own may.
@@ -203,6 +226,7 @@ fn user() -> impl Strategy<Value = UserFile> {
         path: "/home/ada/.config/cofferdam/config.toml".to_owned(),
         settings,
         profiles: BTreeMap::new(),
+        upstream: UpstreamSettings::default(),
         projects: chosen.map(|chosen| ("/home/ada/src/app".to_owned(), chosen)).into_iter().collect(),
     })
 }
@@ -316,7 +340,9 @@ proptest! {
                 prop_assert!(no_more(&before, &after), "{}: {:?} -> {:?}", place, before, after);
             }
             let was_there = |name: &str| alone.environment.iter().any(|before| before.name == name);
-            let brought = together.environment.iter().any(|entry| !was_there(&entry.name));
+            // In a narrower tier the way to the gateway is set by the sandbox itself.
+            let made = |entry: &EnvEntry| entry.class == EnvClass::Sandbox;
+            let brought = together.environment.iter().any(|entry| !was_there(&entry.name) && !made(entry));
             prop_assert!(!brought);
             prop_assert!(together.network.tier <= alone.network.tier);
             prop_assert_eq!(&together.identity, &alone.identity);

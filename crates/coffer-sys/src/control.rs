@@ -5,15 +5,17 @@
 //! forked with every descriptor above 2 closed, so the host may trust what it reads here.
 
 mod channel;
+mod gateway;
 mod modes;
 mod wire;
 
 pub use channel::{Channel, MAX_PASSED, Received};
+pub use gateway::{FromGateway, ToGateway};
 pub use modes::Modes;
 pub use wire::{Message, WireError};
 
 /// Said by init in its first message; the host goes on with no other version.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// A set of the three standard descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +127,10 @@ pub enum Step {
     Wait = 6,
     /// Leaving the host's session keyring.
     Keyring = 7,
+    /// Listening on a port inside for the gateway.
+    Listen = 8,
+    /// Waiting for the gateway to serve.
+    Gateway = 9,
 }
 
 /// From init to the host.

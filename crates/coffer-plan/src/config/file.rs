@@ -1,12 +1,14 @@
 //! The config files as they are written (TOML). An unknown key is an error that names the nearest one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use crate::host::{Host, HostRule};
 use crate::origin::Origin;
 use crate::path::PathTemplate;
-use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
 /// What one layer may say. Every key is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -51,6 +53,22 @@ pub struct Settings {
     pub readonly: Vec<PathTemplate>,
     /// Secret paths that may be mounted all the same; only in the user's file.
     pub expose: Vec<PathTemplate>,
+    /// Hosts that may be reached in the tier `dev`.
+    pub allow: Vec<HostRule>,
+    /// Services of the host that are there inside.
+    pub forward: Vec<ForwardSpec>,
+    /// Ports of the sandbox on the host's loopback.
+    pub publish: Vec<PublishSpec>,
+}
+
+/// `[upstream]`: how the gateway reaches hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamSettings {
+    /// A file with certificate authorities (PEM) that count besides the system's.
+    pub ca_file: Option<PathTemplate>,
+    /// Names that mean another address, `IP:PORT`.
+    pub hosts: BTreeMap<Host, SocketAddr>,
 }
 
 /// Variables to pass or set.
@@ -134,6 +152,8 @@ pub struct UserFile {
     pub profiles: BTreeMap<String, Settings>,
     /// `[project."PATH"]`.
     pub projects: BTreeMap<String, Settings>,
+    /// `[upstream]`.
+    pub upstream: UpstreamSettings,
 }
 
 /// The project's `.coffer.toml`.
@@ -204,6 +224,7 @@ impl ConfigError {
 pub(super) const KEYS: &[&str] = &[
     "account",
     "agent",
+    "allow",
     "allow_host_login",
     "as_root_inside",
     "audit",
@@ -211,11 +232,13 @@ pub(super) const KEYS: &[&str] = &[
     "backend",
     "env",
     "expose",
+    "forward",
     "hide",
     "mount",
     "network",
     "path",
     "profiles",
+    "publish",
     "readonly",
     "scopes",
     "state",
@@ -225,6 +248,7 @@ pub(super) const KEYS: &[&str] = &[
 
 /// The keys of [`EnvSettings`] and of [`MountSpec`].
 pub(super) const ENV_KEYS: &[&str] = &["pass", "set"];
+pub(super) const UPSTREAM_KEYS: &[&str] = &["ca_file", "hosts"];
 pub(super) const MOUNT_KEYS: &[&str] = &["access", "optional", "source", "target"];
 
 /// SHA-256 of a config file's text, in hexadecimal, by which `coffer trust` remembers it.
@@ -241,8 +265,20 @@ pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
     let mut table = parse_table(path, text)?;
     let profiles = take_named(path, &mut table, "profile")?;
     let projects = take_named(path, &mut table, "project")?;
-    let settings = parse_settings(path, "", table, &["profile", "project"])?;
-    Ok(UserFile { path: path.to_owned(), settings, profiles, projects })
+    let upstream = take_upstream(path, &mut table)?;
+    let settings = parse_settings(path, "", table, &["profile", "project", "upstream"])?;
+    Ok(UserFile { path: path.to_owned(), settings, profiles, projects, upstream })
+}
+
+fn take_upstream(path: &str, table: &mut toml::Table) -> Result<UpstreamSettings, ConfigError> {
+    let Some(value) = table.remove("upstream") else { return Ok(UpstreamSettings::default()) };
+    if let toml::Value::Table(table) = &value {
+        known_keys(path, "upstream.", table, UPSTREAM_KEYS.iter().copied())?;
+    }
+    value.try_into().map_err(|error: toml::de::Error| {
+        let reason = error.message().lines().next().unwrap_or("it has the wrong type").to_owned();
+        ConfigError::Malformed { path: path.to_owned(), reason: format!("`upstream`: {reason}") }
+    })
 }
 
 /// Reads a project's `.coffer.toml`.
@@ -251,8 +287,16 @@ pub fn parse_user(path: &str, text: &str) -> Result<UserFile, ConfigError> {
 /// As [`parse_user`]; also when it says what only the user's own file may say.
 pub fn parse_project(path: &str, text: &str) -> Result<ProjectFile, ConfigError> {
     let table = parse_table(path, text)?;
-    for key in ["expose", "profile", "project", "as_root_inside", "allow_host_login", "trust_folder", "audit"]
-    {
+    for key in [
+        "expose",
+        "profile",
+        "project",
+        "as_root_inside",
+        "allow_host_login",
+        "trust_folder",
+        "audit",
+        "upstream",
+    ] {
         if table.contains_key(key) {
             return Err(ConfigError::NotForProjects { path: path.to_owned(), key: key.to_owned() });
         }

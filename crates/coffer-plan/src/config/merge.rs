@@ -1,9 +1,12 @@
 //! Merges the layers. Later ones win; a project's own file can only tighten, and what it asks for
 //! beyond that becomes a proposal.
 
+use std::net::SocketAddr;
+
+use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::PathTemplate;
-use crate::plan::{AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 use crate::sign_in::withhold::looks_secret;
 
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
@@ -59,6 +62,16 @@ pub struct Merged {
     pub readonly: Vec<Decided<PathTemplate>>,
     /// Secret paths that may be mounted.
     pub expose: Vec<Decided<PathTemplate>>,
+    /// Hosts that may be reached.
+    pub allow: Vec<Decided<HostRule>>,
+    /// Services of the host that are there inside.
+    pub forward: Vec<Decided<ForwardSpec>>,
+    /// Ports of the sandbox on the host's loopback.
+    pub publish: Vec<Decided<PublishSpec>>,
+    /// Names that mean another address.
+    pub upstream: Vec<Decided<(Host, SocketAddr)>>,
+    /// A file with more certificate authorities.
+    pub ca_file: Option<Decided<PathTemplate>>,
     /// What the project asked for beyond tightening.
     pub proposals: Vec<Proposal>,
 }
@@ -86,6 +99,11 @@ impl Merged {
             hide: Vec::new(),
             readonly: Vec::new(),
             expose: Vec::new(),
+            allow: Vec::new(),
+            forward: Vec::new(),
+            publish: Vec::new(),
+            upstream: Vec::new(),
+            ca_file: None,
             proposals: Vec::new(),
         }
     }
@@ -116,6 +134,9 @@ impl Merged {
         let set_vars: Vec<_> = settings.env.set.clone().into_iter().collect();
         extend(&mut self.env_set, &set_vars, &origin("env.set"));
         extend(&mut self.expose, &settings.expose, &origin("expose"));
+        extend(&mut self.allow, &settings.allow, &origin("allow"));
+        extend(&mut self.forward, &settings.forward, &origin("forward"));
+        extend(&mut self.publish, &settings.publish, &origin("publish"));
         self.deny(settings, origin);
     }
 
@@ -169,6 +190,15 @@ impl Merged {
         for folder in &settings.path {
             propose("path", format!("`{}` on the PATH", folder.0));
         }
+        for rule in &settings.allow {
+            propose("allow", format!("host `{rule}` (`coffer allow {rule}`)"));
+        }
+        for what in &settings.forward {
+            propose("forward", format!("the host's service `{what}` (`--forward {what}`)"));
+        }
+        for what in &settings.publish {
+            propose("publish", format!("port on the host's loopback `{what}` (`--publish {what}`)"));
+        }
         for name in &settings.env.pass {
             propose("env.pass", format!("variable `{name}` from the host"));
         }
@@ -193,6 +223,11 @@ pub fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
     let mut merged = Merged::built_in();
     let user = &layers.user;
     merged.apply(&user.settings, |key| Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path)));
+    let origin = |key: &str| Origin::new(OriginLayer::UserFile, format!("{}: {key}", user.path));
+    let hosts: Vec<_> = user.upstream.hosts.clone().into_iter().collect();
+    extend(&mut merged.upstream, &hosts, &origin("upstream.hosts"));
+    let ca_file = user.upstream.ca_file.clone();
+    merged.ca_file = ca_file.map(|file| Decided::new(file, origin("upstream.ca_file")));
     let configured = configured_profiles(layers);
     for name in &configured.value {
         apply_profile(&mut merged, layers, name, &configured.origin)?;

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use super::account::{self, OfAccount};
 use super::offers::{self, Crossing, HOST, Offers};
-use super::{LEASE, login, shared};
+use super::{LEASE, gateway, login, shared};
 use crate::agent::{CredentialKind, LeaseRule, numbers};
 use crate::facts::HostFacts;
 use crate::origin::Origin;
@@ -51,6 +51,7 @@ fn credential(policy: &Policy, mode: AuthMode) -> Credential {
         reference: None,
         file: None,
         expires_at_ms: None,
+        injection: None,
         origin: policy.auth.origin.clone(),
     }
 }
@@ -69,13 +70,20 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
         return Ok(out);
     }
     out.credential.mode = policy.auth.value;
-    let Offers { offers, withheld, helper } = offers::of(policy, facts)?;
+    let through_gateway = policy.auth.value == AuthMode::Gateway;
+    let Offers { offers, withheld, helper } = offers::of(policy, facts, through_gateway)?;
     if let Some(chosen) = chosen {
         out.account = account::of(policy, chosen)?;
         out.notes.extend(account::notes(policy, facts, chosen, &withheld));
     } else if let Some(helper) = helper {
-        let text = format!("`{helper}` in your settings is a program of the host and does not cross yet");
+        let text = format!(
+            "`{helper}` in your settings is a program of the host and does not cross; `--auth gateway` runs it outside"
+        );
         out.notes.push(Note { text, origin: policy.auth.origin.clone() });
+    }
+    if through_gateway {
+        gateway::derive(policy, facts, &offers, around, &mut out)?;
+        return Ok(out);
     }
     if policy.auth.value == AuthMode::Shared {
         let shared = shared::derive(policy, facts, chosen)?;
@@ -120,7 +128,7 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> Result<SignedIn, Pla
 }
 
 /// Adds the login: which file, until when, and how this version of the agent finds it.
-fn use_login(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
+pub(super) fn use_login(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) {
     let (Some(layout), Some(fact)) = (&policy.agent.login, &facts.login) else {
         return;
     };

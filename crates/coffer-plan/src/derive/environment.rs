@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::credential::SignedIn;
 use super::mounts::MountList;
 use super::system::shell;
+use super::{API_PORT, INIT, PROXY_PORT, WAY_OUT, network};
 use crate::facts::{EnvFact, HostFacts, SettingsScope};
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, Note, PlanError, Reference};
@@ -101,6 +102,7 @@ pub(super) fn derive(
                 Reference::AccountHelper { account, program } => {
                     format!("what `{program}` prints, for the account `{account}`")
                 }
+                Reference::Capability => "a word of this run; the gateway has the credential".to_owned(),
                 _ => "set".to_owned(),
             },
         };
@@ -222,12 +224,52 @@ fn sandbox(
     for (name, value) in &policy.agent.env.set {
         builder.set(name, value, EnvClass::Sandbox, &agent);
     }
+    gateway(builder, policy, signed_in);
     if policy.unattended.value && identity.uid == 0 {
         for (name, value) in &policy.agent.unattended.env_as_root {
             builder.set(name, value, EnvClass::Sandbox, &policy.unattended.origin);
         }
     }
 }
+
+/// The way to the gateway, for all who heed such variables. What is on the sandbox's own loopback is reached directly;
+/// without that, clients send even a loopback address through the proxy.
+fn gateway(builder: &mut Builder<'_>, policy: &Policy, signed_in: &SignedIn) {
+    let origin = Origin::built_in(WAY_OUT);
+    if network::has_proxy(policy.network.value) {
+        let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+        let ssh = format!("ssh -o ProxyCommand='{INIT} connect 127.0.0.1:{PROXY_PORT} %h %p'");
+        for (name, value) in [
+            ("HTTP_PROXY", proxy.as_str()),
+            ("HTTPS_PROXY", &proxy),
+            ("http_proxy", &proxy),
+            ("https_proxy", &proxy),
+            ("NO_PROXY", LOOPBACK),
+            ("no_proxy", LOOPBACK),
+            // Node.js heeds the others only with it (from 22.21 and 24.0 on).
+            ("NODE_USE_ENV_PROXY", "1"),
+            ("GIT_SSH_COMMAND", &ssh),
+        ] {
+            builder.set(name, value, EnvClass::Sandbox, &origin);
+        }
+        for name in ["ALL_PROXY", "all_proxy"] {
+            builder.by_name.remove(name);
+        }
+    }
+    let injected = signed_in.credential.injection.is_some();
+    if let Some(layout) = policy.agent.gateway.as_ref().filter(|_| injected) {
+        let name = &layout.url_env;
+        if network::is_apart(policy.network.value) {
+            builder.set(name, format!("http://127.0.0.1:{API_PORT}"), EnvClass::Sandbox, &origin);
+        } else {
+            let label = "where the gateway listens".to_owned();
+            builder.refer(name, Reference::GatewayUrl, label, EnvClass::Sandbox, &origin);
+        }
+    }
+}
+
+/// Hosts that are never reached by the proxy.
+const LOOPBACK: &str = "localhost,127.0.0.1,::1";
 
 /// The sandbox's PATH: the host's entries in the host's order as far as they are shown inside, then what
 /// profiles and the user add, then the system's.

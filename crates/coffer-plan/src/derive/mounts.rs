@@ -39,6 +39,23 @@ impl<'a> MountList<'a> {
         }
     }
 
+    /// Shows a socket of the host at its own path. To connect to it, nothing has to be writable.
+    pub(super) fn bind_socket(&mut self, path: &Utf8Path, origin: &Origin) {
+        let refused =
+            |what| PlanError::SourceKind { source_path: path.to_owned(), what, origin: origin.clone() };
+        match self.facts.path(path) {
+            Some(fact) if fact.kind == PathKind::Socket => {
+                let op = MountOp::Bind { source: host_source(fact), access: Access::Ro };
+                self.push(op, path, origin.clone());
+            }
+            Some(fact) if fact.kind != PathKind::Missing => self.refused.push(refused("no socket")),
+            Some(_) | None => {
+                let (source_path, origin) = (path.to_owned(), origin.clone());
+                self.refused.push(PlanError::SourceMissing { source_path, origin });
+            }
+        }
+    }
+
     /// Binds a path of the host read-only where it is there; what cannot be bound is left out with a
     /// note. Nothing that a person asked for goes this way.
     pub(super) fn bind_if_there(&mut self, source: &Utf8Path, target: &Utf8Path, origin: &Origin) {

@@ -82,10 +82,18 @@ pub fn on_host(agent: &Agent, facts: &HostFacts) -> SignIn {
     }
 }
 
-/// What there is for the account that was chosen.
-pub(super) fn of<'a>(policy: &'a Policy, facts: &'a HostFacts) -> Result<Offers<'a>, PlanError> {
+/// What there is for the account that was chosen; a helper in the user's settings is one of the offers only where
+/// it can be run outside.
+pub(super) fn of<'a>(
+    policy: &'a Policy,
+    facts: &'a HostFacts,
+    with_helper: bool,
+) -> Result<Offers<'a>, PlanError> {
     match account(policy, facts) {
         Some(account) => of_named(policy, facts, account),
+        None if with_helper => {
+            Ok(Offers { offers: of_host(&policy.agent, facts), helper: None, withheld: Vec::new() })
+        }
         None => {
             let (helpers, offers) = of_host(&policy.agent, facts)
                 .into_iter()

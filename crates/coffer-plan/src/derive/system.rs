@@ -99,7 +99,7 @@ pub(super) fn login_and_init(list: &mut MountList<'_>, policy: &Policy, signed_i
     }
     if matches!(credential.reference, Some(Reference::Lease { .. })) {
         let op = MountOp::Bind { source: Source::Run { folder: RunFolder::Lease }, access: Access::Rw };
-        list.push(op, LEASE, credential.origin.about("auth lease"));
+        list.push(op, LEASE, credential.origin.about(format!("auth {}", credential.mode)));
     }
     let coffer = list.facts.coffer.clone();
     list.bind(&coffer, Utf8Path::new(INIT), Access::Ro, &Origin::built_in("init"));

@@ -2,7 +2,7 @@ use super::{Answer, env, host, path};
 use crate::facts::PathKind::{File, Folder};
 use crate::fixture::Machine;
 use crate::origin::Origin;
-use crate::plan::{AllowedHost, NetworkTier};
+use crate::plan::{AllowedHost, NetworkTier, Ranges};
 
 fn ada() -> Machine {
     Machine::ada()
@@ -100,23 +100,26 @@ fn why_a_host() {
     let tier = |tier| {
         let mut plan = ada().plan();
         plan.0.network.tier = tier;
+        let host = "api.example.org".parse().unwrap();
         let origin = Origin::flag("--allow");
-        plan.0.network.allow.push(AllowedHost { host: "api.example.org".to_owned(), port: 443, origin });
+        plan.0.network.allow = vec![AllowedHost { host, port: 443, ranges: Ranges::Private, origin }];
         plan
     };
-    for (tier_, name, port, verdict) in [
-        (NetworkTier::Full, "example.org", None, "reachable"),
-        (NetworkTier::Learn, "example.org", None, "reachable"),
-        (NetworkTier::None, "api.example.org", Some(443), "not reachable"),
-        (NetworkTier::Dev, "api.example.org", Some(443), "reachable"),
-        (NetworkTier::Dev, "api.example.org", None, "reachable"),
-        (NetworkTier::Dev, "api.example.org", Some(80), "not reachable"),
-        (NetworkTier::Agent, "example.org", None, "not reachable"),
+    for (tier_, name, verdict) in [
+        (NetworkTier::Full, "example.org:443", "reachable"),
+        (NetworkTier::Learn, "example.org:443", "reachable"),
+        (NetworkTier::None, "api.example.org:443", "not reachable"),
+        (NetworkTier::Dev, "api.example.org:443", "reachable"),
+        (NetworkTier::Dev, "API.example.org.", "reachable"),
+        (NetworkTier::Dev, "api.example.org:80", "not reachable"),
+        (NetworkTier::Agent, "example.org:443", "not reachable"),
     ] {
-        let answer = host(&tier(tier_), name, port);
-        assert_eq!(answer.verdict, verdict, "{tier_} {name} {port:?}");
+        let answer = host(&tier(tier_), name).unwrap();
+        assert_eq!(answer.verdict, verdict, "{tier_} {name}");
         let allowed = verdict == "reachable" && matches!(tier_, NetworkTier::Dev);
         assert_eq!(chain(&answer)[0].1 == "flag --allow", allowed);
-        assert_eq!(answer.subject, port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")));
+        let port = if name.ends_with(":80") { 80 } else { 443 };
+        assert!(answer.subject.ends_with(&format!("example.org:{port}")), "{}", answer.subject);
     }
+    assert!(host(&tier(NetworkTier::Dev), "a b").is_err());
 }

@@ -1,4 +1,4 @@
-use super::{Endpoint, Host, HostPattern};
+use super::{Endpoint, Host, HostPattern, HostRule};
 
 #[test]
 fn one_host_has_one_form() {
@@ -33,8 +33,31 @@ fn one_host_has_one_form() {
 fn what_is_no_host_is_refused() {
     let long = format!("{}.example", "a".repeat(64));
     for text in [
-        "", ".", "..", "a..b", ".a", "a b", "a/b", "a@b", "user:pass@a", "a%2eb", "%00", "a\0b", "a\nb", "1.2.3.4.5",
-        "256.1.1.1", "[::1", "::1]", "[fe80::1%eth0]", "fe80::1%eth0", "*", "a*.b", "http://a", "a:80", "é\u{0}", &long,
+        "",
+        ".",
+        "..",
+        "a..b",
+        ".a",
+        "a b",
+        "a/b",
+        "a@b",
+        "user:pass@a",
+        "a%2eb",
+        "%00",
+        "a\0b",
+        "a\nb",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "[::1",
+        "::1]",
+        "[fe80::1%eth0]",
+        "fe80::1%eth0",
+        "*",
+        "a*.b",
+        "http://a",
+        "a:80",
+        "é\u{0}",
+        &long,
         "xn--a.example\u{200b}\u{0}",
     ] {
         assert!(text.parse::<Host>().is_err(), "{text:?} {:?}", text.parse::<Host>());
@@ -53,7 +76,9 @@ fn ports_are_read_from_the_end() {
     ] {
         assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), form, "{text}");
     }
-    for text in ["a:", "a:0", "a:65536", "a:+1", "a:-1", "a: 1", "a:8o", ":80", "[::1]:x", "a:1:2", "a:99999999999"] {
+    for text in
+        ["a:", "a:0", "a:65536", "a:+1", "a:-1", "a: 1", "a:8o", ":80", "[::1]:x", "a:1:2", "a:99999999999"]
+    {
         assert!(text.parse::<Endpoint>().is_err(), "{text:?}");
     }
 }
@@ -73,5 +98,5 @@ fn a_star_means_what_is_below_and_nothing_else() {
     for text in ["*", "*.", "*.*.a", "a.*.b", "*.127.0.0.1", "**.a", "*a.b", "*.[::1]"] {
         assert!(text.parse::<HostPattern>().is_err(), "{text}");
     }
-    assert_eq!(HostPattern::with_port("*.a.example:8443").unwrap().1, 8443);
+    assert_eq!("*.a.example:8443".parse::<HostRule>().unwrap().port, 8443);
 }

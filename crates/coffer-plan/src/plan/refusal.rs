@@ -30,16 +30,28 @@ pub enum PlanError {
         /// Its owner.
         owner: u32,
     },
-    /// A tier that does not exist yet.
-    #[error("network tier `{tier}` needs the gateway, which is not there yet ({origin})")]
-    TierUnavailable {
+    /// Something that means nothing in the tier.
+    #[error("`{what}` means nothing in the network tier `{tier}` ({origin})")]
+    NotInTier {
+        /// What was said.
+        what: String,
         /// The tier.
         tier: NetworkTier,
+        /// Who chose it.
+        origin: Origin,
+    },
+    /// A port that cannot be had.
+    #[error("`{what}` cannot be: {reason} ({origin})")]
+    PortRefused {
+        /// What was said.
+        what: String,
+        /// Why.
+        reason: &'static str,
         /// Who asked.
         origin: Origin,
     },
-    /// An auth mode that does not exist yet.
-    #[error("auth mode `{mode}` is not there yet: {reason} ({origin})")]
+    /// An auth mode that this run cannot have.
+    #[error("auth mode `{mode}` cannot be: {reason} ({origin})")]
     AuthUnavailable {
         /// The mode.
         mode: AuthMode,
@@ -280,7 +292,8 @@ impl PlanError {
             Self::NoHome | Self::HomeIsRoot => "home",
             Self::ProjectTooWide { .. } => "project-too-wide",
             Self::ProjectOfAnother { .. } => "project-owner",
-            Self::TierUnavailable { .. } => "tier-unavailable",
+            Self::NotInTier { .. } => "not-in-tier",
+            Self::PortRefused { .. } => "port-refused",
             Self::AuthUnavailable { .. } => "auth-unavailable",
             Self::NothingToKeep { .. } => "nothing-to-keep",
             Self::UnknownAccount { .. } => "unknown-account",
@@ -316,7 +329,11 @@ impl PlanError {
             Self::ProjectOfAnother { owner, .. } => {
                 format!("run it as that user: `sudo -u '#{owner}' coffer run`")
             }
-            Self::TierUnavailable { .. } => "`--network full` or `--network none`".to_owned(),
+            Self::NotInTier { tier: NetworkTier::Full, .. } => {
+                "leave it out, everything is in reach; or `--network dev`".to_owned()
+            }
+            Self::NotInTier { .. } => "`--network dev`, or leave it out".to_owned(),
+            Self::PortRefused { .. } => "let the service listen on another port".to_owned(),
             Self::AuthUnavailable { .. } => "`--auth lease`, `--auth shared` or `--auth none`".to_owned(),
             Self::AccountUnusable { name, .. } => {
                 format!("`coffer account show {name}`, or another one with `--account NAME`")

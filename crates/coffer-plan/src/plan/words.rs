@@ -116,6 +116,19 @@ words! {
 }
 
 words! {
+    /// To which addresses the name of an allowed host may lead. Each allows what stands before it, too.
+    Ranges {
+        /// Addresses of the open internet.
+        Public = "public",
+        /// And of private networks (RFC 1918, CGNAT, unique local): the user has named exactly this host.
+        Private = "private",
+        /// And of this machine and its link: the user has given the address itself, or it is where an account says
+        /// that its API is.
+        Any = "any",
+    }
+}
+
+words! {
     /// What makes the sandbox.
     BackendKind {
         /// Bubblewrap.
@@ -187,6 +200,22 @@ pub enum Reference {
         /// The program, links followed; its arguments are on record.
         program: Utf8PathBuf,
     },
+    /// What the helper prints that a settings file of an agent names.
+    SettingsHelper {
+        /// The agent's name.
+        agent: String,
+        /// The settings file.
+        file: Utf8PathBuf,
+    },
+    /// What the sandbox shows to the gateway in place of a credential, known to this run alone.
+    Capability,
+    /// A login file with the capability in place of the access token, and without refresh token.
+    CapabilityLogin {
+        /// The agent whose login it stands for.
+        agent: String,
+    },
+    /// Where the gateway's API is, in a sandbox that has the host's network.
+    GatewayUrl,
     /// A folder of this run.
     Folder(RunFolder),
 }
@@ -201,6 +230,10 @@ impl fmt::Display for Reference {
             Self::Lease { account, file } => write!(f, "@ref:lease:{account}:{file}"),
             Self::AccountSecret { account } => write!(f, "@ref:account-secret:{account}"),
             Self::AccountHelper { account, program } => write!(f, "@ref:account-helper:{account}:{program}"),
+            Self::SettingsHelper { agent, file } => write!(f, "@ref:settings-helper:{agent}:{file}"),
+            Self::Capability => f.write_str("@ref:gateway:capability"),
+            Self::CapabilityLogin { agent } => write!(f, "@ref:capability-login:{agent}"),
+            Self::GatewayUrl => f.write_str("@ref:gateway:url"),
             Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
         }
     }
@@ -229,6 +262,10 @@ impl FromStr for Reference {
             "account-helper" => {
                 named_file().map(|(account, program)| Self::AccountHelper { account, program })
             }
+            "settings-helper" => named_file().map(|(agent, file)| Self::SettingsHelper { agent, file }),
+            "gateway" if rest == "capability" => Ok(Self::Capability),
+            "gateway" if rest == "url" => Ok(Self::GatewayUrl),
+            "capability-login" if !rest.is_empty() => Ok(Self::CapabilityLogin { agent: rest.to_owned() }),
             "run" => rest.parse().map(Self::Folder),
             _ => Err(unknown()),
         }
@@ -238,6 +275,12 @@ impl FromStr for Reference {
 impl Serialize for Reference {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

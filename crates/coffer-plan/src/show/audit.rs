@@ -7,8 +7,8 @@ use camino::Utf8Path;
 
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{
-    Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Mount, MountOp, NetworkTier,
-    Note, Plan, Source,
+    Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Forward, ForwardSpec, Mount,
+    MountOp, NetworkTier, Note, Plan, Publish, PublishSpec, Ranges, Source, Upstream,
 };
 use crate::sign_in::OWN_ACCOUNT;
 
@@ -192,19 +192,39 @@ fn network_section(out: &mut String, plan: &Plan) {
     };
     let _ = writeln!(out, "  {}: {what}  [{}]", network.tier, printable(&network.origin.to_string()));
     for allowed in &network.allow {
+        let leads = match allowed.ranges {
+            Ranges::Public => "",
+            Ranges::Private => " (private addresses, too)",
+            Ranges::Any => " (any address)",
+        };
+        let (host, origin) = (allowed.host.to_string(), allowed.origin.to_string());
+        let _ = writeln!(out, "  {}:{}{leads}  [{}]", printable(&host), allowed.port, printable(&origin));
+    }
+    for Upstream { host, address, origin } in &network.upstream {
+        let _ = writeln!(out, "  {host} means {address}  [{}]", printable(&origin.to_string()));
+    }
+    for Forward { what, origin } in &network.forward {
+        let what = match what {
+            ForwardSpec::Port(port) => format!("the host's port {port}, at 127.0.0.1:{port} inside"),
+            ForwardSpec::Socket(path) => format!("the host's socket {}", printable(path.as_str())),
+        };
+        let _ = writeln!(out, "  forward: {what}  [{}]", printable(&origin.to_string()));
+    }
+    for Publish { what, origin } in &network.publish {
+        let PublishSpec { host_port, port } = what;
+        let origin = origin.to_string();
         let _ = writeln!(
             out,
-            "  {}:{}  [{}]",
-            printable(&allowed.host),
-            allowed.port,
-            printable(&allowed.origin.to_string())
+            "  publish: port {port} at 127.0.0.1:{host_port} of the host  [{}]",
+            printable(&origin)
         );
     }
-    for port in &network.forward {
-        let _ = writeln!(out, "  forward: the host's port {port}");
-    }
-    for port in &network.publish {
-        let _ = writeln!(out, "  publish: port {port} on the host's loopback");
+    if let Some(file) = &network.ca_file {
+        let _ = writeln!(
+            out,
+            "  certificate authorities: the system's, and those in {}",
+            printable(file.as_str())
+        );
     }
 }
 
@@ -230,7 +250,16 @@ fn sign_in_section(out: &mut String, plan: &Plan, style: Style) {
                 "  shared login of account {account}: the folder itself with its refresh token, read and write"
             );
         }
-        (AuthMode::None | AuthMode::Lease | AuthMode::Gateway, _) => {}
+        (AuthMode::Gateway, _) => {
+            if let Some(injection) = &credential.injection {
+                let (account, upstream) = (printable(&credential.account), printable(&injection.upstream));
+                let _ = writeln!(
+                    out,
+                    "  gateway: the credential of account {account} goes to {upstream} and nowhere else"
+                );
+            }
+        }
+        (AuthMode::None | AuthMode::Lease, _) => {}
     }
     // Without any credential the user's own account stands for nothing.
     let is_nothing = credential.mode == AuthMode::None && credential.account == OWN_ACCOUNT;

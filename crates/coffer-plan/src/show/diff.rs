@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
+use crate::derive::WAY_OUT;
 use crate::path::is_within;
 
 #[cfg(test)]
@@ -51,12 +52,15 @@ pub fn difference(earlier: &Value, now: &Value) -> Difference {
         return Difference::default();
     }
     let (before, after) = (grants(earlier), grants(now));
+    // A host on a list is nothing new where everybody could be reached.
+    let tier = earlier.get("network").map(|network| text(network, "tier"));
+    let everybody = tier.is_some_and(|tier| ["learn", "full"].contains(&tier));
     let mut out = Difference { grown: mounts_have_grown(earlier, now), ..Difference::default() };
     for (key, grant) in &after {
         match before.get(key) {
             None => {
                 out.added.push(format!("{key} {}", grant.shown));
-                out.grown |= grant.counts;
+                out.grown |= grant.counts && !(everybody && key.starts_with("host "));
             }
             Some(old) if old != grant => {
                 out.changed.push(format!("{key} {} -> {}", old.shown, grant.shown));
@@ -113,7 +117,26 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     grant("network".to_owned(), u8::try_from(rank).unwrap_or(0), "", tier, network);
     for allowed in list(network, "allow") {
         let port = allowed.get("port").map(Value::to_string).unwrap_or_default();
-        grant(format!("host {}:{port}", text(allowed, "host")), 1, "", "", allowed);
+        let ranges = text(allowed, "ranges");
+        let rank = ["public", "private", "any"].iter().position(|word| *word == ranges).unwrap_or(0);
+        let rank = 1 + u8::try_from(rank).unwrap_or(0);
+        grant(format!("host {}:{port}", text(allowed, "host")), rank, "", ranges, allowed);
+    }
+    for other in list(network, "upstream") {
+        let address = text(other, "address");
+        grant(format!("host {} means", text(other, "host")), 1, address, address, other);
+    }
+    for service in list(network, "forward") {
+        let port = service.get("port").map(Value::to_string).unwrap_or_default();
+        grant(format!("forward {port}{}", text(service, "socket")), 1, "", "", service);
+    }
+    for service in list(network, "publish") {
+        let number = |key| service.get(key).map(Value::to_string).unwrap_or_default();
+        grant(format!("publish {}:{}", number("host_port"), number("port")), 1, "", "", service);
+    }
+    if network.get("ca_file").is_some() {
+        let file = text(network, "ca_file");
+        grant("certificate authorities".to_owned(), 1, file, file, network);
     }
     let credential = plan.get("credential").unwrap_or(&Value::Null);
     let (login, file) = (text(credential, "ref"), text(credential, "file"));
@@ -121,6 +144,10 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
         grant("login".to_owned(), 3, file, &format!("shared {file}"), credential);
     } else {
         grant("login".to_owned(), 1 + u8::from(!login.is_empty()), login, login, credential);
+    }
+    if let Some(injection) = credential.get("injection") {
+        let upstream = text(injection, "upstream");
+        grant("gateway".to_owned(), 1, upstream, upstream, credential);
     }
     let command = plan.get("command").unwrap_or(&Value::Null);
     if command.get("unattended") == Some(&Value::Bool(true)) {
@@ -167,10 +194,10 @@ fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
     })
 }
 
-/// Whether a flag decided it, or it is a file of the system that every sandbox may show.
+/// Whether a flag decided it, it is a file of the system that every sandbox may show, or it follows from the tier.
 fn is_no_news(decided: &Value) -> bool {
     let origin = decided.get("origin").unwrap_or(&Value::Null);
-    text(origin, "layer") == "flag" || text(origin, "name") == "etc allowlist"
+    text(origin, "layer") == "flag" || ["etc allowlist", WAY_OUT].contains(&text(origin, "name"))
 }
 
 /// What a place shows.

@@ -193,7 +193,7 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
 }
 
 fn decode_step(byte: u8) -> Result<Step, WireError> {
-    const STEPS: [Step; 7] = [
+    const STEPS: [Step; 9] = [
         Step::NullDevice,
         Step::OpenTerminal,
         Step::PrepareTerminal,
@@ -201,6 +201,8 @@ fn decode_step(byte: u8) -> Result<Step, WireError> {
         Step::Fork,
         Step::Wait,
         Step::Keyring,
+        Step::Listen,
+        Step::Gateway,
     ];
     STEPS.into_iter().find(|step| *step as u8 == byte).ok_or(WireError::BadField("step"))
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use coffer_plan::config::{AuditMode, EnvSettings, Flags, MountSpec, Settings};
-use coffer_plan::plan::{AuthMode, BackendKind, NetworkTier, StateMode};
+use coffer_plan::host::HostRule;
+use coffer_plan::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
 /// `coffer run`.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub struct PlanFlags {
     /// The account whose login is used
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// How the run gets to be signed in: lease, shared, none
+    /// How the run gets to be signed in: lease, gateway, shared, none
     #[arg(long, value_name = "MODE")]
     pub auth: Option<AuthMode>,
     /// Let the agent skip its own permission questions
@@ -60,9 +61,18 @@ pub struct PlanFlags {
     /// Merge the working copy of `--state copy` back at the end
     #[arg(long)]
     pub keep: bool,
-    /// What it can talk to: full, none
+    /// What it can talk to: full, learn, dev, agent, none
     #[arg(long, value_name = "TIER")]
     pub network: Option<NetworkTier>,
+    /// Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow: Vec<HostRule>,
+    /// Show it a service of this machine, at the same port or path
+    #[arg(long, value_name = "PORT|unix:PATH")]
+    pub forward: Vec<ForwardSpec>,
+    /// Show one of its ports on this machine's loopback
+    #[arg(long, value_name = "[HOST_PORT:]PORT")]
+    pub publish: Vec<PublishSpec>,
     /// Show a path of the host inside; read-only unless `:rw`
     #[arg(long, value_name = "SRC[:DST][:ro|rw]", value_parser = MountSpec::parse)]
     pub mount: Vec<MountSpec>,
@@ -130,6 +140,9 @@ impl PlanFlags {
                 as_root_inside: switched(self.as_root_inside),
                 allow_host_login: switched(self.allow_host_login),
                 mounts: self.mount.clone(),
+                allow: self.allow.clone(),
+                forward: self.forward.clone(),
+                publish: self.publish.clone(),
                 env,
                 ..Settings::default()
             },

@@ -5,6 +5,7 @@ use coffer_plan::path::clean;
 use coffer_plan::show::audit::printable;
 
 use crate::cli::{Subject, WhyCommand};
+use crate::error::Error;
 use crate::exit::Failure;
 use crate::prepare::prepare;
 use crate::printer::Printer;
@@ -26,10 +27,7 @@ pub(crate) fn why(command: &WhyCommand, printer: &Printer) -> Result<u8, Failure
             explain::path(plan, &prepared.policy, &path)
         }
         Subject::Env => explain::env(plan, &prepared.facts, subject),
-        Subject::Host => match subject.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
-            Some((host, Ok(port))) => explain::host(plan, host, Some(port)),
-            Some((_, Err(_))) | None => explain::host(plan, subject, None),
-        },
+        Subject::Host => explain::host(plan, subject).map_err(Error::BadHost)?,
     };
     if command.json {
         printer.json(&answer)?;

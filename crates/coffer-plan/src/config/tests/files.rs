@@ -3,7 +3,7 @@ use serde::Deserialize;
 use crate::config::file::{ENV_KEYS, KEYS, MOUNT_KEYS};
 use crate::config::{AuditMode, ConfigError, EnvSettings, MountSpec, Settings, parse_project, parse_user};
 use crate::path::PathTemplate;
-use crate::plan::{Access, AuthMode, BackendKind, NetworkTier, StateMode};
+use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, StateMode};
 
 const PATH: &str = "/home/ada/.config/cofferdam/config.toml";
 
@@ -26,6 +26,9 @@ path = ["~/bin"]
 hide = ["a"]
 readonly = ["b"]
 expose = ["~/.kube"]
+allow = ["Example.ORG.", "*.example.org:8443"]
+forward = ["8123"]
+publish = ["8080:3000"]
 [[mount]]
 source = "~/data"
 target = "/data"
@@ -35,6 +38,25 @@ optional = true
 pass = ["X"]
 set = { Y = "z" }
 "#;
+
+#[test]
+fn the_ways_to_hosts_are_read_from_the_users_file_alone() {
+    let text = "[upstream]\nca_file = '~/ca.pem'\n[upstream.hosts]\n'API.example.org' = '127.0.0.1:8443'";
+    let upstream = parse_user(PATH, text).unwrap().upstream;
+    assert_eq!(upstream.ca_file, Some(PathTemplate("~/ca.pem".to_owned())));
+    let hosts: Vec<String> =
+        upstream.hosts.iter().map(|(host, address)| format!("{host} {address}")).collect();
+    assert_eq!(hosts, ["api.example.org 127.0.0.1:8443"]);
+    assert!(parse_project(PATH, text).is_err());
+    for wrong in [
+        "upstream = 1",
+        "[upstream]\nca = 'x'",
+        "[upstream.hosts]\n'a b' = '127.0.0.1:1'",
+        "[upstream.hosts]\na = 'b'",
+    ] {
+        assert!(parse_user(PATH, wrong).is_err(), "{wrong}");
+    }
+}
 
 #[test]
 fn every_key_is_read() {
@@ -59,6 +81,9 @@ fn every_key_is_read() {
         hide,
         readonly,
         expose,
+        allow,
+        forward,
+        publish,
     } = parse_user(PATH, EVERYTHING).unwrap().settings;
     assert_eq!((agent.as_deref(), account.as_deref()), (Some("claude"), Some("host")));
     assert_eq!((auth, state), (Some(AuthMode::Lease), Some(StateMode::Fresh)));
@@ -77,6 +102,9 @@ fn every_key_is_read() {
     assert_eq!(mounts, [mount]);
     assert_eq!((path, hide), (vec![template("~/bin")], vec![template("a")]));
     assert_eq!((readonly, expose), (vec![template("b")], vec![template("~/.kube")]));
+    let allowed: Vec<String> = allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["example.org", "*.example.org:8443"]);
+    assert_eq!((forward, publish), (vec![ForwardSpec::Port(8123)], vec!["8080:3000".parse().unwrap()]));
     assert_eq!((pass, set["Y"].as_str()), (vec!["X".to_owned()], "z"));
 }
 

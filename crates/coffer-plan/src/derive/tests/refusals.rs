@@ -17,7 +17,8 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::HomeIsRoot => "HomeIsRoot",
         PlanError::ProjectTooWide { .. } => "ProjectTooWide",
         PlanError::ProjectOfAnother { .. } => "ProjectOfAnother",
-        PlanError::TierUnavailable { .. } => "TierUnavailable",
+        PlanError::NotInTier { .. } => "NotInTier",
+        PlanError::PortRefused { .. } => "PortRefused",
         PlanError::AuthUnavailable { .. } => "AuthUnavailable",
         PlanError::NothingToKeep { .. } => "NothingToKeep",
         PlanError::UnknownAccount { .. } => "UnknownAccount",
@@ -48,6 +49,15 @@ fn variant(error: &PlanError) -> &'static str {
 
 fn says(say: impl FnOnce(&mut Flags)) -> Machine {
     Machine::ada().flags(say)
+}
+
+/// Hosts that are let through, services of the host, ports of the sandbox.
+fn services(flags: &mut Flags, tier: NetworkTier, [allow, forward, publish]: [&str; 3]) {
+    let settings = &mut flags.settings;
+    settings.network = Some(tier);
+    settings.allow = allow.split_whitespace().map(|text| text.parse().unwrap()).collect();
+    settings.forward = forward.split_whitespace().map(|text| text.parse().unwrap()).collect();
+    settings.publish = publish.split_whitespace().map(|text| text.parse().unwrap()).collect();
 }
 
 fn project_settings(broken: Option<&str>, redirects: &[&str]) -> Machine {
@@ -99,12 +109,24 @@ fn asked() -> Vec<Case> {
         (account, "UnknownAccount", "unknown-account", "flag --account"),
         (keep, "NothingToKeep", "nothing-to-keep", "flag --state"),
     ];
-    for tier in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
-        let machine = says(|f| f.settings.network = Some(tier));
-        cases.push((machine, "TierUnavailable", "tier-unavailable", "flag --network"));
+    for (tier, say) in [
+        (NetworkTier::None, ["example.org", "", ""]),
+        (NetworkTier::Full, ["example.org", "", ""]),
+        (NetworkTier::Full, ["", "8123", ""]),
+        (NetworkTier::Full, ["", "", "3000"]),
+    ] {
+        let machine = says(|f| services(f, tier, say));
+        cases.push((machine, "NotInTier", "not-in-tier", "flag --network"));
     }
-    let gateway = Machine::ada().auth(AuthMode::Gateway);
-    cases.push((gateway, "AuthUnavailable", "auth-unavailable", "flag --auth"));
+    for say in [["", "80", ""], ["", "3128", ""], ["", "", "8377"], ["", "", "1:3000 1:3001"]] {
+        let machine = says(|f| services(f, NetworkTier::Dev, say));
+        cases.push((machine, "PortRefused", "port-refused", "cannot be"));
+    }
+    let cloud = Machine::ada().auth(AuthMode::Gateway).with(|facts| {
+        let on = crate::facts::EnvFact::Value("1".to_owned());
+        facts.environment.insert("CLAUDE_CODE_USE_BEDROCK".to_owned(), on);
+    });
+    cases.push((cloud, "AuthUnavailable", "auth-unavailable", "flag --auth"));
     let shared = Machine::ada().auth(AuthMode::Shared);
     cases.push((shared, "SharedRefused", "shared-refused", "in the agent's hands"));
     let other = Machine::ada().account(CredentialKind::ApiKey);
@@ -209,18 +231,18 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 30, "{seen:?}");
+    assert_eq!(seen.len(), 31, "{seen:?}");
 }
 
 #[test]
 fn all_refusals_come_at_once() {
     let machine = says(|flags| {
-        flags.settings.network = Some(NetworkTier::Dev);
+        services(flags, NetworkTier::Dev, ["", "22", ""]);
         flags.keep = true;
         flags.settings.account = Some("work".to_owned());
     })
     .mount(&["/absent"]);
-    assert_eq!(machine.codes(), ["tier-unavailable", "nothing-to-keep", "unknown-account", "source-missing"]);
+    assert_eq!(machine.codes(), ["nothing-to-keep", "unknown-account", "port-refused", "source-missing"]);
 }
 
 #[test]

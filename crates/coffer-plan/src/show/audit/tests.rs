@@ -136,10 +136,14 @@ fn nothing_of_a_plan_reaches_the_terminal_raw() {
     let origin = Origin::flag(EVIL);
     plan.network.origin = origin.clone();
     plan.network.allow.push(crate::plan::AllowedHost {
-        host: EVIL.to_owned(),
+        host: "*.example.org".parse().unwrap(),
         port: 1,
+        ranges: crate::plan::Ranges::Public,
         origin: origin.clone(),
     });
+    let what = crate::plan::ForwardSpec::Socket(EVIL.into());
+    plan.network.forward.push(crate::plan::Forward { what, origin: origin.clone() });
+    plan.network.ca_file = Some(EVIL.into());
     plan.credential.account.push_str(EVIL);
     plan.credential.file.as_mut().unwrap().push(EVIL);
     plan.sign_in.winner.as_mut().unwrap().push_str(EVIL);

@@ -1,0 +1,268 @@
+//! What the sandbox can talk to: by which tier, to whom, by which doors.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::account::OfAccount;
+use super::credential::SignedIn;
+use super::mounts::MountList;
+use crate::facts::{EnvFact, HostFacts, SettingsScope};
+use crate::host::{Host, HostPattern, HostRule};
+use crate::origin::{Decided, Origin, OriginLayer};
+use crate::plan::{
+    AllowedHost, Door, DoorKind, Forward, ForwardSpec, Network, NetworkTier, PlanError, Publish, Ranges,
+    Upstream,
+};
+use crate::policy::Policy;
+
+/// Where the forward proxy listens inside.
+pub const PROXY_PORT: u16 = 3128;
+/// Where the API listens inside.
+pub const API_PORT: u16 = 8377;
+/// Below it nobody inside may listen.
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// Whether the sandbox has a network of its own.
+pub(super) fn is_apart(tier: NetworkTier) -> bool {
+    match tier {
+        NetworkTier::None | NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn => true,
+        NetworkTier::Full => false,
+    }
+}
+
+/// Whether the way out leads through the gateway.
+pub(super) fn has_proxy(tier: NetworkTier) -> bool {
+    match tier {
+        NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn => true,
+        NetworkTier::None | NetworkTier::Full => false,
+    }
+}
+
+/// The network, and what was refused of it.
+pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -> (Network, Vec<PlanError>) {
+    let tier = policy.network.value;
+    let (forward, publish, mut errors) = services(policy);
+    errors.extend(useless(policy));
+    let mut doors = Vec::new();
+    let mut door = |port: u16, kind: DoorKind| {
+        let listen = is_apart(tier).then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        doors.push(Door { listen, kind });
+    };
+    if has_proxy(tier) {
+        door(PROXY_PORT, DoorKind::Proxy);
+    }
+    if signed_in.credential.injection.is_some() {
+        door(API_PORT, DoorKind::Api);
+    }
+    for service in &forward {
+        match &service.what {
+            ForwardSpec::Port(port) => door(*port, DoorKind::Forward { to: *port }),
+            ForwardSpec::Socket(_) => {}
+        }
+    }
+    let network = Network {
+        tier,
+        origin: policy.network.origin.clone(),
+        allow: allowed(policy, facts, &signed_in.account),
+        forward,
+        publish,
+        doors,
+        upstream: upstream(policy),
+        ca_file: policy.ca_file.as_ref().map(|file| file.value.clone()),
+    };
+    (network, errors)
+}
+
+fn upstream(policy: &Policy) -> Vec<Upstream> {
+    let entry = |entry: &Decided<(Host, SocketAddr)>| {
+        let (host, address) = entry.value.clone();
+        Upstream { host, address, origin: entry.origin.clone() }
+    };
+    policy.upstream.iter().map(entry).collect()
+}
+
+/// Whom the tier lets through.
+fn allowed(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Vec<AllowedHost> {
+    let tier = policy.network.value;
+    if !has_proxy(tier) {
+        return Vec::new();
+    }
+    let mut out: Vec<AllowedHost> = Vec::new();
+    let mut add = |rule: HostRule, ranges: Ranges, origin: &Origin| {
+        let HostRule { host, port } = rule;
+        match out.iter_mut().find(|known| known.host == host && known.port == port) {
+            Some(known) if known.ranges >= ranges => {}
+            Some(known) => *known = AllowedHost { host, port, ranges, origin: origin.clone() },
+            None => out.push(AllowedHost { host, port, ranges, origin: origin.clone() }),
+        }
+    };
+    let api_hosts = Origin::new(OriginLayer::Agent, format!("{}: api_hosts", policy.agent.name));
+    for rule in policy.agent.api_hosts.iter().filter_map(|host| host.parse().ok()) {
+        add(rule, Ranges::Public, &api_hosts);
+    }
+    if let Some(Ok(api)) = api(policy, facts, account)
+        && let Some(rule) = api.rule()
+    {
+        add(rule, api.ranges, &api.origin);
+    }
+    for Decided { value, origin } in &policy.allow {
+        // The narrowest tier grows by what is said for this one run, and by nothing else.
+        if tier != NetworkTier::Agent || origin.layer == OriginLayer::Flag {
+            add(value.clone(), ranges(value, origin), origin);
+        }
+    }
+    out
+}
+
+/// To which addresses a rule of the user's may lead.
+fn ranges(rule: &HostRule, origin: &Origin) -> Ranges {
+    let own = match origin.layer {
+        OriginLayer::UserFile
+        | OriginLayer::Profile
+        | OriginLayer::PerProject
+        | OriginLayer::Flag
+        | OriginLayer::Account => true,
+        // Once trusted, the project's word counts; it does not open private networks.
+        OriginLayer::BuiltIn | OriginLayer::Agent | OriginLayer::ProjectFile => false,
+    };
+    match &rule.host {
+        HostPattern::Exact(Host::Address(_)) if own => Ranges::Any,
+        HostPattern::Exact(Host::Name(_)) if own => Ranges::Private,
+        HostPattern::Exact(_) | HostPattern::Below(_) => Ranges::Public,
+    }
+}
+
+/// Where the agent's API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Api {
+    /// `http[s]://HOST[:PORT][/PATH]`.
+    pub(super) url: String,
+    /// To which addresses its name may lead.
+    pub(super) ranges: Ranges,
+    /// Who said so.
+    pub(super) origin: Origin,
+}
+
+impl Api {
+    fn rule(&self) -> Option<HostRule> {
+        let url = url::Url::parse(&self.url).ok()?;
+        let host: Host = url.host_str()?.parse().ok()?;
+        Some(HostRule { host: HostPattern::Exact(host), port: url.port_or_known_default()? })
+    }
+}
+
+/// Where the agent's API is: as the account says, else as the user does, else where it always is. `None` for agents
+/// of which that is not known.
+///
+/// # Errors
+/// When an address holds a secret.
+pub(super) fn api(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Option<Result<Api, PlanError>> {
+    let names = &policy.agent.account;
+    let layout = policy.agent.gateway.as_ref();
+    let name = names.base_url.as_ref().or(layout.map(|layout| &layout.url_env))?;
+    let settings = || {
+        let users = facts.settings.iter().find(|settings| settings.scope == SettingsScope::User)?;
+        users.env.get(name).filter(|fact| fact.is_set()).map(|fact| (fact.clone(), "settings"))
+    };
+    let environment = || {
+        let passed = policy.agent.env.pass.iter().any(|entry| crate::agent::names_it(entry, name));
+        facts
+            .environment
+            .get(name)
+            .filter(|fact| passed && fact.is_set())
+            .map(|fact| (fact.clone(), "environment"))
+    };
+    let own = account.values.iter().find(|(variable, _)| variable == name);
+    let said = match (own, &account.name) {
+        (Some((_, url)), _) => Some((EnvFact::Value(url.clone()), account.origin())),
+        (None, Some(_)) => None,
+        (None, None) => settings().or_else(environment).map(|(fact, place)| {
+            (fact, Origin::new(OriginLayer::UserFile, format!("{name} in your {place}")))
+        }),
+    };
+    match said {
+        Some((EnvFact::Value(url), origin)) => Some(Ok(Api { url, ranges: Ranges::Any, origin })),
+        Some((EnvFact::Redacted(_) | EnvFact::Empty, origin)) => {
+            Some(Err(PlanError::SecretValue { name: name.clone(), origin }))
+        }
+        None => layout.map(|layout| {
+            let origin = Origin::new(OriginLayer::Agent, format!("{}: gateway", policy.agent.name));
+            Ok(Api { url: layout.url.clone(), ranges: Ranges::Public, origin })
+        }),
+    }
+}
+
+/// Services of the host inside, and of the sandbox on the host.
+fn services(policy: &Policy) -> (Vec<Forward>, Vec<Publish>, Vec<PlanError>) {
+    let (mut forward, mut publish, mut errors) = (Vec::<Forward>::new(), Vec::<Publish>::new(), Vec::new());
+    // With the host's network every port is there already.
+    let apart = is_apart(policy.network.value);
+    let mut refuse = |what: String, reason: &'static str, origin: &Origin| {
+        errors.push(PlanError::PortRefused { what, reason, origin: origin.clone() });
+    };
+    for Decided { value, origin } in &policy.forward {
+        let said = format!("--forward {value}");
+        match value {
+            ForwardSpec::Port(_) if !apart => {}
+            ForwardSpec::Port(port) if *port < FIRST_FREE_PORT => {
+                refuse(said, "nobody inside can listen on a port below 1024", origin);
+            }
+            ForwardSpec::Port(PROXY_PORT | API_PORT) => {
+                refuse(said, "the gateway itself listens on that port inside", origin);
+            }
+            ForwardSpec::Port(_) | ForwardSpec::Socket(_)
+                if forward.iter().any(|known| known.what == *value) => {}
+            ForwardSpec::Port(_) | ForwardSpec::Socket(_) => {
+                forward.push(Forward { what: value.clone(), origin: origin.clone() });
+            }
+        }
+    }
+    for Decided { value, origin } in &policy.publish {
+        let said = format!("--publish {value}");
+        if !apart || publish.iter().any(|known| known.what == *value) {
+            continue;
+        }
+        if publish.iter().any(|known| known.what.host_port == value.host_port) {
+            refuse(said, "another one is on that port of the host already", origin);
+        } else if forward.iter().any(|known| known.what == ForwardSpec::Port(value.port)) {
+            refuse(said, "that port inside is a service of the host", origin);
+        } else if [PROXY_PORT, API_PORT].contains(&value.port) {
+            refuse(said, "the gateway itself listens on that port inside", origin);
+        } else {
+            publish.push(Publish { what: *value, origin: origin.clone() });
+        }
+    }
+    (forward, publish, errors)
+}
+
+/// Sockets of the host, at their own paths.
+pub(super) fn sockets(list: &mut MountList<'_>, policy: &Policy) {
+    for Decided { value, origin } in &policy.forward {
+        match value {
+            ForwardSpec::Socket(path) => list.bind_socket(path, origin),
+            ForwardSpec::Port(_) => {}
+        }
+    }
+}
+
+/// What was typed for this run and means nothing in its tier.
+fn useless(policy: &Policy) -> Vec<PlanError> {
+    let tier = policy.network.value;
+    let typed = |origin: &Origin| origin.layer == OriginLayer::Flag;
+    let refuse = |what: String, origin: &Origin| PlanError::NotInTier { what, tier, origin: origin.clone() };
+    let mut out = Vec::new();
+    if !has_proxy(tier) {
+        let rules = policy.allow.iter().filter(|rule| typed(&rule.origin));
+        out.extend(rules.map(|rule| refuse(format!("--allow {}", rule.value), &policy.network.origin)));
+    }
+    if !is_apart(tier) {
+        let is_port = |what: &ForwardSpec| matches!(what, ForwardSpec::Port(_));
+        let forward =
+            policy.forward.iter().filter(|service| typed(&service.origin) && is_port(&service.value));
+        out.extend(
+            forward.map(|service| refuse(format!("--forward {}", service.value), &policy.network.origin)),
+        );
+        let publish = policy.publish.iter().filter(|port| typed(&port.origin));
+        out.extend(publish.map(|port| refuse(format!("--publish {}", port.value), &policy.network.origin)));
+    }
+    out
+}
