@@ -42,6 +42,33 @@ pub fn lease(login_file: &[u8]) -> Result<Secret, LeaseError> {
     Ok(Secret::new(lease.to_string().into_bytes()))
 }
 
+/// The access token of a lease or a login file.
+///
+/// # Errors
+/// As [`lease`].
+pub fn access_token(file: &[u8]) -> Result<Secret, LeaseError> {
+    match login(file)?.remove("accessToken") {
+        Some(Value::String(token)) => Ok(Secret::new(token.into_bytes())),
+        Some(_) | None => Err(LeaseError::NoToken),
+    }
+}
+
+/// A lease with another word in the place of its access token, that ends at `expires_at_ms` (Unix ms).
+///
+/// # Errors
+/// As [`lease`].
+pub fn stand_in(lease: &[u8], word: &Secret, expires_at_ms: i64) -> Result<Secret, LeaseError> {
+    let mut login = login(lease)?;
+    let word = String::from_utf8_lossy(word.expose()).into_owned();
+    for (key, value) in [("accessToken", Value::String(word)), ("expiresAt", expires_at_ms.into())] {
+        if let Some(Value::String(mut former)) = login.insert(key.to_owned(), value) {
+            former.zeroize();
+        }
+    }
+    let lease = Value::Object(Map::from_iter([(LOGIN_KEY.to_owned(), Value::Object(login))]));
+    Ok(Secret::new(lease.to_string().into_bytes()))
+}
+
 fn login(file: &[u8]) -> Result<Map<String, Value>, LeaseError> {
     let Ok(Value::Object(mut file)) = serde_json::from_slice(file) else {
         return Err(LeaseError::NoLogin);

@@ -2,6 +2,7 @@
 //! one, from a checked plan; its text form is what `--dry-run=command` prints and `coffer exec-launch`
 //! reads.
 
+mod gateway;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -10,6 +11,7 @@ use camino::Utf8PathBuf;
 use coffer_plan::plan::{CopyWay, Reference, RunFolder};
 use serde::{Deserialize, Serialize};
 
+pub use gateway::{Allow, Gateway, Injected};
 pub use text::{ParseError, quote};
 
 /// The first word of a printed launch after `coffer`.
@@ -22,6 +24,8 @@ pub struct Launch {
     pub(crate) runtime: Utf8PathBuf,
     /// What is written down about the run while it lives.
     pub(crate) about: Option<About>,
+    /// What its gateway is told, if it has one.
+    pub(crate) gateway: Option<Gateway>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.
@@ -65,6 +69,8 @@ pub enum Word {
     Open(HostPath),
     /// Replaced by the number of the control socket's descriptor.
     Control,
+    /// Replaced by the number of the descriptor that leads to the gateway.
+    Gateway,
 }
 
 impl From<&str> for Word {
@@ -172,10 +178,28 @@ impl Launch {
         let mut words = self.inside.iter().skip_while(|word| **word != Word::from("--"));
         match words.nth(1) {
             Some(Word::Text(program)) => Some(program.clone()),
-            Some(Word::Ref(_) | Word::Data(_) | Word::DataRef(_) | Word::Open(_) | Word::Control) | None => {
-                None
-            }
+            Some(
+                Word::Ref(_)
+                | Word::Data(_)
+                | Word::DataRef(_)
+                | Word::Open(_)
+                | Word::Control
+                | Word::Gateway,
+            )
+            | None => None,
         }
+    }
+
+    /// What its gateway is told, if it has one.
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.as_ref()
+    }
+
+    /// The login that the run needs while it lives, if it needs one: the lease's, or the gateway's.
+    pub fn login(&self) -> Option<&Reference> {
+        let held = self.gateway.as_ref().and_then(|gateway| gateway.injection.as_ref());
+        let held = held.map(|injected| &injected.credential);
+        held.filter(|credential| matches!(credential, Reference::Lease { .. })).or_else(|| self.lease())
     }
 
     /// What the run's lease is resolved from, if it has one.

@@ -25,6 +25,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio as Redirect};
 
 use coffer_plan::plan::Reference;
+use coffer_sys::control::Channel;
 
 use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
@@ -136,23 +137,31 @@ fn perform(
     }
     // What the agent will be able to write is opened before it starts.
     let company = Company::new(launch, folders)?;
-    company.along(companion, || start(launch, resolve, folders, &stdio))
+    company.along(companion, || start(launch, resolve, companion, folders, &stdio))
 }
 
 /// Starts the backend and stays with it until its end.
 fn start(
     launch: &Launch,
     resolve: &dyn Resolve,
+    companion: &dyn Companion,
     folders: &RunFolders,
     stdio: &Stdio,
 ) -> Result<Ended, RunError> {
     let (host, init) = control_pair().map_err(RunError::Control)?;
     let mut inherited = Inherited::default();
-    let control = init.as_raw_fd();
+    let mut ends = Ends { control: init.as_raw_fd(), gateway: -1 };
     inherited.keep(init);
+    if let Some(gateway) = &launch.gateway {
+        let (outside, inside) = Channel::pair().map_err(RunError::Control)?;
+        let inside = inside.into_descriptor();
+        ends.gateway = inside.as_raw_fd();
+        inherited.keep(inside);
+        companion.open_gateway(folders.id(), gateway, outside.into_descriptor())?;
+    }
     let mut options = SecretBytes::default();
     for word in &launch.options {
-        options.append(&word_bytes(word, folders, resolve, &mut inherited, control)?);
+        options.append(&word_bytes(word, folders, resolve, &mut inherited, &ends)?);
         options.append(&[0]);
     }
     let options = inherited.data(&options)?;
@@ -161,7 +170,7 @@ fn start(
     backend.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
     backend.args(["--args", &options.to_string(), "--"]);
     for word in &launch.inside {
-        let bytes = word_bytes(word, folders, resolve, &mut inherited, control)?;
+        let bytes = word_bytes(word, folders, resolve, &mut inherited, &ends)?;
         backend.arg(std::ffi::OsString::from_vec(bytes.to_vec()));
     }
     inherited.pass_to(&mut backend);
@@ -183,12 +192,18 @@ fn start(
     supervise(child, host, diagnostics.into(), stdio).map_err(RunError::Supervise)
 }
 
+/// The numbers of the sockets that init inherits.
+struct Ends {
+    control: i32,
+    gateway: i32,
+}
+
 fn word_bytes(
     word: &Word,
     folders: &RunFolders,
     resolve: &dyn Resolve,
     inherited: &mut Inherited,
-    control: i32,
+    ends: &Ends,
 ) -> Result<SecretBytes, RunError> {
     let number = |number: i32| SecretBytes::from(number.to_string().into_bytes());
     let resolved = |reference: &Reference| {
@@ -208,7 +223,8 @@ fn word_bytes(
             number(inherited.data(&content)?)
         }
         Word::Open(path) => number(inherited.open(path)?),
-        Word::Control => number(control),
+        Word::Control => number(ends.control),
+        Word::Gateway => number(ends.gateway),
     };
     // It would end the word, and what follows would be an option of the backend.
     if bytes.contains(&0) { Err(RunError::ZeroByte) } else { Ok(bytes) }

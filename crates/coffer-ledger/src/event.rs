@@ -42,6 +42,32 @@ pub enum Event {
         /// The agent's exit code, or 128 and the signal.
         code: i32,
     },
+    /// A gateway let something through, or did not. No path, no header, no body.
+    GatewayDecided {
+        /// The run's id, or the name of a standing gateway.
+        run: String,
+        /// Who was asked for; `None` when the request did not get as far as to say.
+        host: Option<String>,
+        /// At which port.
+        port: Option<u16>,
+        /// What came of it: `allowed`, `denied`, `private_address`, …
+        verdict: String,
+        /// Who allowed it, in words.
+        rule: Option<String>,
+        /// The credential that was put in: `sha256:` and twelve hex digits of its hash.
+        credential: Option<String>,
+        /// Status of the answer; 0 for tunnels.
+        status: u16,
+        /// Bytes of bodies or tunnels that went out.
+        sent: u64,
+        /// Bytes that came in.
+        received: u64,
+        /// From the head of the request to the last byte of the answer, in ms.
+        ms: u64,
+        /// How often the same happened; more than once only while more happens than can be written down. Bytes and
+        /// times are sums then.
+        times: u64,
+    },
     /// What a run did in its working copy of a state was merged back.
     StateKept {
         /// The run's id.

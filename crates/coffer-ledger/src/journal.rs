@@ -46,6 +46,27 @@ impl Ledger {
     /// # Errors
     /// When the file cannot be locked, read or written, is no file of ours, or its last line is no entry.
     pub fn append(&self, at: Timestamp, event: Event) -> Result<Entry, LedgerError> {
+        let (entry, _) = self.write(at, event, Vec::new())?;
+        Ok(entry)
+    }
+
+    /// Writes several events down at once, in this order, in one write and one sync: all of them or none.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn append_all(&self, events: Vec<(Timestamp, Event)>) -> Result<Vec<Entry>, LedgerError> {
+        let mut events = events.into_iter();
+        let Some((at, event)) = events.next() else { return Ok(Vec::new()) };
+        let (first, more) = self.write(at, event, events.collect())?;
+        Ok(std::iter::once(first).chain(more).collect())
+    }
+
+    fn write(
+        &self,
+        at: Timestamp,
+        event: Event,
+        more: Vec<(Timestamp, Event)>,
+    ) -> Result<(Entry, Vec<Entry>), LedgerError> {
         let folder = place::own_folder(self.folder())?;
         let mut file = self.locked(&folder)?;
         let tail = last_line(&mut file).map_err(|source| self.failed("read", source))?;
@@ -58,7 +79,7 @@ impl Ledger {
                 Chain { seq: head.seq + 1, previous: hash(line) }
             }
         };
-        // Both lines go down in one write: if it fails, the file is as it was.
+        // All lines go down in one write: if it fails, the file is as it was.
         let mut lines = Vec::new();
         if torn > 0 {
             chain.add(at, Event::Recovered { bytes: torn }, &mut lines)?;
@@ -66,6 +87,8 @@ impl Ledger {
             cut.map_err(|source| self.failed("repair", source))?;
         }
         let entry = chain.add(at, event, &mut lines)?;
+        let more = more.into_iter().map(|(at, event)| chain.add(at, event, &mut lines));
+        let more = more.collect::<Result<Vec<_>, _>>()?;
         if let Err(source) = file.write_all(&lines).and_then(|()| file.sync_data()) {
             // If that fails as well, the next writer finds a line without its end.
             let _ = file.set_len(size);
@@ -74,7 +97,7 @@ impl Ledger {
         if size == 0 {
             place::keep_name(&folder).map_err(|source| self.failed("keep", source))?;
         }
-        Ok(entry)
+        Ok((entry, more))
     }
 
     /// The file for reading; `None` when nothing was ever written down.

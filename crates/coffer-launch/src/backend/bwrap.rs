@@ -8,12 +8,12 @@ mod verify;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
-    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, RunFolder, Source,
-    StateSeed,
+    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Reference, RunFolder,
+    Source, StateSeed,
 };
 
 use super::BackendError;
-use crate::launch::{About, HostPath, Launch, Place, Preparation, SeedContent, Word};
+use crate::launch::{About, Gateway, HostPath, Launch, Place, Preparation, SeedContent, Word};
 pub use diagnosis::diagnose;
 
 /// The source of a login among the credentials.
@@ -62,6 +62,11 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     lowering.option(["--chdir", plan.command.workdir.as_str()]);
     let init = [coffer_plan::derive::INIT, "--control-fd"].map(Word::from);
     let mut inside: Vec<Word> = init.into_iter().chain([Word::Control]).collect();
+    let gateway = Gateway::of(plan);
+    if let Some(gateway) = &gateway {
+        inside.extend([Word::from("--gateway-fd"), Word::Gateway]);
+        inside.extend(gateway.inside().flat_map(|at| [Word::from("--listen"), Word::Text(at.to_string())]));
+    }
     inside.extend(verify::demands(plan));
     inside.push(Word::from("--"));
     inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
@@ -75,6 +80,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
             backend: BackendKind::Bwrap.to_string(),
             login_wins: plan.sign_in.winner.as_deref() == Some(LOGIN),
         }),
+        gateway,
         preparations: lowering.preparations,
         program: tool.path.clone(),
         options: lowering.options,
@@ -107,9 +113,16 @@ fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
         out.extend(copy.keep.then(|| Preparation::Keep(copy.never_kept.clone())));
     }
     if let Some(content) = &plan.credential.reference
-        && let Some(name) = plan.credential.file.as_ref().and_then(|file| file.file_name())
+        && let Some(file) = &plan.credential.file
+        && let Some(name) = file.file_name()
     {
-        out.push(Preparation::Lease { name: name.to_owned(), content: content.clone() });
+        // What the gateway has stays outside; the sandbox gets the word of its run in its place.
+        let account = plan.credential.account.clone();
+        let content = match &plan.credential.injection {
+            Some(_) => Reference::CapabilityLogin { account, file: file.clone() },
+            None => content.clone(),
+        };
+        out.push(Preparation::Lease { name: name.to_owned(), content });
     }
     if let Some(place) = plan.state.source.as_ref().map(place_of) {
         out.extend(plan.state.seeds.iter().map(|seed| self::seed(&place, seed)));
@@ -232,7 +245,7 @@ impl Lowering {
             }
             Source::Own { path } => self.option([by_path, path.as_str(), target]),
             Source::Run { folder } => {
-                let reference = coffer_plan::plan::Reference::Folder(*folder);
+                let reference = Reference::Folder(*folder);
                 self.words([Word::from(by_path), Word::Ref(reference), Word::from(target)]);
             }
         }

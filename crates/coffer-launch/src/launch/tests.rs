@@ -1,9 +1,12 @@
 //! What a launch is written as reads back as the same launch, and a shell sees the same words.
 
-use coffer_plan::plan::{Reference, RunFolder};
+use coffer_plan::plan::{Door, DoorKind, Injection, Ranges, Reference, RunFolder};
 use proptest::prelude::*;
 
-use super::{About, HostPath, Launch, ParseError, Place, Preparation, SeedContent, Word, quote};
+use super::{
+    About, Allow, Gateway, HostPath, Injected, Launch, ParseError, Place, Preparation, SeedContent, Word,
+    quote,
+};
 
 /// Text that a command line may hold: everything but the zero byte.
 fn text() -> impl Strategy<Value = String> {
@@ -43,6 +46,10 @@ fn reference() -> impl Strategy<Value = Reference> {
             account: "work".to_owned(),
             program: program.into()
         }),
+        path().prop_map(|file| Reference::SettingsHelper { agent: "claude".to_owned(), file: file.into() }),
+        path().prop_map(|file| Reference::CapabilityLogin { account: "host".to_owned(), file: file.into() }),
+        Just(Reference::Capability),
+        Just(Reference::GatewayUrl),
         folder().prop_map(Reference::Folder),
     ]
 }
@@ -59,6 +66,7 @@ fn word() -> impl Strategy<Value = Word> {
         reference().prop_map(Word::DataRef),
         host_path().prop_map(Word::Open),
         Just(Word::Control),
+        Just(Word::Gateway),
     ]
 }
 
@@ -91,6 +99,37 @@ fn preparation() -> impl Strategy<Value = Preparation> {
     ]
 }
 
+fn gateway() -> impl Strategy<Value = Gateway> {
+    (any::<u16>(), any::<bool>(), text(), reference()).prop_map(|(port, open, words, credential)| Gateway {
+        doors: vec![
+            Door { listen: Some(([127, 0, 0, 1], port).into()), kind: DoorKind::Proxy },
+            Door { listen: None, kind: DoorKind::Forward { to: port } },
+        ],
+        open,
+        allow: vec![Allow {
+            host: "*.example.org".parse().unwrap(),
+            port,
+            ranges: Ranges::Private,
+            origin: words.clone(),
+        }],
+        upstream: vec![("example.org".parse().unwrap(), ([127, 0, 0, 1], port).into())],
+        ca_file: Some(words.clone().into()),
+        publish: vec![(port, port)],
+        injection: Some(Injected {
+            account: words.clone(),
+            credential,
+            how: Injection {
+                upstream: words.clone(),
+                ranges: Ranges::Any,
+                headers: vec![words.clone()],
+                strip: vec![words],
+                strip_query: Vec::new(),
+                helper_ttl_ms: 1,
+            },
+        }),
+    })
+}
+
 fn launch() -> impl Strategy<Value = Launch> {
     let about =
         (text(), path(), text(), any::<bool>()).prop_map(|(agent, project, account, login_wins)| About {
@@ -102,15 +141,16 @@ fn launch() -> impl Strategy<Value = Launch> {
             login_wins,
         });
     let parts = (
-        (path(), prop::option::of(about)),
+        (path(), prop::option::of(about), prop::option::of(gateway())),
         prop::collection::vec(preparation(), 0..6),
         path(),
         prop::collection::vec(word(), 0..10),
         prop::collection::vec(word(), 1..6),
     );
-    parts.prop_map(|((runtime, about), preparations, program, options, inside)| Launch {
+    parts.prop_map(|((runtime, about, gateway), preparations, program, options, inside)| Launch {
         runtime: runtime.into(),
         about,
+        gateway,
         preparations,
         program: program.into(),
         options,

@@ -2,7 +2,7 @@
 //!
 //! Words that begin with `@` are resolved: `@ref:…` are the plan's references, `@data:…` a descriptor
 //! with public text, `@data-ref:…` one with what a reference stands for, `@open:DEV:INO:PATH` a path
-//! opened, `@control` the control socket. A plain word that begins with `@` is written as `@text:…`.
+//! opened, `@control` the control socket, `@gateway` the socket that leads to the gateway. A plain word that begins with `@` is written as `@text:…`.
 
 use camino::Utf8PathBuf;
 use coffer_plan::plan::Reference;
@@ -40,6 +40,11 @@ impl Launch {
             let about = serde_json::to_string(about).unwrap_or_default();
             out.extend(["--about".to_owned(), about]);
         }
+        if let Some(gateway) = &self.gateway {
+            // Texts and numbers alone, as above.
+            let gateway = serde_json::to_string(gateway).unwrap_or_default();
+            out.extend(["--gateway".to_owned(), gateway]);
+        }
         for preparation in &self.preparations {
             let (option, value) = preparation_words(preparation);
             out.extend([option.to_owned(), value]);
@@ -67,7 +72,7 @@ impl Launch {
     /// At the first word that does not read.
     pub fn parse(words: &[String]) -> Result<Self, ParseError> {
         let mut words = words.iter();
-        let (mut runtime, mut about) = (None, None);
+        let (mut runtime, mut about, mut gateway) = (None, None, None);
         let mut preparations = Vec::new();
         loop {
             let option = words.next().ok_or(ParseError::Missing("--"))?;
@@ -75,11 +80,13 @@ impl Launch {
                 break;
             }
             let value = words.next().ok_or(ParseError::Missing("a value"))?;
+            let bad = |_| ParseError::Value { option: option.clone(), value: value.clone() };
             if option == "--runtime" {
                 runtime = Some(Utf8PathBuf::from(value));
             } else if option == "--about" {
-                let bad = |_| ParseError::Value { option: option.clone(), value: value.clone() };
                 about = Some(serde_json::from_str(value).map_err(bad)?);
+            } else if option == "--gateway" {
+                gateway = Some(serde_json::from_str(value).map_err(bad)?);
             } else {
                 preparations.push(parse_preparation(option, value)?);
             }
@@ -98,7 +105,7 @@ impl Launch {
             return Err(ParseError::Missing("the command inside"));
         }
         let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
-        Ok(Self { runtime, about, preparations, program, options, inside })
+        Ok(Self { runtime, about, gateway, preparations, program, options, inside })
     }
 }
 
@@ -121,6 +128,7 @@ fn word_text(word: &Word) -> String {
         Word::DataRef(reference) => format!("@data-ref:{reference}"),
         Word::Open(HostPath { path, dev, ino }) => format!("@open:{dev}:{ino}:{path}"),
         Word::Control => "@control".to_owned(),
+        Word::Gateway => "@gateway".to_owned(),
     }
 }
 
@@ -129,6 +137,7 @@ fn parse_word(word: &str) -> Result<Word, ParseError> {
     let Some(marked) = word.strip_prefix('@') else { return Ok(Word::Text(word.to_owned())) };
     match marked.split_once(':') {
         None if marked == "control" => Ok(Word::Control),
+        None if marked == "gateway" => Ok(Word::Gateway),
         Some(("text", text)) => Ok(Word::Text(text.to_owned())),
         Some(("ref", _)) => word.parse().map(Word::Ref).map_err(|_| bad()),
         Some(("data", text)) => unescape(text).map(Word::Data).ok_or_else(bad),

@@ -15,7 +15,7 @@ use super::beneath::Folder;
 use super::folder::RunFolders;
 use super::prepare::open;
 use super::{RunError, SecretBytes};
-use crate::launch::{About, Launch, Preparation};
+use crate::launch::{About, Gateway, Launch, Preparation};
 use crate::supervise::Ended;
 
 /// Goes along with a run.
@@ -23,6 +23,15 @@ pub trait Companion: Sync {
     /// From before the agent's start until [`Run::stop`] can be read: the agent has ended then, and this has to
     /// return soon. All signals are blocked in its thread.
     fn accompany(&self, run: &Run<'_>);
+
+    /// Starts the gateway that the launch asks for. It talks to init by the socket, and the agent starts when it says
+    /// that it serves. It has to end with the run.
+    ///
+    /// # Errors
+    /// When it cannot be started; then nothing of the sandbox is.
+    fn open_gateway(&self, _run: &str, _gateway: &Gateway, _init: OwnedFd) -> Result<(), RunError> {
+        Err(RunError::Gateway(std::io::ErrorKind::Unsupported.into()))
+    }
 
     /// A state is being copied; so many files are done. Never while the agent runs.
     fn copying(&self, _files: u64) {}

@@ -140,6 +140,9 @@ pub enum RunError {
     /// The thread that goes along with the run cannot be started.
     #[error("cannot start what goes along with the run")]
     Companion(#[source] io::Error),
+    /// The gateway of the run cannot be started.
+    #[error("cannot start the gateway of the run")]
+    Gateway(#[source] io::Error),
     /// The backend's program cannot be started.
     #[error("cannot start `{program}`")]
     StartBackend {
@@ -179,6 +182,7 @@ impl RunError {
         match self {
             Self::CloseDescriptors(_)
             | Self::Companion(_)
+            | Self::Gateway(_)
             | Self::Control(_)
             | Self::Data(_)
             | Self::NoDiagnostics
@@ -254,6 +258,7 @@ impl RunError {
             | Self::NoFolder(_)
             | Self::Data(_)
             | Self::Companion(_)
+            | Self::Gateway(_)
             | Self::Control(_)
             | Self::NoDiagnostics => None,
         }

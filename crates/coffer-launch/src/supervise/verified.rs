@@ -12,7 +12,12 @@ impl Launch {
             .map(|word| match word {
                 Word::Text(text) => text.as_str(),
                 // None of init's options to verify is a reference; a descriptor's number is no option.
-                Word::Ref(_) | Word::Data(_) | Word::DataRef(_) | Word::Open(_) | Word::Control => "",
+                Word::Ref(_)
+                | Word::Data(_)
+                | Word::DataRef(_)
+                | Word::Open(_)
+                | Word::Control
+                | Word::Gateway => "",
             })
             .collect();
         // After init's name every option has one word.
@@ -37,6 +42,7 @@ mod tests {
         let launch = Launch {
             runtime: "/r".into(),
             about: None,
+            gateway: None,
             preparations: Vec::new(),
             program: "/bwrap".into(),
             options: Vec::new(),

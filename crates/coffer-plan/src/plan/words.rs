@@ -211,8 +211,10 @@ pub enum Reference {
     Capability,
     /// A login file with the capability in place of the access token, and without refresh token.
     CapabilityLogin {
-        /// The agent whose login it stands for.
-        agent: String,
+        /// Whose login it stands for.
+        account: String,
+        /// The login file.
+        file: Utf8PathBuf,
     },
     /// Where the gateway's API is, in a sandbox that has the host's network.
     GatewayUrl,
@@ -232,7 +234,7 @@ impl fmt::Display for Reference {
             Self::AccountHelper { account, program } => write!(f, "@ref:account-helper:{account}:{program}"),
             Self::SettingsHelper { agent, file } => write!(f, "@ref:settings-helper:{agent}:{file}"),
             Self::Capability => f.write_str("@ref:gateway:capability"),
-            Self::CapabilityLogin { agent } => write!(f, "@ref:capability-login:{agent}"),
+            Self::CapabilityLogin { account, file } => write!(f, "@ref:capability-login:{account}:{file}"),
             Self::GatewayUrl => f.write_str("@ref:gateway:url"),
             Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
         }
@@ -265,7 +267,7 @@ impl FromStr for Reference {
             "settings-helper" => named_file().map(|(agent, file)| Self::SettingsHelper { agent, file }),
             "gateway" if rest == "capability" => Ok(Self::Capability),
             "gateway" if rest == "url" => Ok(Self::GatewayUrl),
-            "capability-login" if !rest.is_empty() => Ok(Self::CapabilityLogin { agent: rest.to_owned() }),
+            "capability-login" => named_file().map(|(account, file)| Self::CapabilityLogin { account, file }),
             "run" => rest.parse().map(Self::Folder),
             _ => Err(unknown()),
         }

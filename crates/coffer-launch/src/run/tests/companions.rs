@@ -21,6 +21,7 @@ fn launch(ground: &Ground) -> Launch {
     Launch {
         runtime: ground.path(),
         about: None,
+        gateway: None,
         preparations: vec![
             Preparation::Own(ground.path().join("state")),
             Preparation::Folder(RunFolder::Lease),

@@ -83,10 +83,13 @@ fn words_become_bytes_at_the_last_moment() {
     folders.make(RunFolder::Lease).unwrap();
     let mut inherited = Inherited::default();
     let known = Known(&[("KEY", b"sk-FAKE"), ("ZERO", b"a\0--bind")]);
-    let mut bytes = |word: &Word| word_bytes(word, &folders, &known, &mut inherited, 9);
+    let mut bytes = |word: &Word| {
+        word_bytes(word, &folders, &known, &mut inherited, &crate::run::Ends { control: 9, gateway: 10 })
+    };
     let env = |name: &str| Reference::HostEnv(name.to_owned());
     assert_eq!(&*bytes(&Word::from("text")).unwrap(), b"text");
     assert_eq!(&*bytes(&Word::Control).unwrap(), b"9");
+    assert_eq!(&*bytes(&Word::Gateway).unwrap(), b"10");
     assert_eq!(&*bytes(&Word::Ref(env("KEY"))).unwrap(), b"sk-FAKE");
     let lease = bytes(&Word::Ref(Reference::Folder(RunFolder::Lease))).unwrap();
     assert!(Utf8Path::new(std::str::from_utf8(&lease).unwrap()).is_dir());
