@@ -12,8 +12,10 @@
 pub mod api;
 pub mod body;
 pub mod dial;
+mod headers;
 pub mod proxy;
 pub mod record;
 pub mod refusal;
 pub mod serve;
 pub mod setup;
+mod tunnel;

@@ -1,22 +1,150 @@
-//! The forward proxy.
+//! The forward proxy: tunnels by CONNECT, and plain HTTP in absolute form. Who may be reached is decided before any
+//! name is looked up.
 
-use std::net::SocketAddr;
+mod plain;
+mod sni;
+#[cfg(test)]
+mod tests;
+
 use std::rc::Rc;
 
-use http::{Request, Response};
+use coffer_plan::host::{Endpoint, Host};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::body::Body;
+use crate::headers::unambiguous;
+use crate::record::{Pending, Verdict};
+use crate::refusal::Refusal;
 use crate::serve::Desk;
+use crate::setup::{Ranges, Rule};
+use crate::tunnel::{Carried, one_way};
 
 /// Answers a request to the forward proxy.
 pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body> {
-    let _ = (desk, request);
-    todo!()
+    let mut pending = Pending::begin(&desk.setup.record, None);
+    let answered = match endpoint(&request) {
+        Ok(endpoint) => {
+            pending.decision.endpoint = Some(endpoint.clone());
+            if request.method() == Method::CONNECT {
+                connect(desk, request, endpoint, pending).await
+            } else {
+                plain::pass(desk, request, endpoint, pending).await
+            }
+        }
+        Err(refusal) => Err((refusal, pending)),
+    };
+    answered.unwrap_or_else(|(refusal, mut pending)| {
+        pending.refused(&refusal);
+        refusal.answer()
+    })
 }
 
-/// Carries bytes to one service of the host.
-pub async fn forward<S>(desk: &Desk, to: SocketAddr, stream: S) {
-    let _ = (desk, to, stream);
-    todo!()
+/// An answer, or why there is none and what is to be written down about that.
+type Answer = Result<Response<Body>, (Refusal, Pending)>;
+
+/// Whom a request is for.
+fn endpoint(request: &Request<Incoming>) -> Result<Endpoint, Refusal> {
+    let malformed = |reason| Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST };
+    unambiguous(request)?;
+    let authority = request.uri().authority();
+    let authority =
+        authority.ok_or_else(|| malformed("this is a proxy: it wants CONNECT, or a whole address"))?;
+    if authority.as_str().contains('@') {
+        return Err(malformed("an address here has no user and no password"));
+    }
+    let host: Host = authority.host().parse().map_err(|_| malformed("it names no host"))?;
+    let plain = request.method() != Method::CONNECT;
+    if plain && request.uri().scheme_str() != Some("http") {
+        return Err(malformed("only `http` goes without a tunnel"));
+    }
+    let port = match authority.port() {
+        Some(port) => port.as_str().parse().ok().filter(|port| *port > 0),
+        None if plain => Some(80),
+        None => None,
+    };
+    let port = port.ok_or_else(|| malformed("it names no port"))?;
+    Ok(Endpoint { host, port })
+}
+
+/// The rule by which somebody may be reached.
+fn allowed(desk: &Desk, endpoint: &Endpoint) -> Result<Rule, Refusal> {
+    let denied =
+        || Refusal::Denied { endpoint: endpoint.to_string(), hint: desk.setup.how_to_allow(endpoint) };
+    match desk.setup.reach.rule(endpoint) {
+        Some(rule) => Ok(rule),
+        None if desk.setup.reach.open => Ok(Rule {
+            pattern: coffer_plan::host::HostPattern::Exact(endpoint.host.clone()),
+            port: endpoint.port,
+            origin: "tier `learn`".to_owned(),
+            ranges: Ranges::Public,
+        }),
+        None => Err(denied()),
+    }
+}
+
+/// Opens a tunnel.
+async fn connect(
+    desk: Rc<Desk>,
+    request: Request<Incoming>,
+    endpoint: Endpoint,
+    mut pending: Pending,
+) -> Answer {
+    let reached = async {
+        let rule = allowed(&desk, &endpoint)?;
+        let server = desk.dialer.connect(&endpoint, rule.ranges).await?;
+        Ok((rule, server))
+    };
+    let (rule, server) = match reached.await {
+        Ok(reached) => reached,
+        Err(refusal) => return Err((refusal, pending)),
+    };
+    pending.decision.rule = Some(rule.origin);
+    let upgraded = hyper::upgrade::on(request);
+    tokio::task::spawn_local(async move {
+        // A client that went away has no tunnel.
+        let Ok(upgraded) = upgraded.await else { return };
+        // Without the layers of HTTP, where that is possible.
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
+            Err(upgraded) => match upgraded.downcast::<TokioIo<UnixStream>>() {
+                Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
+                Err(upgraded) => carry(&desk, TokioIo::new(upgraded), &[], server, pending).await,
+            },
+        }
+    });
+    Ok(Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync()))
+}
+
+/// Carries the bytes of a tunnel. What the server says goes through from the beginning; what the client says first is
+/// looked at.
+async fn carry<S>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut client_read, mut client_write) = tokio::io::split(client);
+    let (mut server_read, mut server_write) = server.into_split();
+    let mut carried = Carried::default();
+    let mut fits = true;
+    let host = pending.decision.endpoint.as_ref().map(|endpoint| &endpoint.host);
+    let up = async {
+        let first = sni::first_bytes(&mut client_read, ahead, host, desk.setup.limits.head_time).await?;
+        let Some(first) = first else {
+            fits = false;
+            return Err(std::io::ErrorKind::InvalidData.into());
+        };
+        one_way(&mut client_read, &mut server_write, &first, &mut carried.sent).await
+    };
+    let down = one_way(&mut server_read, &mut client_write, &[], &mut carried.received);
+    // What breaks ends both ways: all of it is dropped here.
+    let _ = tokio::try_join!(up, down);
+    if !fits {
+        pending.decision.verdict = Verdict::NameMismatch;
+    }
+    pending.decision.sent = carried.sent;
+    pending.decision.received = carried.received;
 }

@@ -1,6 +1,11 @@
 //! What was decided, for the ledger and for the list at the end of a run. No path, no body, no secret.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use coffer_plan::host::Endpoint;
+
+use crate::refusal::Refusal;
 
 /// Writes down what is decided. It is called on the threads that serve: it must not block.
 pub trait Record: Send + Sync {
@@ -29,6 +34,44 @@ pub struct Decision {
     pub milliseconds: u64,
 }
 
+/// A decision whose end is still to come: it is written down when this is dropped.
+pub struct Pending {
+    record: Arc<dyn Record>,
+    since: Instant,
+    /// As far as it is known.
+    pub decision: Decision,
+}
+
+impl Pending {
+    /// Begins now.
+    pub fn begin(record: &Arc<dyn Record>, endpoint: Option<Endpoint>) -> Self {
+        let decision = Decision {
+            endpoint,
+            verdict: Verdict::Allowed,
+            rule: None,
+            credential: None,
+            status: 0,
+            sent: 0,
+            received: 0,
+            milliseconds: 0,
+        };
+        Self { record: record.clone(), since: Instant::now(), decision }
+    }
+
+    /// Refused, or broken off.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.decision.verdict = refusal.verdict();
+        self.decision.status = refusal.status().as_u16();
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.decision.milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.record.decided(self.decision.clone());
+    }
+}
+
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -48,4 +91,20 @@ pub enum Verdict {
     Malformed,
     /// The host did not answer, or not well.
     Failed,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::PrivateAddress => "private_address",
+            Self::NameMismatch => "name_mismatch",
+            Self::Unauthorized => "unauthorized",
+            Self::Echoed => "echoed",
+            Self::Malformed => "malformed",
+            Self::Failed => "failed",
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The one place that turns what went wrong into HTTP.
 
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::{Body, whole};
@@ -66,6 +66,14 @@ pub enum Refusal {
         /// Whether it was the time that ran out.
         timed_out: bool,
     },
+    /// The answer cannot be looked into.
+    #[error(
+        "the answer of `{endpoint}` is encoded though it was asked not to be, so it cannot be searched for the credential"
+    )]
+    Encoded {
+        /// Whose.
+        endpoint: String,
+    },
     /// The answer held the credential.
     #[error("the answer of `{endpoint}` held the credential, and was cut")]
     Echoed {
@@ -83,6 +91,7 @@ impl Refusal {
             Self::Malformed { .. } => Verdict::Malformed,
             Self::Unauthorized => Verdict::Unauthorized,
             Self::NoCredential { .. } | Self::Unresolved { .. } | Self::Unreachable { .. } => Verdict::Failed,
+            Self::Encoded { .. } => Verdict::Failed,
             Self::Echoed { .. } => Verdict::Echoed,
         }
     }
@@ -96,9 +105,10 @@ impl Refusal {
             Self::NoCredential { transient: false, .. } => StatusCode::UNAUTHORIZED,
             Self::NoCredential { transient: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable { timed_out: true, .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::Unresolved { .. } | Self::Unreachable { .. } | Self::Echoed { .. } => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Unresolved { .. }
+            | Self::Unreachable { .. }
+            | Self::Encoded { .. }
+            | Self::Echoed { .. } => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -111,6 +121,7 @@ impl Refusal {
             | Self::NoCredential { .. }
             | Self::Unresolved { .. }
             | Self::Unreachable { .. }
+            | Self::Encoded { .. }
             | Self::Echoed { .. } => None,
         }
     }
@@ -122,6 +133,32 @@ impl Refusal {
             text.push_str(&format!("hint: {hint}\n"));
         }
         self.with(text, "text/plain; charset=utf-8")
+    }
+
+    /// What an agent is told, in the form in which its API tells what went wrong.
+    pub fn answer_as_api(&self) -> Response<Body> {
+        let kind = match self.status() {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::FORBIDDEN => "permission_error",
+            StatusCode::BAD_REQUEST => "invalid_request_error",
+            StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
+            StatusCode::GATEWAY_TIMEOUT => "timeout_error",
+            _ => "api_error",
+        };
+        let mut message = format!("coffer: {self}");
+        if let Some(hint) = self.hint() {
+            message.push_str(&format!("; {hint}"));
+        }
+        let error = serde_json::json!({ "type": "error", "error": { "type": kind, "message": message } });
+        let mut answer = self.with(error.to_string(), "application/json");
+        if matches!(self, Self::NoCredential { transient: true, .. }) {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::NoCredential { transient: false, .. }) {
+            // The clients of this API heed it: nobody would be helped by another try.
+            answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        answer
     }
 
     fn with(&self, content: String, kind: &'static str) -> Response<Body> {

@@ -21,7 +21,7 @@ use tokio::task::LocalSet;
 
 use crate::dial::Dialer;
 use crate::setup::{Door, Setup};
-use crate::{api, proxy};
+use crate::{api, proxy, tunnel};
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Worker {
         let Ok(runtime) = runtime else { return };
         let mut stopped = self.stopped;
         LocalSet::new().block_on(&runtime, async move {
-            let Ok(dialer) = Dialer::new(self.setup.clone()) else { return };
+            let dialer = Dialer::new(self.setup.clone());
             let upstreams = api::Upstreams::new(&self.setup);
             let desk = Rc::new(Desk { setup: self.setup, dialer, upstreams });
             for (door, socket) in doors {
@@ -167,7 +167,8 @@ where
     let limits = desk.setup.limits;
     let mut builder = http1::Builder::new();
     builder
-        .half_close(true)
+        // Whoever asks the API and goes away wants no answer any more, and shall not pay for it.
+        .half_close(!matches!(door, Door::Api))
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .max_buf_size(limits.head_bytes);
@@ -187,7 +188,8 @@ where
             });
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         }
-        Door::Forward(to) => proxy::forward(&desk, *to, stream).await,
+        Door::Forward(port) => tunnel::forward(&desk, *port, stream).await,
+        Door::Publish(port) => tunnel::publish(&desk, *port, stream).await,
     }
 }
 

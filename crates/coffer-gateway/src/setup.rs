@@ -7,11 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use coffer_account::secret::Secret;
-use coffer_plan::host::{Endpoint, Host, HostPattern};
+use coffer_plan::host::{Endpoint, Host, HostPattern, HostRule};
+pub use coffer_plan::plan::Ranges;
 use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use subtle::ConstantTimeEq as _;
 
+use crate::api::{Echoes, Tls};
 use crate::record::Record;
 
 /// What is behind a listening socket.
@@ -21,8 +23,10 @@ pub enum Door {
     Proxy,
     /// The API, with the credential put in.
     Api,
-    /// One service of the host; bytes go through as they are.
-    Forward(SocketAddr),
+    /// One service of the host's loopback; bytes go through as they are.
+    Forward(u16),
+    /// A port of the sandbox, from the host's loopback.
+    Publish(u16),
 }
 
 /// Everything that a gateway needs to know.
@@ -39,6 +43,31 @@ pub struct Setup {
     pub limits: Limits,
     /// Who writes down what is decided.
     pub record: Arc<dyn Record>,
+    /// Who makes sockets that connect inside; missing where nothing is published.
+    pub inside: Option<Arc<dyn Inside>>,
+    /// The run whose gateway it is, if it is a run's.
+    pub run: Option<String>,
+    /// How TLS is spoken; made when it is needed.
+    pub tls: Tls,
+}
+
+impl Setup {
+    /// How TLS is spoken: with the system's certificate authorities, and those of this setup.
+    ///
+    /// # Errors
+    /// When one of the configured ones does not read.
+    pub fn tls(&self) -> std::io::Result<Arc<rustls::ClientConfig>> {
+        self.tls.get(&self.more_roots)
+    }
+
+    /// The command that would let this one through.
+    pub fn how_to_allow(&self, endpoint: &Endpoint) -> String {
+        let rule = HostRule { host: HostPattern::Exact(endpoint.host.clone()), port: endpoint.port };
+        match &self.run {
+            Some(run) => format!("`coffer allow {rule} --run {run}`"),
+            None => format!("`coffer allow {rule}`"),
+        }
+    }
 }
 
 /// Whom a sandbox may reach. `coffer allow --run` adds to it while it is in use.
@@ -60,17 +89,6 @@ pub struct Rule {
     pub origin: String,
     /// To which addresses its name may lead.
     pub ranges: Ranges,
-}
-
-/// To which addresses a name may lead. Each allows what stands before it, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ranges {
-    /// Addresses of the open internet.
-    Public,
-    /// And of private networks (RFC 1918, CGNAT, unique local): the user has named exactly this host.
-    Private,
-    /// And of this machine and its link: the user has given the address itself, or it is an account's own base URL.
-    Any,
 }
 
 impl Reach {
@@ -95,6 +113,15 @@ impl Reach {
         let fits = |rule: &&Rule| rule.port == endpoint.port && rule.pattern.matches(&endpoint.host);
         rules.iter().filter(fits).max_by_key(|rule| rule.ranges).cloned()
     }
+}
+
+/// Makes sockets that belong to the sandbox's network. Its call may block for a moment.
+pub trait Inside: Send + Sync {
+    /// One of version 4 and one of version 6, not connected, not blocking.
+    ///
+    /// # Errors
+    /// When the sandbox is gone.
+    fn sockets(&self) -> std::io::Result<[std::os::fd::OwnedFd; 2]>;
 }
 
 /// How much a sandbox may take of its gateway.
@@ -151,6 +178,41 @@ pub struct Upstream {
     pub ranges: Ranges,
 }
 
+impl Upstream {
+    /// Reads `http[s]://HOST[:PORT][/PATH]`.
+    ///
+    /// # Errors
+    /// In words, when it is something else: with a user, a query, or another scheme.
+    pub fn read(url: &str, ranges: Ranges) -> Result<Self, &'static str> {
+        let url = url::Url::parse(url).map_err(|_| "it is no address")?;
+        let tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("it is neither `https` nor `http`"),
+        };
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err("an address of an API has no user, no query and no fragment");
+        }
+        let host = url.host_str().and_then(|host| host.parse().ok()).ok_or("it names no host")?;
+        let port = url.port_or_known_default().ok_or("it names no port")?;
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { tls, endpoint: Endpoint { host, port }, prefix, ranges })
+    }
+
+    /// What a request to it says in `Host`.
+    pub fn authority(&self) -> String {
+        let usual = if self.tls { 443 } else { 80 };
+        match self.endpoint.port {
+            port if port == usual => self.endpoint.host.to_string(),
+            _ => self.endpoint.to_string(),
+        }
+    }
+}
+
 /// A word that only one run knows. It is compared in constant time and cannot be printed.
 pub struct Capability(Secret);
 
@@ -166,15 +228,19 @@ impl Capability {
     }
 }
 
-/// Has a credential, and may have it renewed. Its calls may block.
+/// Has a credential, and may have it renewed.
 pub trait Keyholder: Send + Sync {
-    /// The credential as it is now.
+    /// The credential, if it is at hand: never blocks.
+    fn at_hand(&self) -> Option<Arc<Credential>>;
+
+    /// The credential as it is now. May block.
     ///
     /// # Errors
     /// When there is none to be had; the words are for the agent's user and name the command to type.
     fn current(&self) -> Result<Arc<Credential>, NoCredential>;
 
-    /// The API has refused this one with 401: another one, if it can be had.
+    /// The API has refused this one with 401: another one, if it can be had. May block; of many who call it at once
+    /// about one credential, one has it renewed.
     ///
     /// # Errors
     /// When it cannot.
@@ -185,10 +251,25 @@ pub trait Keyholder: Send + Sync {
 pub struct Credential {
     /// The headers; their values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The secret itself, which must not come back in a response.
-    pub secret: Secret,
+    /// What must not come back in a response.
+    pub echoes: Echoes,
     /// By which it is named in records: `sha256:` and twelve hex digits.
     pub fingerprint: String,
+}
+
+/// How a credential is said in a header, by whose name that is: `Authorization` says `Bearer` first.
+///
+/// # Errors
+/// When it has characters that no header has.
+pub fn header(name: &HeaderName, secret: &Secret) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(secret.expose().len() + 7));
+    if name == http::header::AUTHORIZATION {
+        bytes.extend_from_slice(b"Bearer ");
+    }
+    bytes.extend_from_slice(secret.expose());
+    let mut value = HeaderValue::from_bytes(&bytes)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Why there is no credential.

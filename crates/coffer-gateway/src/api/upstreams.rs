@@ -1,0 +1,150 @@
+//! Connections to the API: kept alive, a few for each thread.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use coffer_plan::host::{Endpoint, Host};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::request::Outgoing;
+use crate::dial::Dialer;
+use crate::refusal::Refusal;
+use crate::setup::{Setup, Upstream};
+
+/// How many connections that nobody uses are kept.
+const MOST_IDLE: usize = 128;
+
+/// Connections to the API that one thread keeps.
+pub struct Upstreams {
+    setup: Arc<Setup>,
+    idle: RefCell<Vec<SendRequest<Outgoing>>>,
+}
+
+impl Upstreams {
+    /// None yet.
+    pub fn new(setup: &Arc<Setup>) -> Self {
+        Self { setup: setup.clone(), idle: RefCell::default() }
+    }
+
+    /// Sends a request on a connection that is free, or else on a new one. A connection that the API has just closed
+    /// has taken nothing of it; it is sent on another one then.
+    pub(super) async fn send(
+        &self,
+        dialer: &Dialer,
+        upstream: &Upstream,
+        mut request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let broken = |error: &hyper::Error| Refusal::Unreachable {
+            endpoint: upstream.endpoint.to_string(),
+            reason: innermost(error),
+            timed_out: error.is_timeout(),
+        };
+        while let Some(mut sender) = self.free() {
+            match sender.try_send_request(request).await {
+                Ok(answer) => {
+                    self.keep(sender);
+                    return Ok(answer);
+                }
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(broken(failed.error())),
+                },
+            }
+        }
+        let mut sender = self.connect(dialer, upstream).await?;
+        let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        self.keep(sender);
+        Ok(answer)
+    }
+
+    /// A connection that can take a request.
+    fn free(&self) -> Option<SendRequest<Outgoing>> {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|sender| !sender.is_closed());
+        let at = idle.iter().rposition(SendRequest::is_ready)?;
+        Some(idle.swap_remove(at))
+    }
+
+    /// It can take the next one as soon as its answer has come to the end.
+    fn keep(&self, sender: SendRequest<Outgoing>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MOST_IDLE {
+            idle.push(sender);
+        }
+    }
+
+    async fn connect(&self, dialer: &Dialer, upstream: &Upstream) -> Result<SendRequest<Outgoing>, Refusal> {
+        let unreachable = |reason: String| Refusal::Unreachable {
+            endpoint: upstream.endpoint.to_string(),
+            reason,
+            timed_out: false,
+        };
+        let stream = dialer.connect(&upstream.endpoint, upstream.ranges).await?;
+        let builder = http1::Builder::new();
+        if !upstream.tls {
+            let shaken = builder.handshake(TokioIo::new(stream)).await;
+            let (sender, connection) = shaken.map_err(|error| unreachable(error.to_string()))?;
+            tokio::task::spawn_local(connection);
+            return Ok(sender);
+        }
+        let config = self.setup.tls().map_err(|error| unreachable(error.to_string()))?;
+        let name = server_name(&upstream.endpoint).map_err(|error| unreachable(error.to_string()))?;
+        let greeting = TlsConnector::from(config).connect(name, stream);
+        let stream = tokio::time::timeout(self.setup.limits.connect_time, greeting)
+            .await
+            .map_err(|_| unreachable("its TLS handshake took too long".to_owned()))?
+            .map_err(|error| unreachable(format!("TLS: {error}")))?;
+        let shaken = builder.handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(|error| unreachable(error.to_string()))?;
+        tokio::task::spawn_local(connection);
+        Ok(sender)
+    }
+}
+
+/// The cause that says most.
+fn innermost(error: &hyper::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+fn server_name(endpoint: &Endpoint) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
+    match &endpoint.host {
+        Host::Address(address) => Ok(ServerName::IpAddress((*address).into())),
+        Host::Name(name) => ServerName::try_from(name.clone()),
+    }
+}
+
+/// How TLS is spoken, made when it is first needed.
+#[derive(Default)]
+pub struct Tls(OnceLock<Result<Arc<ClientConfig>, String>>);
+
+impl Tls {
+    /// With the system's certificate authorities and these. Nothing switches verification off.
+    pub(crate) fn get(&self, more: &[CertificateDer<'static>]) -> io::Result<Arc<ClientConfig>> {
+        let made = self.0.get_or_init(|| config(more));
+        made.clone().map_err(io::Error::other)
+    }
+}
+
+fn config(more: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    // Some of the system's may be of no use; the others are taken all the same.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for root in more {
+        roots.add(root.clone()).map_err(|error| format!("a configured certificate authority: {error}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| error.to_string())?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}

@@ -1,0 +1,59 @@
+//! Headers that belong to one connection, and requests that could be read in two ways.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Request, StatusCode, Version};
+
+use crate::refusal::Refusal;
+
+/// What belongs to one connection (RFC 9110, 7.6.1).
+static OF_CONNECTION: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Takes out what belongs to one connection, and what the sender says does.
+pub(crate) fn remove_of_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Whoever names one of these would change what the request means.
+        .filter(|name| ![HOST, CONTENT_LENGTH, TRAILER].contains(name))
+        .collect();
+    for name in named.iter().chain(&OF_CONNECTION) {
+        headers.remove(name);
+    }
+}
+
+/// Refuses what two readers could take for two different requests.
+pub(crate) fn unambiguous<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let malformed = |reason| Err(Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST });
+    let headers = request.headers();
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return malformed("a request has a length or is chunked, not both");
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return malformed("a request has one length");
+    }
+    if request.version() < Version::HTTP_11 && headers.contains_key(TRANSFER_ENCODING) {
+        return malformed("HTTP/1.0 has no chunks");
+    }
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1
+        || (hosts == 0 && request.version() >= Version::HTTP_11 && request.method() != Method::CONNECT)
+    {
+        return malformed("a request names one host");
+    }
+    Ok(())
+}
