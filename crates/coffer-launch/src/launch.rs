@@ -215,6 +215,11 @@ impl Launch {
         self.about.as_ref()
     }
 
+    /// Where folders of a run are made.
+    pub fn runtime(&self) -> &camino::Utf8Path {
+        &self.runtime
+    }
+
     /// The backend's program.
     pub fn program(&self) -> &camino::Utf8Path {
         &self.program

@@ -98,6 +98,9 @@ pub enum Command {
     Serve(ServeCommand),
     /// Print the version
     Version(VersionCommand),
+    /// Be the gateway of a run; what to do comes on standard input
+    #[command(hide = true, name = crate::gateway::VERB)]
+    GatewayOfRun,
     /// Start a launch that `run --dry-run=command` printed
     #[command(hide = true, name = coffer_launch::launch::VERB)]
     ExecLaunch(ExecLaunchCommand),

@@ -39,6 +39,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Lab(command) => lab::lab(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
         Command::Version(command) => version::version(&command, printer),
+        Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }
 }

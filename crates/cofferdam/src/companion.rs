@@ -6,11 +6,13 @@
 //! says at the end what to do. An agent without a person at it would retry for a long time; it is ended (`SIGTERM`)
 //! once its token has been dead for [`GRACE_MS`].
 
+mod gateway;
 pub(crate) mod kept;
 mod settle;
 #[cfg(test)]
 mod tests;
 
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8Path;
@@ -19,8 +21,8 @@ use coffer_account::lease::Mark;
 use coffer_account::publish::{Published, Publisher};
 use coffer_account::renewal::{Next, Told, follow, renew_in_time};
 use coffer_account::secret::Secret;
-use coffer_launch::launch::{About, Launch};
-use coffer_launch::run::{Companion, Kept, Leased, Run};
+use coffer_launch::launch::{About, Gateway, Launch};
+use coffer_launch::run::{Companion, Kept, Leased, Run, RunError};
 use coffer_launch::supervise::Ended;
 use coffer_ledger::{Event, Ledger};
 use coffer_plan::facts::HostFacts;
@@ -31,6 +33,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::commands::exec_launch::code_of;
 use crate::error::Error;
+use crate::gateway::{Gatekeeper, Heard};
 use crate::prepare;
 use crate::printer::Printer;
 use crate::resolver::read_login;
@@ -57,6 +60,11 @@ pub(crate) struct RunCompanion<'a> {
     left: Mutex<Vec<Left>>,
     /// Shown while a state is copied, on a terminal.
     copying: Mutex<Option<ProgressBar>>,
+    gatekeeper: &'a Gatekeeper,
+    /// What the gateway did.
+    heard: Mutex<Option<Heard>>,
+    /// Whether everybody could be reached, so that the user learns who was.
+    learns: bool,
 }
 
 /// The clock, and the way to end the run.
@@ -78,7 +86,12 @@ impl<'a> RunCompanion<'a> {
     ///
     /// Only the agent itself is ended, and only where no person is at it: another command may have other work than
     /// to ask the API.
-    pub(crate) fn new(launch: &Launch, facts: &'a HostFacts, attended: bool) -> Self {
+    pub(crate) fn new(
+        launch: &Launch,
+        facts: &'a HostFacts,
+        attended: bool,
+        gatekeeper: &'a Gatekeeper,
+    ) -> Self {
         let ledger = crate::commands::ledger::of(facts);
         let may_end = !attended && runs_agent(launch, facts);
         Self {
@@ -89,6 +102,9 @@ impl<'a> RunCompanion<'a> {
             trouble: Mutex::default(),
             left: Mutex::default(),
             copying: Mutex::default(),
+            gatekeeper,
+            heard: Mutex::default(),
+            learns: launch.gateway().is_some_and(|gateway| gateway.open),
         }
     }
 
@@ -113,15 +129,20 @@ impl<'a> RunCompanion<'a> {
         }
     }
 
-    /// Tells what went wrong, and what the run left behind.
-    pub(crate) fn report(self, printer: &Printer) {
+    /// Tells what went wrong, and what the run left behind. Why the gateway could not begin is the caller's to tell.
+    pub(crate) fn report(self, printer: &Printer) -> Option<Error> {
         self.copied();
+        // A run that never came so far as to settle leaves it to us.
+        let heard = self.heard.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let heard = heard.or_else(|| self.gatekeeper.close());
+        let unable = heard.and_then(|heard| gateway::report(&heard, self.learns, printer));
         for error in self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
             printer.failure(&error);
         }
         for left in self.left.into_inner().unwrap_or_else(PoisonError::into_inner) {
             left.report(printer);
         }
+        unable
     }
 
     /// Each kind of trouble is told once, with its first cause.
@@ -225,6 +246,10 @@ impl<'a> RunCompanion<'a> {
 }
 
 impl Companion for RunCompanion<'_> {
+    fn open_gateway(&self, run: &str, gateway: &Gateway, init: OwnedFd) -> Result<(), RunError> {
+        self.gatekeeper.open(run, gateway, init)
+    }
+
     fn copying(&self, files: u64) {
         let mut bar = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bar.get_or_insert_with(|| {
@@ -246,6 +271,7 @@ impl Companion for RunCompanion<'_> {
     }
 
     fn settle(&self, run: &Run<'_>, ended: Option<&Ended>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = self.gatekeeper.close();
         if run.about.is_some() {
             let code = i32::from(ended.map_or(crate::exit::BEFORE_START, code_of));
             self.note(Event::RunEnded { run: run.id.to_owned(), code });

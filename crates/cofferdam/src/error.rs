@@ -81,6 +81,26 @@ pub(crate) enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The gateway of the run cannot begin.
+    #[error("the gateway cannot begin: {message}")]
+    GatewayFailed {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The gateway ended before its run did.
+    #[error("the gateway of the run ended before the run did; nothing could be reached from then on")]
+    GatewayLost,
+    /// What the gateway did is not in the ledger.
+    #[error("what the gateway let through could not be written down: {message}")]
+    GatewayNotRecorded {
+        /// Why.
+        message: String,
+    },
+    /// What was said names no host.
+    #[error(transparent)]
+    BadHost(coffer_plan::host::BadHost),
     /// Somebody killed the sandbox.
     #[error("the sandbox was ended from outside ({status})")]
     Lost {
@@ -365,6 +385,10 @@ impl Error {
             Self::Run(error) => error.code(),
             Self::BackendFailed { .. } => "backend-failed",
             Self::SetupFailed { .. } => "init",
+            Self::GatewayFailed { .. } => "gateway",
+            Self::GatewayLost => "gateway-lost",
+            Self::GatewayNotRecorded { .. } => "gateway-not-recorded",
+            Self::BadHost(_) => "host-name",
             Self::Lost { .. } => "lost",
             Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
@@ -410,6 +434,10 @@ impl Error {
         match self {
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::ConfigMissing { .. } => Some("make it, or `unset COFFER_CONFIG`".to_owned()),
+            Self::GatewayFailed { hint, .. } => hint.clone(),
+            Self::GatewayLost => Some("run it again; somebody ended it, or the memory was short".to_owned()),
+            Self::GatewayNotRecorded { .. } => Some("`coffer ledger verify`".to_owned()),
+            Self::BadHost(_) => Some("a name or an address, with or without a port: `example.org:8443`".to_owned()),
             Self::Host(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::Data(error) => error.hint(),

@@ -52,6 +52,7 @@ fn of(error: &Error) -> u8 {
     match error {
         Error::Usage { .. }
         | Error::BadAccountName(_)
+        | Error::BadHost(_)
         | Error::NoAccount { .. }
         | Error::NothingToRefresh { .. }
         | Error::ConfigMissing { .. }
@@ -81,6 +82,9 @@ fn of(error: &Error) -> u8 {
         Error::Run(_)
         | Error::Lab { .. }
         | Error::SetupFailed { .. }
+        | Error::GatewayFailed { .. }
+        | Error::GatewayLost
+        | Error::GatewayNotRecorded { .. }
         | Error::Lost { .. }
         | Error::Command { .. }
         | Error::Store { .. }

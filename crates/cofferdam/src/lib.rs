@@ -11,6 +11,7 @@ mod commands;
 mod companion;
 mod error;
 mod exit;
+mod gateway;
 mod helper;
 mod keeping;
 mod memory;

@@ -3,10 +3,11 @@
 
 use camino::Utf8Path;
 use coffer_account::layout::{AccountFolder, AccountName, BadName};
+use coffer_account::lease::stand_in;
 use coffer_account::seal::{Opener, SealError};
 use coffer_host::HostError;
 use coffer_launch::run::{Resolve, ResolveError, SecretBytes};
-use coffer_plan::agent::Agent;
+use coffer_plan::agent::{Agent, CredentialOrigin};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
 use coffer_plan::sign_in::shape::{self, LoginDetails, MAX_LOGIN_BYTES};
@@ -16,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use crate::gateway::Gatekeeper;
 use crate::{account_facts, helper, prepare};
 
 /// Largest sealed key that is read, in bytes.
@@ -31,7 +33,12 @@ pub(crate) struct Resolver<'a> {
     pub(crate) facts: &'a HostFacts,
     /// Who renews a login whose time is short.
     pub(crate) renew: &'a dyn Renew,
+    /// Knows what belongs to the gateway of this run, if it has one.
+    pub(crate) gatekeeper: Option<&'a Gatekeeper>,
 }
+
+/// How long a login stands that is none: longer than any run.
+const STAND_IN_MS: i64 = 365 * 24 * 3600 * 1000;
 
 /// Renews the login of an account before a lease of it is read.
 pub(crate) trait Renew {
@@ -82,13 +89,54 @@ impl Resolve for Resolver<'_> {
             }
             Reference::AccountSecret { account } => self.secret(account),
             Reference::AccountHelper { account, program } => self.helper(account, program),
+            Reference::SettingsHelper { agent, file } => self.settings_helper(agent, file),
+            Reference::Capability => Ok(SecretBytes::from(self.gatekeeper()?.capability().expose().to_vec())),
+            Reference::CapabilityLogin { account, file } => {
+                let lease = coffer_account::lease::lease(&self.login(account, file)?);
+                let end = coffer_host::now_ms().saturating_add(STAND_IN_MS);
+                let word = self.gatekeeper()?.capability();
+                let lease = lease.and_then(|lease| stand_in(lease.expose(), word, end));
+                let lease = lease.map_err(|error| gone(format!("`{file}`: {error}")))?;
+                Ok(SecretBytes::from(lease.into_bytes()))
+            }
+            Reference::GatewayUrl => {
+                let url =
+                    self.gatekeeper()?.url().ok_or_else(|| gone("the gateway has no port".to_owned()))?;
+                Ok(SecretBytes::from(url.into_bytes()))
+            }
             // A folder of the run is known to the run itself.
             Reference::Folder(folder) => Err(gone(format!("the run has no folder `{folder}`"))),
         }
     }
 }
 
+impl<'a> Resolver<'a> {
+    /// Over this machine, without a gateway.
+    pub(crate) fn new(facts: &'a HostFacts, renew: &'a dyn Renew) -> Self {
+        Self { facts, renew, gatekeeper: None }
+    }
+}
+
 impl Resolver<'_> {
+    fn gatekeeper(&self) -> Result<&Gatekeeper, ResolveError> {
+        self.gatekeeper.ok_or_else(|| gone("there is no gateway here".to_owned()))
+    }
+
+    /// What the helper in the user's own settings prints: a line for the shell, as the agent itself runs it.
+    fn settings_helper(&self, agent: &str, file: &Utf8Path) -> Result<SecretBytes, ResolveError> {
+        let agent = self.agent(agent)?;
+        let rule = agent.credentials.iter().find(|rule| rule.from == CredentialOrigin::Setting);
+        let settings: serde_json::Value = serde_json::from_slice(&read(file, MAX_SETTINGS_BYTES)?)
+            .map_err(|_| gone(format!("`{file}` is no JSON object")))?;
+        let line = rule.and_then(|rule| settings.get(&rule.source)?.as_str());
+        let line = line.ok_or_else(|| gone(format!("no helper is in `{file}` any more")))?;
+        let printed = helper::run(Utf8Path::new("/bin/sh"), &["-c".to_owned(), line.to_owned()]);
+        printed.map_err(|error| ResolveError {
+            reason: format!("the helper in `{file}`: {error}"),
+            hint: Some(format!("try it by hand; it stands in `{file}`")),
+        })
+    }
+
     fn agent(&self, name: &str) -> Result<Agent, ResolveError> {
         prepare::agent(name, self.facts).map_err(|error| gone(error.to_string()))
     }

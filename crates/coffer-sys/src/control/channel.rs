@@ -55,6 +55,14 @@ impl Channel {
         }
     }
 
+    /// The same end once more.
+    ///
+    /// # Errors
+    /// As `dup(2)`.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
     /// The bare descriptor.
     pub fn into_descriptor(self) -> OwnedFd {
         self.0

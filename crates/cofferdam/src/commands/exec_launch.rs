@@ -7,11 +7,13 @@ use coffer_launch::launch::Launch;
 use coffer_launch::run::{Ran, Resolve as _, RunError, run};
 use coffer_launch::supervise::Ended;
 use coffer_plan::facts::HostFacts;
+use coffer_sys::control::Step;
 
 use crate::cli::ExecLaunchCommand;
 use crate::companion::RunCompanion;
 use crate::error::Error;
 use crate::exit::{BEFORE_START, Failure};
+use crate::gateway::Gatekeeper;
 use crate::keeping::RunKeeper;
 use crate::printer::Printer;
 use crate::resolver::Resolver;
@@ -47,22 +49,31 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
 
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let resolver = Resolver { facts, renew: &RunKeeper { facts } };
+    let gatekeeper = Gatekeeper::new(launch).map_err(RunError::Gateway)?;
+    let keeper = RunKeeper { facts };
+    let resolver = Resolver { gatekeeper: Some(&gatekeeper), ..Resolver::new(facts, &keeper) };
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-    let companion = RunCompanion::new(launch, facts, attended);
+    let companion = RunCompanion::new(launch, facts, attended, &gatekeeper);
     renew_first(launch, &resolver)?;
     let ran = run(launch, &resolver, &companion);
     if let Ok(Ran { kept: Some(Ok(kept)), .. }) = &ran {
         companion.kept(kept);
     }
-    companion.report(printer);
+    let unable = companion.report(printer);
+    if let (
+        Ok(Ran { ended: Ended::SetupFailed { step: Step::Gateway | Step::Listen, .. }, .. }),
+        Some(unable),
+    ) = (&ran, unable)
+    {
+        return Err(unable);
+    }
     conclude(ran?, launch, facts, printer)
 }
 
 /// Has the login renewed, where it is due, before anything of the run is there: nobody has to be waited for once
 /// signals are held, so that a person can end the wait for another refresh.
 fn renew_first(launch: &Launch, resolver: &Resolver<'_>) -> Result<(), Error> {
-    let Some(lease) = launch.lease() else { return Ok(()) };
+    let Some(lease) = launch.login() else { return Ok(()) };
     let resolved = resolver.resolve(lease);
     let failed = |source| RunError::Resolve { reference: lease.clone(), source };
     resolved.map(drop).map_err(failed).map_err(Error::from)

@@ -61,7 +61,7 @@ fn sign_in(command: &LoginCommand, printer: &Printer) -> Result<u8, Error> {
     }
     let company =
         SignIn::new(&target, &prepared.facts, layout.debug_file.as_deref().filter(|_| log.is_some()));
-    let resolver = Resolver { facts: &prepared.facts, renew: &NoKeeper };
+    let resolver = Resolver::new(&prepared.facts, &NoKeeper);
     crate::memory::no_dumps_of_programs();
     let ran = run(&launch, &resolver, &company);
     let left = company.into_left();

@@ -195,7 +195,7 @@ impl Credential {
                 (rule.map(|rule| rule.source.clone()), Reference::AccountSecret { account: name })
             }
         };
-        let resolver = Resolver { facts: &facts, renew: &NoKeeper };
+        let resolver = Resolver::new(&facts, &NoKeeper);
         let secret = resolver.resolve(&reference).map_err(|error| ProbeError::Untried(error.reason))?;
         let secret: OsString = std::os::unix::ffi::OsStringExt::from_vec(secret.to_vec());
         self.environment.extend(variable.zip(Some(secret)));
