@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod body;
+pub mod connect;
 pub mod dial;
 mod headers;
 pub mod proxy;

@@ -4,11 +4,12 @@
 //! [`Gatekeeper`] is this side of it. It hands over what the gateway needs on a pipe (the word of the run among it),
 //! hears on another one what it did, and ends it by closing the first. The other side is [`serve`].
 
+pub(crate) mod connect;
 mod hear;
 mod holder;
 mod record;
 pub(crate) mod serve;
-mod standing;
+pub(crate) mod standing;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener};

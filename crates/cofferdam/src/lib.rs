@@ -53,6 +53,9 @@ const NO_COMMAND: clap::error::ErrorKind = clap::error::ErrorKind::DisplayHelpOn
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called_as = arguments.first().map(std::path::Path::new).and_then(|path| path.file_name());
     if called_as.is_some_and(|name| name == INIT_NAME) {
+        if arguments.get(1).is_some_and(|word| word == gateway::connect::VERB) {
+            return ExitCode::from(gateway::connect::run(arguments.into_iter().skip(2)));
+        }
         return ExitCode::from(coffer_init::run(arguments.into_iter().skip(1)));
     }
     memory::keep_private();

@@ -92,7 +92,7 @@ fn begin(job: Job) -> Result<Begun, Unable> {
         run: Some(job.run.clone()),
         tls: coffer_gateway::api::Tls::default(),
     });
-    standing::listen(&job.folder, setup.clone())
+    standing::listen(&job.folder, Arc::downgrade(&setup))
         .map_err(|error| Unable::to("listen for `coffer allow`", &error))?;
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let serving = serve(&setup, doors, threads).map_err(|error| Unable::to("serve", &error))?;

@@ -4,7 +4,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
 
@@ -20,13 +20,14 @@ const MAX_LINE: u64 = 64 * 1024;
 /// How long one may take to say it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Listens for more hosts as long as the process lives.
-pub(super) fn listen(folder: &Utf8Path, setup: Arc<Setup>) -> io::Result<()> {
+/// Listens for more hosts as long as the gateway serves.
+pub(super) fn listen(folder: &Utf8Path, setup: Weak<Setup>) -> io::Result<()> {
     let socket = UnixListener::bind(folder.join(SOCKET))?;
     let thread = thread::Builder::new().name("standing".to_owned());
     thread.spawn(move || {
         for stream in socket.incoming().flatten() {
             // Whoever says nothing well has nothing done.
+            let Some(setup) = setup.upgrade() else { break };
             let _ = hear(&stream, &setup);
         }
     })?;
