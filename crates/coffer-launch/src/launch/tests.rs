@@ -120,6 +120,7 @@ fn gateway() -> impl Strategy<Value = Gateway> {
             credential,
             how: Injection {
                 upstream: words.clone(),
+                upstream_ref: Some(Reference::HostEnv("X".to_owned())),
                 ranges: Ranges::Any,
                 headers: vec![words.clone()],
                 strip: vec![words],

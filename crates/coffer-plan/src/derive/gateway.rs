@@ -69,6 +69,7 @@ pub(super) fn derive(
     out.credential.reference = Some(real);
     out.credential.injection = Some(Injection {
         upstream: api.url,
+        upstream_ref: api.whole,
         ranges: api.ranges,
         headers: offer.rule.headers.clone(),
         strip: layout.strip.clone(),

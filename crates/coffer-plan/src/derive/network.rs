@@ -10,7 +10,7 @@ use crate::host::{Host, HostPattern, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::plan::{
     AllowedHost, Door, DoorKind, Forward, ForwardSpec, Network, NetworkTier, PlanError, Publish, Ranges,
-    Upstream,
+    Reference, Upstream,
 };
 use crate::policy::Policy;
 
@@ -134,8 +134,10 @@ fn ranges(rule: &HostRule, origin: &Origin) -> Ranges {
 /// Where the agent's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Api {
-    /// `http[s]://HOST[:PORT][/PATH]`.
+    /// `http[s]://HOST[:PORT][/PATH]`, as far as it may be shown.
     pub(super) url: String,
+    /// Where the whole of it stands, if that is not all.
+    pub(super) whole: Option<Reference>,
     /// To which addresses its name may lead.
     pub(super) ranges: Ranges,
     /// Who said so.
@@ -161,32 +163,36 @@ pub(super) fn api(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Op
     let name = names.base_url.as_ref().or(layout.map(|layout| &layout.url_env))?;
     let settings = || {
         let users = facts.settings.iter().find(|settings| settings.scope == SettingsScope::User)?;
-        users.env.get(name).filter(|fact| fact.is_set()).map(|fact| (fact.clone(), "settings"))
+        let reference = Reference::SettingsEnv { name: name.clone(), file: users.file.clone() };
+        users.env.get(name).filter(|fact| fact.is_set()).map(|fact| (fact.clone(), reference, "settings"))
     };
     let environment = || {
         let passed = policy.agent.env.pass.iter().any(|entry| crate::agent::names_it(entry, name));
-        facts
-            .environment
-            .get(name)
-            .filter(|fact| passed && fact.is_set())
-            .map(|fact| (fact.clone(), "environment"))
+        let fact = facts.environment.get(name).filter(|fact| passed && fact.is_set())?;
+        Some((fact.clone(), Reference::HostEnv(name.clone()), "environment"))
     };
     let own = account.values.iter().find(|(variable, _)| variable == name);
     let said = match (own, &account.name) {
-        (Some((_, url)), _) => Some((EnvFact::Value(url.clone()), account.origin())),
+        (Some((_, url)), _) => Some((EnvFact::Value(url.clone()), None, account.origin())),
         (None, Some(_)) => None,
-        (None, None) => settings().or_else(environment).map(|(fact, place)| {
-            (fact, Origin::new(OriginLayer::UserFile, format!("{name} in your {place}")))
+        (None, None) => settings().or_else(environment).map(|(fact, reference, place)| {
+            let origin = Origin::new(OriginLayer::UserFile, format!("{name} in your {place}"));
+            (fact, Some(reference), origin)
         }),
     };
     match said {
-        Some((EnvFact::Value(url), origin)) => Some(Ok(Api { url, ranges: Ranges::Any, origin })),
-        Some((EnvFact::Redacted(_) | EnvFact::Empty, origin)) => {
-            Some(Err(PlanError::SecretValue { name: name.clone(), origin }))
+        // What is redacted shows scheme, host and port, if it is an address at all.
+        Some((EnvFact::Value(url) | EnvFact::Redacted(url), whole, origin)) => {
+            let api = Api { url, whole, ranges: Ranges::Any, origin };
+            Some(if api.rule().is_some() {
+                Ok(api)
+            } else {
+                Err(PlanError::NoAddress { name: name.clone(), origin: api.origin })
+            })
         }
-        None => layout.map(|layout| {
+        Some((EnvFact::Empty, _, _)) | None => layout.map(|layout| {
             let origin = Origin::new(OriginLayer::Agent, format!("{}: gateway", policy.agent.name));
-            Ok(Api { url: layout.url.clone(), ranges: Ranges::Public, origin })
+            Ok(Api { url: layout.url.clone(), whole: None, ranges: Ranges::Public, origin })
         }),
     }
 }

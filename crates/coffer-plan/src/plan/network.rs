@@ -7,7 +7,7 @@ use std::str::FromStr;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::words::{NetworkTier, Ranges};
+use super::words::{NetworkTier, Ranges, Reference};
 use crate::host::{Host, HostPattern};
 use crate::origin::Origin;
 
@@ -127,8 +127,10 @@ pub struct Upstream {
 /// What the gateway puts into the agent's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Injection {
-    /// The API: `http[s]://HOST[:PORT][/PATH]`.
+    /// The API: `http[s]://HOST[:PORT][/PATH]`, as far as it may be shown.
     pub upstream: String,
+    /// Where the whole of it stands, if that is not all.
+    pub upstream_ref: Option<Reference>,
     /// To which addresses its name may lead.
     pub ranges: Ranges,
     /// Headers in which the credential is sent.

@@ -50,6 +50,14 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// Where the API is does not read.
+    #[error("`{name}` is no address of an API ({origin})")]
+    NoAddress {
+        /// The variable.
+        name: String,
+        /// Who set it.
+        origin: Origin,
+    },
     /// An auth mode that this run cannot have.
     #[error("auth mode `{mode}` cannot be: {reason} ({origin})")]
     AuthUnavailable {
@@ -294,6 +302,7 @@ impl PlanError {
             Self::ProjectOfAnother { .. } => "project-owner",
             Self::NotInTier { .. } => "not-in-tier",
             Self::PortRefused { .. } => "port-refused",
+            Self::NoAddress { .. } => "no-address",
             Self::AuthUnavailable { .. } => "auth-unavailable",
             Self::NothingToKeep { .. } => "nothing-to-keep",
             Self::UnknownAccount { .. } => "unknown-account",
@@ -333,6 +342,7 @@ impl PlanError {
                 "leave it out, everything is in reach; or `--network dev`".to_owned()
             }
             Self::NotInTier { .. } => "`--network dev`, or leave it out".to_owned(),
+            Self::NoAddress { name, .. } => format!("set it to `https://HOST`, or `unset {name}`"),
             Self::PortRefused { .. } => "let the service listen on another port".to_owned(),
             Self::AuthUnavailable { .. } => "`--auth lease`, `--auth shared` or `--auth none`".to_owned(),
             Self::AccountUnusable { name, .. } => {

@@ -13,6 +13,7 @@ use coffer_gateway::setup::{
     Capability, Door, Injection, Inside, Keyholder as _, Limits, Reach, Rule, Setup, Upstream,
 };
 use coffer_launch::launch::{Allow, Gateway};
+use coffer_launch::run::Resolve as _;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::DoorKind;
 use coffer_sys::control::{Channel, FromGateway, ToGateway};
@@ -24,6 +25,7 @@ use super::holder::Holder;
 use super::record::{Writer, recorder, tell};
 use super::{Job, Told, standing};
 use crate::commands::ledger;
+use crate::resolver::{NoKeeper, Resolver};
 
 /// The most threads that serve one run.
 const MOST_THREADS: usize = 4;
@@ -174,7 +176,15 @@ fn more_roots(gateway: &Gateway) -> Result<Vec<CertificateDer<'static>>, Unable>
 fn injection(job: &Job, facts: &HostFacts) -> Result<Option<Injection>, Unable> {
     let Some(injected) = &job.gateway.injection else { return Ok(None) };
     let how = &injected.how;
-    let upstream = Upstream::read(&how.upstream, how.ranges).map_err(|reason| Unable {
+    let url = match &how.upstream_ref {
+        Some(reference) => {
+            let whole = Resolver::new(facts, &NoKeeper).resolve(reference);
+            let whole = whole.map_err(|error| Unable { message: error.reason, hint: error.hint })?;
+            String::from_utf8_lossy(&whole).trim().to_owned()
+        }
+        None => how.upstream.clone(),
+    };
+    let upstream = Upstream::read(&url, how.ranges).map_err(|reason| Unable {
         message: format!("`{}` cannot be the API: {reason}", how.upstream),
         hint: Some("`coffer why env ANTHROPIC_BASE_URL`".to_owned()),
     })?;

@@ -10,6 +10,7 @@
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
+//! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
@@ -29,6 +30,7 @@ mod configs;
 mod copies;
 mod disks;
 mod doctors;
+mod gateways;
 mod keeping;
 mod killings;
 mod labs;

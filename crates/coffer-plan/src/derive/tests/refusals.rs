@@ -19,6 +19,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::ProjectOfAnother { .. } => "ProjectOfAnother",
         PlanError::NotInTier { .. } => "NotInTier",
         PlanError::PortRefused { .. } => "PortRefused",
+        PlanError::NoAddress { .. } => "NoAddress",
         PlanError::AuthUnavailable { .. } => "AuthUnavailable",
         PlanError::NothingToKeep { .. } => "NothingToKeep",
         PlanError::UnknownAccount { .. } => "UnknownAccount",
@@ -122,6 +123,8 @@ fn asked() -> Vec<Case> {
         let machine = says(|f| services(f, NetworkTier::Dev, say));
         cases.push((machine, "PortRefused", "port-refused", "cannot be"));
     }
+    let nowhere = Machine::ada().secret_env("ANTHROPIC_BASE_URL").secret_env("ANTHROPIC_API_KEY");
+    cases.push((nowhere.auth(AuthMode::Gateway), "NoAddress", "no-address", "ANTHROPIC_BASE_URL"));
     let cloud = Machine::ada().auth(AuthMode::Gateway).with(|facts| {
         let on = crate::facts::EnvFact::Value("1".to_owned());
         facts.environment.insert("CLAUDE_CODE_USE_BEDROCK".to_owned(), on);
@@ -231,7 +234,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 31, "{seen:?}");
+    assert_eq!(seen.len(), 32, "{seen:?}");
 }
 
 #[test]
