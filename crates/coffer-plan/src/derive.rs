@@ -31,7 +31,7 @@ use crate::policy::Policy;
 use mounts::MountList;
 
 pub use login::verified;
-pub use network::{API_PORT, PROXY_PORT};
+pub use network::{API_PORT, PROXY_PORT, ranges_of};
 pub use offers::on_host;
 pub use working_copy::state_of_project;
 

@@ -70,6 +70,10 @@ pub enum Color {
 pub enum Command {
     /// Run the agent, or a command, in a sandbox
     Run(Box<RunFlags>),
+    /// Run the agent, or a command, with everybody in reach, and list whom it reached
+    Learn(Box<RunFlags>),
+    /// Let sandboxes reach a host
+    Allow(AllowCommand),
     /// Show the plan of a run and nothing else
     Plan(Box<PlanCommand>),
     /// Say which decision a path, a host or a variable rests on
@@ -104,6 +108,20 @@ pub enum Command {
     /// Start a launch that `run --dry-run=command` printed
     #[command(hide = true, name = coffer_launch::launch::VERB)]
     ExecLaunch(ExecLaunchCommand),
+}
+
+/// `coffer allow`.
+#[derive(Debug, Args)]
+pub struct AllowCommand {
+    /// Whom; `*.NAME` is every name below NAME, and the port is 443 unless said
+    #[arg(required = true, value_name = "HOST[:PORT]")]
+    pub hosts: Vec<coffer_plan::host::HostRule>,
+    /// A run that is at work reaches them at once
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// For this project only
+    #[arg(long)]
+    pub here: bool,
 }
 
 /// `coffer plan`.

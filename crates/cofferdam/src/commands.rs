@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod account;
+mod allow;
 mod backup;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
@@ -25,6 +26,8 @@ use crate::printer::Printer;
 pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failure> {
     match command {
         Command::Run(flags) => run::run(&flags, printer),
+        Command::Learn(flags) => run::run(&flags.learning(), printer),
+        Command::Allow(command) => allow::allow(&command, printer),
         Command::Plan(command) => plan::plan(&command, printer),
         Command::Why(command) => why::why(&command, printer),
         Command::Trust(command) => trust::trust(&command, printer),

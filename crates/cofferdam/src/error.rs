@@ -98,6 +98,20 @@ pub(crate) enum Error {
         /// Why.
         message: String,
     },
+    /// No run that is at work has this id, or several begin so.
+    #[error("no run that is at work is called `{run}`")]
+    NoSuchRun {
+        /// What was said.
+        run: String,
+    },
+    /// A run has no gateway that could let somebody through.
+    #[error("the run `{run}` has no gateway that could let it through")]
+    RunWithoutGateway {
+        /// The run.
+        run: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// What was said names no host.
     #[error(transparent)]
     BadHost(coffer_plan::host::BadHost),
@@ -388,6 +402,8 @@ impl Error {
             Self::GatewayFailed { .. } => "gateway",
             Self::GatewayLost => "gateway-lost",
             Self::GatewayNotRecorded { .. } => "gateway-not-recorded",
+            Self::NoSuchRun { .. } => "no-such-run",
+            Self::RunWithoutGateway { .. } => "run-without-gateway",
             Self::BadHost(_) => "host-name",
             Self::Lost { .. } => "lost",
             Self::Command { .. } => "command",
@@ -437,6 +453,8 @@ impl Error {
             Self::GatewayFailed { hint, .. } => hint.clone(),
             Self::GatewayLost => Some("run it again; somebody ended it, or the memory was short".to_owned()),
             Self::GatewayNotRecorded { .. } => Some("`coffer ledger verify`".to_owned()),
+            Self::NoSuchRun { .. } => Some("`coffer status --json` counts the runs; `coffer ledger show` names them".to_owned()),
+            Self::RunWithoutGateway { .. } => Some("run it with `--network dev`".to_owned()),
             Self::BadHost(_) => Some("a name or an address, with or without a port: `example.org:8443`".to_owned()),
             Self::Host(error) => error.hint(),
             Self::Config(error) => error.hint(),

@@ -53,6 +53,7 @@ fn of(error: &Error) -> u8 {
         Error::Usage { .. }
         | Error::BadAccountName(_)
         | Error::BadHost(_)
+        | Error::NoSuchRun { .. }
         | Error::NoAccount { .. }
         | Error::NothingToRefresh { .. }
         | Error::ConfigMissing { .. }
@@ -84,6 +85,7 @@ fn of(error: &Error) -> u8 {
         | Error::SetupFailed { .. }
         | Error::GatewayFailed { .. }
         | Error::GatewayLost
+        | Error::RunWithoutGateway { .. }
         | Error::GatewayNotRecorded { .. }
         | Error::Lost { .. }
         | Error::Command { .. }

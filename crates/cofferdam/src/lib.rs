@@ -22,6 +22,7 @@ mod resolver;
 mod store;
 mod typed;
 mod upkeep;
+mod user_config;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,7 +61,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
     memory::keep_private();
     let of_run = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    let of_run = of_run.is_some_and(|word| word == "run");
+    let of_run = of_run.is_some_and(|word| word == "run" || word == "learn");
     let said = cli::subcommand(&arguments);
     let code = match cli::parse(arguments) {
         Ok(cli) => {

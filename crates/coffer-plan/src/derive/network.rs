@@ -107,14 +107,14 @@ fn allowed(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Vec<Allow
     for Decided { value, origin } in &policy.allow {
         // The narrowest tier grows by what is said for this one run, and by nothing else.
         if tier != NetworkTier::Agent || origin.layer == OriginLayer::Flag {
-            add(value.clone(), ranges(value, origin), origin);
+            add(value.clone(), ranges_of(value, origin), origin);
         }
     }
     out
 }
 
-/// To which addresses a rule of the user's may lead.
-fn ranges(rule: &HostRule, origin: &Origin) -> Ranges {
+/// To which addresses a rule may lead, by who gave it.
+pub fn ranges_of(rule: &HostRule, origin: &Origin) -> Ranges {
     let own = match origin.layer {
         OriginLayer::UserFile
         | OriginLayer::Profile

@@ -26,6 +26,15 @@ pub struct RunFlags {
     pub yes: bool,
 }
 
+impl RunFlags {
+    /// The same run with everybody in reach, recorded.
+    #[must_use]
+    pub fn learning(mut self) -> Self {
+        self.plan.network = Some(NetworkTier::Learn);
+        self
+    }
+}
+
 /// The form of a dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {

@@ -204,6 +204,59 @@ fn a_sandbox_reaches_whom_it_may_and_nobody_else() {
 }
 
 #[test]
+fn a_live_run_reaches_a_host_as_soon_as_it_is_allowed() {
+    if !sandboxes() || !netns::inside("gateways::a_live_run_reaches_a_host_as_soon_as_it_is_allowed", &HOSTS)
+    {
+        return;
+    }
+    let stage = Stage::new();
+    let host = format!("127.0.0.1:{}", service("late"));
+    let get = format!(
+        "say 3128 'GET http://{host}/ HTTP/1.1\\r\\nHost: {host}\\r\\nConnection: close\\r\\n\\r\\n'; echo; "
+    );
+    let script = format!("{SAY} {get} echo ready >&2; read _; {get}");
+    let mut command = stage.run(["--auth", "none", "--network", "dev", "--", "bash", "-c", &script]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ready(child.stderr.as_mut().unwrap());
+    let runs = crate::support::record::Record::of(&stage).events("run_started");
+    let id = runs[0]["run"].as_str().unwrap();
+    run(stage.coffer(["allow", "--run", "nowhere", &host])).refuses(2, "no-such-run", "nowhere", "coffer");
+    run(stage.coffer(["allow", "--run", id, &host])).ends_with(0);
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&ended.stdout);
+    let (denied, granted) = (text.find("403 Forbidden").unwrap(), text.find("\nlate").unwrap());
+    assert!(denied < granted, "{text}");
+    // The next run has it from the file, and the file says who said so.
+    let why = run(stage.coffer(["why", "host", &host, "--network", "dev"]));
+    assert!(why.ends_with(0).text().contains("config.toml: allow"), "{why}");
+}
+
+#[test]
+fn learning_lists_who_was_reached() {
+    if !sandboxes() || !netns::inside("gateways::learning_lists_who_was_reached", &HOSTS) {
+        return;
+    }
+    let stage = Stage::new();
+    let port = service("learned");
+    stage.config(&format!("[upstream.hosts]\n'api.example.org' = '127.0.0.1:{port}'\n"));
+    let get = "say 3128 'GET http://api.example.org/ HTTP/1.1\\r\\nHost: api.example.org\\r\\nConnection: close\\r\\n\\r\\n'";
+    let mut command = stage.coffer(["learn", "--yes", "--auth", "none", "--", "bash", "-c"]);
+    let learned = run(command.arg(format!("{SAY} {get}")));
+    assert!(learned.ends_with(0).text().contains("learned"), "{learned}");
+    assert!(learned.stderr.contains("hint: `coffer allow api.example.org:80`"), "{learned}");
+    // What is near is not opened by learning.
+    let near = format!("127.0.0.1:{port}");
+    let get = format!(
+        "say 3128 'GET http://{near}/ HTTP/1.1\\r\\nHost: {near}\\r\\nConnection: close\\r\\n\\r\\n'"
+    );
+    let mut command = stage.coffer(["learn", "--yes", "--auth", "none", "--", "bash", "-c"]);
+    let learned = run(command.arg(format!("{SAY} {get}")));
+    assert!(learned.ends_with(0).text().contains("403 Forbidden"), "{learned}");
+}
+
+#[test]
 fn services_cross_in_both_ways_by_their_ports() {
     if !sandboxes() || !netns::inside("gateways::services_cross_in_both_ways_by_their_ports", &HOSTS) {
         return;
