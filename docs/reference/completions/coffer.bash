@@ -19,6 +19,9 @@ _coffer() {
             coffer,account)
                 cmd="coffer__subcmd__account"
                 ;;
+            coffer,allow)
+                cmd="coffer__subcmd__allow"
+                ;;
             coffer,backup)
                 cmd="coffer__subcmd__backup"
                 ;;
@@ -28,8 +31,14 @@ _coffer() {
             coffer,exec-launch)
                 cmd="coffer__subcmd__exec__subcmd__launch"
                 ;;
+            coffer,gateway-of-run)
+                cmd="coffer__subcmd__gateway__subcmd__of__subcmd__run"
+                ;;
             coffer,lab)
                 cmd="coffer__subcmd__lab"
+                ;;
+            coffer,learn)
+                cmd="coffer__subcmd__learn"
                 ;;
             coffer,ledger)
                 cmd="coffer__subcmd__ledger"
@@ -113,7 +122,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run plan why trust try login account backup status doctor ledger refresh lab serve version exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab serve version gateway-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,6 +300,28 @@ _coffer() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__allow)
+            opts="-q -v -h --run --here --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -494,6 +525,24 @@ _coffer() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffer__subcmd__gateway__subcmd__of__subcmd__run)
+            opts="-q -v -h --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffer__subcmd__lab)
             opts="-q -v -h --rounds --sandboxes --only --claude --json --out --inside --color --quiet --verbose --help race volume expiry priority identity mounts all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -522,6 +571,84 @@ _coffer() {
                     return 0
                     ;;
                 --inside)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__learn)
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --dry-run --audit --yes --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workdir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dry-run)
+                    COMPREPLY=($(compgen -W "text json command" -- "${cur}"))
+                    return 0
+                    ;;
+                --audit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -637,7 +764,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -664,6 +791,18 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -729,7 +868,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -756,6 +895,18 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -889,7 +1040,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --mount --env --workdir --backend --as-root-inside --allow-host-login --json --color --quiet --verbose --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --json --color --quiet --verbose --help path host env"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -916,6 +1067,18 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

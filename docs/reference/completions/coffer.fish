@@ -32,6 +32,8 @@ complete -c coffer -n "__fish_coffer_needs_command" -s v -l verbose -d 'Print mo
 complete -c coffer -n "__fish_coffer_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_needs_command" -s V -l version -d 'Print version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "run" -d 'Run the agent, or a command, in a sandbox'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "learn" -d 'Run the agent, or a command, with everybody in reach, and list whom it reached'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "allow" -d 'Let sandboxes reach a host'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the plan of a run and nothing else'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "trust" -d 'Look at what the project asks for, and trust exactly this content'
@@ -46,13 +48,17 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the 
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway-of-run" -d 'Be the gateway of a run; what to do comes on standard input'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
-complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l forward -d 'Show it a service of this machine, at the same port or path' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l workdir -d 'The working folder inside' -r
@@ -72,12 +78,51 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l profile -d 'Add a profile' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l agent -d 'The agent to run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l account -d 'The account whose login is used' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l forward -d 'Show it a service of this machine, at the same port or path' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l env -d 'Pass a variable of the host, or set one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l workdir -d 'The working folder inside' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
+json\t'The plan as JSON'
+command\t'The command, as one line that can be pasted'"
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l audit -d 'When to print the audit: always, changed, never' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-host-login -d 'Let `--auth shared` share your own login'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -l run -d 'A run that is at work reaches them at once' -r
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -l here -d 'For this project only'
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
-complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l forward -d 'Show it a service of this machine, at the same port or path' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l workdir -d 'The working folder inside' -r
@@ -100,9 +145,12 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -s h -l help -d 'Pri
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l agent -d 'The agent to run' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l account -d 'The account whose login is used' -r
-complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, shared, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
-complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l forward -d 'Show it a service of this machine, at the same port or path' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l workdir -d 'The working folder inside' -r
@@ -365,6 +413,12 @@ complete -c coffer -n "__fish_coffer_using_subcommand version" -l json -d 'Print
 complete -c coffer -n "__fish_coffer_using_subcommand version" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -40,9 +40,12 @@ _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
-'--network=[What it can talk to\: full, none]:TIER:_default' \
+'--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
+'*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
@@ -69,14 +72,70 @@ never\:"Never"))' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
 && ret=0
 ;;
+(learn)
+_arguments "${_arguments_options[@]}" : \
+'*--profile=[Add a profile]:NAME:_default' \
+'--agent=[The agent to run]:NAME:_default' \
+'--account=[The account whose login is used]:NAME:_default' \
+'--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
+'--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
+'*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
+'*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
+'*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
+'--workdir=[The working folder inside]:PATH:_default' \
+'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
+json\:"The plan as JSON"
+command\:"The command, as one line that can be pasted"))' \
+'--audit=[When to print the audit\: always, changed, never]:WHEN:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--unattended[Let the agent skip its own permission questions]' \
+'--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--allow-host-login[Let \`--auth shared\` share your own login]' \
+'-y[Don'\''t ask, also when the plan has grown since the last run here]' \
+'--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
+&& ret=0
+;;
+(allow)
+_arguments "${_arguments_options[@]}" : \
+'--run=[A run that is at work reaches them at once]:ID:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--here[For this project only]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::hosts -- Whom; `*.NAME` is every name below NAME, and the port is 443 unless said:_default' \
+&& ret=0
+;;
 (plan)
 _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
-'--network=[What it can talk to\: full, none]:TIER:_default' \
+'--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
+'*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
@@ -107,9 +166,12 @@ _arguments "${_arguments_options[@]}" : \
 '*--profile=[Add a profile]:NAME:_default' \
 '--agent=[The agent to run]:NAME:_default' \
 '--account=[The account whose login is used]:NAME:_default' \
-'--auth=[How the run gets to be signed in\: lease, shared, none]:MODE:_default' \
+'--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
-'--network=[What it can talk to\: full, none]:TIER:_default' \
+'--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
+'*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
@@ -608,6 +670,19 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(gateway-of-run)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (exec-launch)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -631,6 +706,8 @@ esac
 _coffer_commands() {
     local commands; commands=(
 'run:Run the agent, or a command, in a sandbox' \
+'learn:Run the agent, or a command, with everybody in reach, and list whom it reached' \
+'allow:Let sandboxes reach a host' \
 'plan:Show the plan of a run and nothing else' \
 'why:Say which decision a path, a host or a variable rests on' \
 'trust:Look at what the project asks for, and trust exactly this content' \
@@ -645,6 +722,7 @@ _coffer_commands() {
 'lab:Experiments with the genuine agent, run for real against the practice API' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
 'version:Print the version' \
+'gateway-of-run:Be the gateway of a run; what to do comes on standard input' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
     _describe -t commands 'coffer commands' commands "$@"
@@ -697,6 +775,11 @@ _coffer__subcmd__account__subcmd__use_commands() {
     local commands; commands=()
     _describe -t commands 'coffer account use commands' commands "$@"
 }
+(( $+functions[_coffer__subcmd__allow_commands] )) ||
+_coffer__subcmd__allow_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer allow commands' commands "$@"
+}
 (( $+functions[_coffer__subcmd__backup_commands] )) ||
 _coffer__subcmd__backup_commands() {
     local commands; commands=(
@@ -743,10 +826,20 @@ _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
     _describe -t commands 'coffer exec-launch commands' commands "$@"
 }
+(( $+functions[_coffer__subcmd__gateway-of-run_commands] )) ||
+_coffer__subcmd__gateway-of-run_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer gateway-of-run commands' commands "$@"
+}
 (( $+functions[_coffer__subcmd__lab_commands] )) ||
 _coffer__subcmd__lab_commands() {
     local commands; commands=()
     _describe -t commands 'coffer lab commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__learn_commands] )) ||
+_coffer__subcmd__learn_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer learn commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__ledger_commands] )) ||
 _coffer__subcmd__ledger_commands() {
