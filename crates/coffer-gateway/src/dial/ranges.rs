@@ -88,7 +88,8 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         [0x0064, 0xff9b, 0x0001, ..] => private("local NAT64"),
         [0x5f00, ..] => private("segment routing"),
         // What counts is the address that these carry.
-        [0, ..] | [0x0064, 0xff9b, ..] | [0x2002, ..] => PUBLIC,
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => PUBLIC,
+        [0x0064, 0xff9b, ..] | [0x2002, ..] => PUBLIC,
         [0x2000..=0x3fff, ..] => PUBLIC,
         _ => own("reserved addresses"),
     }
@@ -99,9 +100,8 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let joined = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match [a, b, c, d, e, f] {
-        // Mapped, translated, and compatible: `::1` itself is none.
-        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] => Some(joined(g, h)),
-        [0, 0, 0, 0, 0, 0] if g != 0 => Some(joined(g, h)),
+        // Mapped, translated, and compatible.
+        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => Some(joined(g, h)),
         [0x0064, 0xff9b, ..] => Some(joined(g, h)),
         [0x2002, ..] => Some(joined(b, c)),
         // Teredo: the client's address, inverted.
