@@ -16,6 +16,7 @@ pub(crate) fn agent() -> Agent {
         title: "Agent".into(),
         command: vec!["agent".into()],
         install_hint: None,
+        gateway: None,
         unattended: Default::default(),
         state: Some(StateLayout {
             home: PathTemplate("~/.agent".into()),

@@ -74,7 +74,7 @@ fn is_refused_the_same() {
     for (flags, code) in [
         (["--mount", "~/.ssh"], "secret-path"),
         (["--mount", "~:/x"], "secret-path"),
-        (["--network", "dev"], "tier-unavailable"),
+        (["--allow", "example.org"], "not-in-tier"),
         (["--auth", "shared"], "shared-refused"),
         (["--env", "TOKEN=CANARY"], "secret-value"),
     ] {

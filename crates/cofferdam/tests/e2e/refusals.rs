@@ -22,10 +22,11 @@ fn what_is_not_there_yet_is_refused_by_name() {
     all_refused(
         &stage,
         &[
-            (&["--network", "dev"], "tier-unavailable", "`dev`", "--network none"),
-            (&["--network", "agent"], "tier-unavailable", "`agent`", "--network none"),
-            (&["--network", "learn"], "tier-unavailable", "`learn`", "--network none"),
-            (&["--auth", "gateway"], "auth-unavailable", "`gateway`", "--auth none"),
+            (&["--allow", "example.org"], "not-in-tier", "`full`", "--network dev"),
+            (&["--network", "none", "--allow", "example.org"], "not-in-tier", "`none`", "--network dev"),
+            (&["--forward", "8123"], "not-in-tier", "`full`", "leave it out"),
+            (&["--network", "dev", "--forward", "22"], "port-refused", "below 1024", "another port"),
+            (&["--forward", "unix:/nowhere"], "source-missing", "/nowhere", "take the mount out"),
             (&["--auth", "shared"], "shared-refused", "version is unknown", "--auth lease"),
             (&["--backend", "podman"], "backend-unavailable", "`podman`", "--backend bwrap"),
             (&["--backend", "docker"], "backend-unavailable", "`docker`", "--backend bwrap"),

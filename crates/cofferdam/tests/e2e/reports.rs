@@ -162,9 +162,9 @@ fn errors_are_one_line_and_a_hint() {
     let stage = Stage::new();
     for (words, text) in [
         (
-            &["run", "--network", "dev", "--", "true"][..],
-            "error[tier-unavailable]: network tier `dev` needs the gateway, which is not there yet (flag --network)\n\
-             hint: `--network full` or `--network none`\n",
+            &["run", "--allow", "example.org", "--", "true"][..],
+            "error[not-in-tier]: `--allow example.org` means nothing in the network tier `full` (built-in default)\n\
+             hint: leave it out, everything is in reach; or `--network dev`\n",
         ),
         (
             &["plan", "--profile", "nope", "--", "true"],

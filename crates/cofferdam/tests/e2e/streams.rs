@@ -74,10 +74,10 @@ fn the_audit_is_on_stderr_alone() {
     assert!(run_it(&["--audit", "changed", "--network", "none"]).stderr.contains("Network\n"));
     assert_eq!(run_it(&["--audit", "changed", "--network", "none"]).stderr, "");
     // Errors are told in any case.
-    run(stage.coffer(["run", "--quiet", "--network", "dev"]).args(["--", "true"])).refuses(
+    run(stage.coffer(["run", "--quiet", "--allow", "example.org"]).args(["--", "true"])).refuses(
         125,
-        "tier-unavailable",
-        "`dev`",
+        "not-in-tier",
+        "`full`",
         "",
     );
 }
