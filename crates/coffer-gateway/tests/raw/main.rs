@@ -1,0 +1,7 @@
+//! The gateway from outside, byte by byte, with servers and clients of the test's own on loopback.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod injection;
+mod reach;
+mod support;
