@@ -72,7 +72,7 @@ fn without_the_word_of_the_run_nobody_is_asked() {
 
 #[test]
 fn what_can_be_read_in_two_ways_reaches_nobody() {
-    let (api, requests) = server(|stream| request(stream));
+    let (api, requests) = server(request);
     let gateway = Wanted::of(api).starts();
     let auth = format!("Authorization: Bearer {WORD}\r\nConnection: close\r\n");
     for (name, text) in [
@@ -223,7 +223,7 @@ fn a_refused_key_is_renewed_once_and_the_same_request_is_sent_again() {
 
 #[test]
 fn without_a_key_the_agent_hears_what_to_type() {
-    let (api, requests) = server(|stream| request(stream));
+    let (api, requests) = server(request);
     let heard = says(Wanted { keys: Vec::new(), ..Wanted::of(api) }.starts().api, post("{}"));
     assert!(heard.starts_with("HTTP/1.1 401") && heard.contains("coffer login"), "{heard}");
     assert!(heard.contains("x-should-retry: false") && heard.contains("\"type\":\"error\""), "{heard}");
