@@ -37,6 +37,7 @@ macro_rules! with_both {
 }
 
 with_both!(
+    a_lease_reaches_the_api_by_its_name,
     a_key,
     an_auth_token,
     a_setup_token,
@@ -134,6 +135,36 @@ mod scenarios {
         assert_eq!(refused, 1);
         let seen = practice.messages().pop().unwrap();
         assert_eq!(seen.credential("x-api-key"), Some(fingerprint(&new).as_str()), "{seen:?}");
+    }
+
+    /// By a tunnel, TLS from end to end: the gateway sees the name that is greeted, and nothing else.
+    pub(super) fn a_lease_reaches_the_api_by_its_name(practice: &Practice) {
+        let ca = practice.stage.scratch.root().join("ca.pem");
+        let api =
+            coffer_testkit::FakeApi::builder().tls(([127, 0, 0, 1], 443).into()).ca_out(&ca).start().unwrap();
+        let login = api.issue_login(&LoginSpec::default());
+        practice
+            .stage
+            .scratch
+            .write_home(crate::support::practice::LOGIN, &login.credentials_json())
+            .unwrap();
+        practice.stage.config("[upstream.hosts]\n'api.anthropic.com' = '127.0.0.1:443'\n");
+        let mount = ca.display().to_string();
+        for tier in ["agent", "dev", "learn"] {
+            let flags = ["--network", tier, "--mount", &mount, "--env", "NODE_EXTRA_CA_CERTS"];
+            let mut command = practice.run(&[&flags[..], &["--", "-p", "hi"]].concat());
+            let said = run(command.env_remove("ANTHROPIC_BASE_URL").env("NODE_EXTRA_CA_CERTS", &ca));
+            said.ends_with(0).keeps_secret(&[login.refresh_token.as_deref().unwrap()]);
+            assert!(said.text().contains("practice answer"), "{tier}: {said}");
+        }
+        let messages = api.requests().into_iter().filter(|one| one.path == "/v1/messages");
+        let seen: Vec<_> = messages.map(|one| one.credential("authorization").map(str::to_owned)).collect();
+        assert_eq!(seen, vec![Some(fingerprint(&login.access_token)); 3]);
+        let events = crate::support::record::Record::of(&practice.stage).events("gateway_decided");
+        let api = |event: &&serde_json::Value| {
+            event["host"] == "api.anthropic.com" && event["verdict"] == "allowed"
+        };
+        assert!(events.iter().filter(api).count() >= 3, "{events:?}");
     }
 
     pub(super) fn with_the_hosts_network(practice: &Practice) {
