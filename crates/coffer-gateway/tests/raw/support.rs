@@ -177,6 +177,12 @@ pub(crate) fn request(stream: &mut TcpStream) -> String {
         .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).unwrap();
+    // Whoever closes with a body unread resets the connection, and the answer may be lost with it.
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        while !body.ends_with(b"0\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+            body.push(byte[0]);
+        }
+    }
     head + &String::from_utf8_lossy(&body)
 }
 
