@@ -64,7 +64,7 @@ impl Dialer {
     async fn addresses(&self, endpoint: &Endpoint, ranges: Ranges) -> Result<Vec<SocketAddr>, Refusal> {
         let all = match &endpoint.host {
             Host::Address(address) => vec![*address],
-            Host::Name(name) if is_localhost(name) => {
+            Host::Name(_) if endpoint.host.is_loopback() => {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             }
             Host::Name(name) => self.resolve(name).await?,
@@ -101,11 +101,6 @@ impl Dialer {
         let found = resolver.lookup_ip(format!("{name}.")).await;
         Ok(found.map_err(|error| unresolved(error.to_string()))?.iter().collect())
     }
-}
-
-/// Names that mean this machine wherever they are asked for (RFC 6761).
-fn is_localhost(name: &str) -> bool {
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 async fn connected(address: SocketAddr) -> io::Result<TcpStream> {

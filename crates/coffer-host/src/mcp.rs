@@ -7,27 +7,37 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::environment;
-use crate::read::{Found, read_file};
+use crate::read::{Found, read_beneath, read_file};
 use crate::settings::wipe;
 
 /// Largest configuration file that is searched, in bytes. Agents keep histories in it, so it may be much
 /// larger than settings; all but one key is skipped without being kept.
 const MAX_CONFIGURATION_BYTES: usize = 32 * 1024 * 1024;
 
-/// The servers that the user's configuration names; none when it cannot be read.
+/// The servers that the user's configuration and the project name; none of what cannot be read.
 pub(crate) fn servers(facts: &HostFacts, agent: &Agent) -> Vec<McpServerFact> {
     let Some(layout) = &agent.settings.mcp else {
         return Vec::new();
     };
-    let Some((file, Found { content, .. })) = first_file(facts, layout) else {
-        return Vec::new();
-    };
-    let mut json = serde_json::Deserializer::from_slice(&content);
-    let Ok(Some(mut value)) = (Pick { key: &layout.key }).deserialize(&mut json) else {
+    let users = first_file(facts, layout).map(|(file, found)| named_in(&file, &found, &layout.key, false));
+    let project = &facts.project.path;
+    let found = layout.project.as_ref().and_then(|name| {
+        // An agent may have written it: no link is followed.
+        let found = read_beneath(project, name, MAX_CONFIGURATION_BYTES).ok()?;
+        Some(named_in(&project.join(name), &found, &layout.key, true))
+    });
+    users.into_iter().chain(found).flatten().collect()
+}
+
+fn named_in(file: &Utf8Path, found: &Found, key: &str, of_project: bool) -> Vec<McpServerFact> {
+    let mut json = serde_json::Deserializer::from_slice(&found.content);
+    let Ok(Some(mut value)) = (Pick { key }).deserialize(&mut json) else {
         return Vec::new();
     };
     let servers = match &value {
-        Value::Object(servers) => servers.iter().map(|(name, server)| fact(name, &file, server)).collect(),
+        Value::Object(servers) => {
+            servers.iter().map(|(name, server)| fact(name, file, server, of_project)).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
     };
     wipe(&mut value);
@@ -42,7 +52,7 @@ fn first_file(facts: &HostFacts, layout: &McpLayout) -> Option<(Utf8PathBuf, Fou
         .find_map(|file: Utf8PathBuf| Some((file.clone(), read_file(&file, MAX_CONFIGURATION_BYTES).ok()?)))
 }
 
-fn fact(name: &str, file: &Utf8Path, server: &Value) -> McpServerFact {
+fn fact(name: &str, file: &Utf8Path, server: &Value, of_project: bool) -> McpServerFact {
     let text = |key: &str| server.get(key).and_then(Value::as_str);
     let transport = match (text("type"), text("url")) {
         (Some("sse"), _) => "sse",
@@ -55,6 +65,7 @@ fn fact(name: &str, file: &Utf8Path, server: &Value) -> McpServerFact {
         file: file.to_owned(),
         transport: transport.to_owned(),
         endpoint: text("url").and_then(environment::endpoint),
+        of_project,
     }
 }
 

@@ -451,6 +451,9 @@ pub struct McpLayout {
     pub key: String,
     /// The file of the state into which they are merged, without their secrets.
     pub state_file: String,
+    /// The file of a project that names more of them, relative to it.
+    #[serde(default)]
+    pub project: Option<String>,
 }
 
 /// JSON merged into a file of the state before a start.

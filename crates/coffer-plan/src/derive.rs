@@ -91,12 +91,14 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     }
     let (network, refused) = network::derive(policy, facts, &signed_in);
     errors.extend(refused);
+    let out_of_reach = network::out_of_reach(policy, facts, &network);
     let environment = environment::derive(policy, facts, &identity, &signed_in, &list);
     let (mounts, mut notes, refused) = list.finish();
     errors.extend(refused);
     errors.extend(environment.errors);
     notes.extend(environment.notes);
     notes.extend(signed_in.notes);
+    notes.extend(out_of_reach);
     if !errors.is_empty() {
         return Err(errors);
     }

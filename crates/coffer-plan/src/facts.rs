@@ -455,6 +455,9 @@ pub struct McpServerFact {
     pub transport: String,
     /// Host and port of its URL, if it has one.
     pub endpoint: Option<String>,
+    /// Whether the project names it; else the user does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_project: bool,
 }
 
 /// Names whose values may be shown, stored and shipped; `*` ends a prefix.

@@ -114,6 +114,16 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Whether it means this machine alone, by its name (RFC 6761) or as an address.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Address(address) => address.is_loopback(),
+            Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+        }
+    }
+}
+
 impl From<Ipv4Addr> for Host {
     fn from(address: Ipv4Addr) -> Self {
         Self::Address(address.into())

@@ -46,6 +46,7 @@ pub(crate) fn agent() -> Agent {
             project: vec![".agent/settings.json".into()],
             redirects: ["helper", "env.AGENT_*", "env.https_proxy"].map(str::to_owned).into(),
             mcp: Some(McpLayout {
+                project: None,
                 files: templates(&["${XDG_AGENT}/.agent.json", "~/.agent.json"]),
                 key: "servers".into(),
                 state_file: ".agent.json".into(),

@@ -43,6 +43,26 @@ fn names_kinds_and_hosts() {
     assert_eq!(found(&scratch, &text), wanted);
 }
 
+/// A project's own are told from the user's, and no link of its making is followed.
+#[test]
+fn a_projects_servers_are_named_as_the_projects() {
+    let scratch = Scratch::new();
+    let mut agent = agent();
+    agent.settings.mcp.as_mut().unwrap().project = Some(".mcp.json".to_owned());
+    let text = r#"{"servers": {"near": {"url": "http://127.0.0.1:8123/mcp"}}}"#;
+    let facts = scratch.facts();
+    let file = facts.project.path.join(".mcp.json");
+    std::fs::create_dir_all(&facts.project.path).unwrap();
+    std::fs::write(&file, text).unwrap();
+    let found = servers(&facts, &agent);
+    assert_eq!((found[0].name.as_str(), found[0].of_project), ("near", true));
+    assert_eq!(found[0].endpoint.as_deref(), Some("127.0.0.1:8123"));
+    let elsewhere = scratch.file("home/elsewhere.json", text);
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(elsewhere, &file).unwrap();
+    assert_eq!(servers(&facts, &agent), []);
+}
+
 #[test]
 fn what_cannot_be_read_names_none() {
     let scratch = Scratch::new();

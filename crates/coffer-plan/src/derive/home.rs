@@ -156,8 +156,9 @@ fn seeds(list: &MountList<'_>, policy: &Policy, signed_in: &SignedIn) -> Vec<Sta
             origin: origin.clone(),
         })
         .collect();
-    if let (Some(mcp), Some(first)) = (&policy.agent.settings.mcp, list.facts.mcp_servers.first()) {
-        let names: Vec<&str> = list.facts.mcp_servers.iter().map(|server| server.name.as_str()).collect();
+    let of_user: Vec<_> = list.facts.mcp_servers.iter().filter(|server| !server.of_project).collect();
+    if let (Some(mcp), Some(first)) = (&policy.agent.settings.mcp, of_user.first()) {
+        let names: Vec<&str> = of_user.iter().map(|server| server.name.as_str()).collect();
         let label = format!("your MCP servers without their secrets: {}", names.join(", "));
         let reference = Reference::McpServers { agent: policy.agent.name.clone(), file: first.file.clone() };
         let content = FileContent::Reference { reference, label };

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::account::OfAccount;
 use super::credential::SignedIn;
 use super::mounts::MountList;
-use crate::facts::{EnvFact, HostFacts, SettingsScope};
-use crate::host::{Host, HostPattern, HostRule};
+use crate::facts::{EnvFact, HostFacts, McpServerFact, SettingsScope};
+use crate::host::{Endpoint, Host, HostPattern, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::plan::{
-    AllowedHost, Door, DoorKind, Forward, ForwardSpec, Network, NetworkTier, PlanError, Publish, Ranges,
-    Reference, Upstream,
+    AllowedHost, Door, DoorKind, Forward, ForwardSpec, Network, NetworkTier, Note, PlanError, Publish,
+    Ranges, Reference, Upstream,
 };
 use crate::policy::Policy;
 
@@ -248,6 +248,34 @@ pub(super) fn sockets(list: &mut MountList<'_>, policy: &Policy) {
             ForwardSpec::Port(_) => {}
         }
     }
+}
+
+/// Servers of the agent that listen on this machine's loopback: from a network of its own they are out of reach until
+/// somebody lets them through.
+pub(super) fn out_of_reach(policy: &Policy, facts: &HostFacts, network: &Network) -> Vec<Note> {
+    if !is_apart(network.tier) {
+        return Vec::new();
+    }
+    let note = |server: &McpServerFact| {
+        let endpoint: Endpoint = server.endpoint.as_ref()?.parse().ok()?;
+        let forwarded =
+            network.forward.iter().any(|service| service.what == ForwardSpec::Port(endpoint.port));
+        if forwarded || !endpoint.host.is_loopback() {
+            return None;
+        }
+        let (name, port) = (&server.name, endpoint.port);
+        let text = format!(
+            "the MCP server `{name}` is at port {port} of this machine, which is out of reach; `--forward {port}` lets \
+             it through"
+        );
+        let origin = if server.of_project {
+            Origin::new(OriginLayer::ProjectFile, server.file.as_str())
+        } else {
+            Origin::new(OriginLayer::Agent, format!("{}: settings", policy.agent.name))
+        };
+        Some(Note { text, origin })
+    };
+    facts.mcp_servers.iter().filter_map(note).collect()
 }
 
 /// What was typed for this run and means nothing in its tier.

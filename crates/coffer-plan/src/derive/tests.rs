@@ -5,6 +5,7 @@ mod credential;
 mod denials;
 mod environment;
 mod identity;
+mod network;
 mod refusals;
 mod sources;
 mod state;

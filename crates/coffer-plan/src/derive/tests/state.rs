@@ -96,6 +96,7 @@ fn the_users_own_configuration_is_there_read_only() {
         .with(|facts| {
             facts.settings.push(settings);
             facts.mcp_servers.push(McpServerFact {
+                of_project: false,
                 name: "issues".to_owned(),
                 file: "/home/ada/.claude.json".into(),
                 transport: "stdio".to_owned(),
