@@ -35,6 +35,8 @@ enum Command {
     },
     /// Measures the figures of docs/reference/bench.md
     Bench(bench::Arguments),
+    /// Measures the figures of docs/reference/gateway.md
+    BenchGateway(bench::gateway::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Generate { check: true } => generate::check(&tree),
         Command::Generate { check: false } => generate::write(&tree),
         Command::Bench(arguments) => bench::run(&tree, &arguments),
+        Command::BenchGateway(arguments) => bench::gateway::run(&tree, &arguments),
     });
     match outcome {
         Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,

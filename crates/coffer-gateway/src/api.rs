@@ -12,9 +12,8 @@ mod upstreams;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, HeaderMap};
+use http::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::body::Body;
@@ -23,8 +22,8 @@ use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
 use crate::setup::{Credential, Injection, NoCredential};
-pub use echoes::Echoes;
-use echoes::Searched;
+pub use echoes::{Echoes, Searched};
+pub(crate) use request::in_chunks;
 use request::{Kept, Outgoing, prepared, shown};
 pub use upstreams::{Tls, Upstreams};
 
@@ -36,14 +35,14 @@ pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body
     };
     let mut pending = Pending::begin(&desk.setup.record, Some(injection.upstream.endpoint.clone()));
     pending.decision.rule = Some("the account's API".to_owned());
-    let kept = Kept::new(desk.setup.limits.kept_bytes);
-    match pass(&desk, injection, request, &kept, &mut pending).await {
-        Ok((answer, credential)) => {
+    match pass(&desk, injection, request, &mut pending).await {
+        Ok((mut answer, credential)) => {
             pending.decision.status = answer.status().as_u16();
-            answer.map(|body| Searched::new(body, credential, kept.counter(), pending).boxed_unsync())
+            // The words behind the status are among them.
+            answer.extensions_mut().clear();
+            answer.map(|body| Body::Searched(Searched::new(body, credential, pending)))
         }
         Err(refusal) => {
-            pending.decision.sent = kept.sent();
             pending.refused(&refusal);
             refusal.answer_as_api()
         }
@@ -57,7 +56,6 @@ async fn pass(
     desk: &Desk,
     injection: &Injection,
     request: Request<Incoming>,
-    kept: &Kept,
     pending: &mut Pending,
 ) -> Result<Passed, Refusal> {
     let (mut head, body) = prepared(request, injection)?;
@@ -70,22 +68,25 @@ async fn pass(
         Some(_) | None => return Err(Refusal::Unauthorized),
     };
     request::strip(&mut head.headers, injection);
-    let first = Outgoing::streamed(body, kept.clone());
-    let mut answer = send(desk, injection, head.clone(), credential.as_deref(), first).await?;
+    let kept = Kept::new(desk.setup.limits.kept_bytes, desk.upstreams.room());
+    let first = Outgoing::streamed(body, kept.clone(), pending.sent(), injection);
+    let again = credential.is_some().then(|| head.clone());
+    let mut answer = send(desk, injection, head, credential.as_deref(), first).await?;
     let mut used = credential;
     if answer.status() == StatusCode::UNAUTHORIZED
-        && let Some(refused) = &used
-        && let Some(again) = kept.whole()
+        && let (Some(refused), Some(head)) = (&used, again)
+        && let Some(body) = kept.whole()
         && let Ok(renewed) = renewed(injection, refused.clone()).await
     {
-        answer = send(desk, injection, head, Some(&renewed), Outgoing::again(again)).await?;
+        answer = send(desk, injection, head, Some(&renewed), Outgoing::Again(body)).await?;
         used = Some(renewed);
     }
+    kept.give_up();
     pending.decision.credential = used.as_ref().map(|credential| credential.fingerprint.clone());
-    remove_of_connection(answer.headers_mut());
     if let Some(credential) = &used {
         judge(answer.headers(), credential, injection)?;
     }
+    remove_of_connection(answer.headers_mut());
     Ok((answer, used))
 }
 
@@ -96,11 +97,14 @@ fn judge(headers: &HeaderMap, credential: &Credential, injection: &Injection) ->
     if said.any(|text| credential.echoes.are_in(text)) {
         return Err(Refusal::Echoed { endpoint: endpoint() });
     }
-    let plain = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if plain { Ok(()) } else { Err(Refusal::Encoded { endpoint: endpoint() }) }
+    let all = |name, word: &[u8]| {
+        headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(word))
+    };
+    if all(CONTENT_ENCODING, b"identity") && all(TRANSFER_ENCODING, b"chunked") {
+        Ok(())
+    } else {
+        Err(Refusal::Encoded { endpoint: endpoint() })
+    }
 }
 
 async fn send(

@@ -64,13 +64,12 @@ where
     }
     let upgraded = hyper::upgrade::on(answer).await.map_err(ConnectError::Http)?;
     let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
-    let (mut sent, mut received) = (0, 0);
     // The end of what comes is the end of all: nobody reads any more what would still be said.
     let up = async {
-        one_way(&mut input, &mut to, &[], &mut sent).await?;
+        one_way(&mut input, &mut to).await?;
         std::future::pending::<io::Result<()>>().await
     };
-    let down = one_way(&mut from, &mut output, &[], &mut received);
+    let down = one_way(&mut from, &mut output);
     let ended = tokio::select! {
         ended = down => ended,
         broken = up => broken,

@@ -5,33 +5,62 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use coffer_plan::host::{Endpoint, Host};
 use hickory_resolver::TokioResolver;
+use rustix::net::sockopt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::refusal::Refusal;
 use crate::setup::{Ranges, Setup};
 
 /// How many addresses of a name are tried.
 const MOST_ADDRESSES: usize = 8;
+/// After this time the next address is tried beside those before it (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
+/// Where the system says which name servers it asks.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// After so long without a word the other side is asked whether it is still there, and so often, seconds.
+const ALIVE_AFTER: Duration = Duration::from_secs(30);
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+const ALIVE_TIMES: u32 = 3;
 
 /// Finds hosts and connects to them, for one thread.
 pub struct Dialer {
     setup: Arc<Setup>,
+    names: RefCell<Names>,
+}
+
+/// The system's name servers, as they were told last.
+struct Names {
+    told: Option<SystemTime>,
     /// Missing where the system says nothing of name servers.
     resolver: Option<TokioResolver>,
+}
+
+impl Names {
+    fn read() -> Self {
+        let system = TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build);
+        Self { told: Self::told(), resolver: system.ok() }
+    }
+
+    /// When the system last said something. A laptop that goes to another network has other name servers there.
+    fn told() -> Option<SystemTime> {
+        std::fs::metadata(RESOLV_CONF).and_then(|metadata| metadata.modified()).ok()
+    }
 }
 
 impl Dialer {
     /// With the system's resolver. To be called on the thread's runtime.
     pub fn new(setup: Arc<Setup>) -> Self {
-        let system = TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build);
-        Self { setup, resolver: system.ok() }
+        Self { setup, names: RefCell::new(Names::read()) }
     }
 
     /// Connects, with the time and the ranges in mind.
@@ -50,14 +79,7 @@ impl Dialer {
             Some(addresses) => addresses.clone(),
             None => self.addresses(endpoint, ranges).await?,
         };
-        let mut last = unreachable(endpoint, "its name has no address".to_owned(), false);
-        for address in addresses.into_iter().take(MOST_ADDRESSES) {
-            match connected(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = unreachable(endpoint, error.to_string(), false),
-            }
-        }
-        Err(last)
+        first_of(in_turn(addresses)).await.map_err(|error| unreachable(endpoint, error.to_string(), false))
     }
 
     /// The addresses of a host that may be connected to.
@@ -95,7 +117,13 @@ impl Dialer {
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Refusal> {
         let unresolved = |reason: String| Refusal::Unresolved { host: name.to_owned(), reason };
-        let resolver = self.resolver.as_ref();
+        let resolver = {
+            let mut names = self.names.borrow_mut();
+            if names.told != Names::told() {
+                *names = Names::read();
+            }
+            names.resolver.clone()
+        };
         let resolver = resolver.ok_or_else(|| unresolved("this machine has no name servers".to_owned()))?;
         // With the dot no search domain is tried.
         let found = resolver.lookup_ip(format!("{name}.")).await;
@@ -103,9 +131,52 @@ impl Dialer {
     }
 }
 
+/// The two families in turn: where one of them leads nowhere, the other is not far.
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut other = other.into_iter();
+    let mut out = Vec::new();
+    for address in one {
+        out.push(address);
+        out.extend(other.next());
+    }
+    out.extend(other);
+    out.truncate(MOST_ADDRESSES);
+    out
+}
+
+/// The first of them that answers; each is given a head start over the next.
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.into_iter();
+    let mut trying = JoinSet::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+    loop {
+        if let Some(address) = addresses.next() {
+            trying.spawn(connected(address));
+        }
+        let more = addresses.len() > 0;
+        tokio::select! {
+            tried = trying.join_next() => match tried {
+                Some(Ok(Ok(stream))) => return Ok(stream),
+                Some(Ok(Err(error))) => last = error,
+                Some(Err(error)) => last = io::Error::other(error),
+                None => return Err(last),
+            },
+            () = sleep(STAGGER), if more => {}
+        }
+    }
+}
+
 async fn connected(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    // Whoever is gone without a word is missed some day.
+    sockopt::set_socket_keepalive(&stream, true)?;
+    sockopt::set_tcp_keepidle(&stream, ALIVE_AFTER)?;
+    sockopt::set_tcp_keepintvl(&stream, ALIVE_EVERY)?;
+    sockopt::set_tcp_keepcnt(&stream, ALIVE_TIMES)?;
     Ok(stream)
 }
 

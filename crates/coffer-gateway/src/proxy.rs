@@ -10,28 +10,26 @@ use std::rc::Rc;
 
 use coffer_plan::host::{Endpoint, Host};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::body::Body;
 use crate::headers::unambiguous;
 use crate::record::{Pending, Verdict};
 use crate::refusal::Refusal;
-use crate::serve::Desk;
+use crate::serve::{Desk, Permit};
 use crate::setup::{Ranges, Rule};
-use crate::tunnel::{Carried, one_way};
+use crate::tunnel::{Stream, down, up};
 
 /// Answers a request to the forward proxy.
-pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn answer(desk: Rc<Desk>, request: Request<Incoming>, permit: Permit) -> Response<Body> {
     let mut pending = Pending::begin(&desk.setup.record, None);
     let answered = match endpoint(&request) {
         Ok(endpoint) => {
             pending.decision.endpoint = Some(endpoint.clone());
             if request.method() == Method::CONNECT {
-                connect(desk, request, endpoint, pending).await
+                connect(desk, request, pending, permit).await
             } else {
                 plain::pass(desk, request, endpoint, pending).await
             }
@@ -47,9 +45,12 @@ pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body
 /// An answer, or why there is none and what is to be written down about that.
 type Answer = Result<Response<Body>, (Refusal, Pending)>;
 
+fn malformed(reason: &'static str) -> Refusal {
+    Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST }
+}
+
 /// Whom a request is for.
 fn endpoint(request: &Request<Incoming>) -> Result<Endpoint, Refusal> {
-    let malformed = |reason| Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST };
     unambiguous(request)?;
     let authority = request.uri().authority();
     let authority =
@@ -88,13 +89,9 @@ fn allowed(desk: &Desk, endpoint: &Endpoint) -> Result<Rule, Refusal> {
 }
 
 /// Opens a tunnel.
-async fn connect(
-    desk: Rc<Desk>,
-    request: Request<Incoming>,
-    endpoint: Endpoint,
-    mut pending: Pending,
-) -> Answer {
+async fn connect(desk: Rc<Desk>, request: Request<Incoming>, mut pending: Pending, permit: Permit) -> Answer {
     let reached = async {
+        let endpoint = pending.decision.endpoint.clone().ok_or_else(|| malformed("it names no host"))?;
         let rule = allowed(&desk, &endpoint)?;
         let server = desk.dialer.connect(&endpoint, rule.ranges).await?;
         Ok((rule, server))
@@ -113,38 +110,32 @@ async fn connect(
             Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
             Err(upgraded) => match upgraded.downcast::<TokioIo<UnixStream>>() {
                 Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
-                Err(upgraded) => carry(&desk, TokioIo::new(upgraded), &[], server, pending).await,
+                // There are no other doors.
+                Err(_) => pending.refused(&malformed("a tunnel needs a socket")),
             },
         }
+        drop(permit);
     });
-    Ok(Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync()))
+    Ok(Response::new(Body::nothing()))
 }
 
 /// Carries the bytes of a tunnel. What the server says goes through from the beginning; what the client says first is
 /// looked at.
-async fn carry<S>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (mut client_read, mut client_write) = tokio::io::split(client);
-    let (mut server_read, mut server_write) = server.into_split();
-    let mut carried = Carried::default();
-    let mut fits = true;
+async fn carry<S: Stream>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending) {
+    let (sent, received) = (pending.sent(), pending.received());
     let host = pending.decision.endpoint.as_ref().map(|endpoint| &endpoint.host);
-    let up = async {
-        let first = sni::first_bytes(&mut client_read, ahead, host, desk.setup.limits.head_time).await?;
+    let mut fits = true;
+    let upwards = async {
+        let first = sni::first_bytes(&client, ahead, host, desk.setup.limits.head_time).await?;
         let Some(first) = first else {
             fits = false;
             return Err(std::io::ErrorKind::InvalidData.into());
         };
-        one_way(&mut client_read, &mut server_write, &first, &mut carried.sent).await
+        up(&client, &server, &first, &sent).await
     };
-    let down = one_way(&mut server_read, &mut client_write, &[], &mut carried.received);
     // What breaks ends both ways: all of it is dropped here.
-    let _ = tokio::try_join!(up, down);
+    let _ = tokio::try_join!(upwards, down(&server, &client, &received));
     if !fits {
         pending.decision.verdict = Verdict::NameMismatch;
     }
-    pending.decision.sent = carried.sent;
-    pending.decision.received = carried.received;
 }

@@ -1,5 +1,7 @@
 //! What was decided, for the ledger and for the list at the end of a run. No path, no body, no secret.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +42,8 @@ pub struct Pending {
     since: Instant,
     /// As far as it is known.
     pub decision: Decision,
+    sent: Rc<Cell<u64>>,
+    received: Rc<Cell<u64>>,
 }
 
 impl Pending {
@@ -55,7 +59,23 @@ impl Pending {
             received: 0,
             milliseconds: 0,
         };
-        Self { record: record.clone(), since: Instant::now(), decision }
+        let (sent, received) = (Rc::default(), Rc::default());
+        Self { record: record.clone(), since: Instant::now(), decision, sent, received }
+    }
+
+    /// Counts the bytes that go out. Whoever counts may outlive this, or the other way round.
+    pub(crate) fn sent(&self) -> Rc<Cell<u64>> {
+        self.sent.clone()
+    }
+
+    /// Counts the bytes that come in.
+    pub(crate) fn received(&self) -> Rc<Cell<u64>> {
+        self.received.clone()
+    }
+
+    /// So many more bytes came in.
+    pub(crate) fn receives(&self, length: usize) {
+        self.received.set(self.received.get() + length as u64);
     }
 
     /// Refused, or broken off.
@@ -67,6 +87,8 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        self.decision.sent = self.sent.get();
+        self.decision.received = self.received.get();
         self.decision.milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.record.decided(self.decision.clone());
     }

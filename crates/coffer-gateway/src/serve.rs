@@ -21,6 +21,7 @@ use tokio::task::LocalSet;
 
 use crate::dial::Dialer;
 use crate::setup::{Door, Setup};
+use crate::tunnel::Stream;
 use crate::{api, proxy, tunnel};
 
 /// A socket that listens.
@@ -116,6 +117,8 @@ impl Worker {
             // An error means that nobody is left who could stop it.
             let _ = stopped.wait_for(|stop| *stop).await;
         });
+        // Whoever asks a helper or the keeper right now is not waited for.
+        runtime.shutdown_background();
     }
 }
 
@@ -131,6 +134,8 @@ async fn accept(desk: Rc<Desk>, room: Arc<Semaphore>, door: Rc<Door>, socket: So
                         // Without it small answers wait for acknowledgements.
                         let _ = stream.set_nodelay(true);
                         spawn(&desk, &door, stream, permit);
+                        // Of those that wait, each thread shall get its part.
+                        tokio::task::yield_now().await;
                     }
                     Err(error) => after(&error).await,
                 }
@@ -151,18 +156,18 @@ async fn accept(desk: Rc<Desk>, room: Arc<Semaphore>, door: Rc<Door>, socket: So
 
 fn spawn<S>(desk: &Rc<Desk>, door: &Rc<Door>, stream: S, permit: OwnedSemaphorePermit)
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Stream + Send + Unpin + 'static,
 {
     let (desk, door) = (desk.clone(), door.clone());
-    tokio::task::spawn_local(async move {
-        connection(desk, &door, stream).await;
-        drop(permit);
-    });
+    tokio::task::spawn_local(async move { connection(desk, &door, stream, Rc::new(permit)).await });
 }
 
-async fn connection<S>(desk: Rc<Desk>, door: &Door, stream: S)
+/// The right to one of the connections that there may be; tunnels keep it after their request has been answered.
+pub(crate) type Permit = Rc<OwnedSemaphorePermit>;
+
+async fn connection<S>(desk: Rc<Desk>, door: &Door, stream: S, permit: Permit)
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Stream + Send + Unpin + 'static,
 {
     let limits = desk.setup.limits;
     let mut builder = http1::Builder::new();
@@ -175,8 +180,8 @@ where
     match door {
         Door::Proxy => {
             let service = service_fn(|request: Request<Incoming>| {
-                let desk = desk.clone();
-                async { Ok::<_, Infallible>(proxy::answer(desk, request).await) }
+                let (desk, permit) = (desk.clone(), permit.clone());
+                async { Ok::<_, Infallible>(proxy::answer(desk, request, permit).await) }
             });
             // What ends a connection is known to whom it happened; nobody else can do anything about it.
             let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;

@@ -101,6 +101,8 @@ impl Host {
         // What DNS takes, and underscores, which some names of services have.
         let fits = |part: &str| {
             (1..=63).contains(&part.len())
+                // On a command line it would be an option.
+                && !part.starts_with('-')
                 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         };
         let name = name.strip_suffix('.').unwrap_or(name);

@@ -53,6 +53,8 @@ fn run_within(
 ) -> Result<SecretBytes, HelperError> {
     let mut child = Command::new(program)
         .args(arguments)
+        // In the project an agent could lay something in its way.
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())

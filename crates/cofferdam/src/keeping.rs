@@ -185,6 +185,17 @@ pub(crate) struct RunKeeper<'a> {
 
 impl Renew for RunKeeper<'_> {
     fn renew(&self, account: &str) -> Result<(), ResolveError> {
+        self.renew_for(account, FOR_A_RUN)
+    }
+}
+
+impl RunKeeper<'_> {
+    /// The API has refused the access token, whatever its end says.
+    pub(crate) fn renew_refused(&self, account: &str) -> Result<(), ResolveError> {
+        self.renew_for(account, Need::Newer)
+    }
+
+    fn renew_for(&self, account: &str, need: Need) -> Result<(), ResolveError> {
         let refused = |error: &Error| {
             let finding = error.findings().into_iter().next();
             let (message, hint) = finding.map(|finding| (finding.message, finding.hint)).unwrap_or_default();
@@ -202,7 +213,7 @@ impl Renew for RunKeeper<'_> {
         let login = keeper.sign_in_command();
         // What is left of the token may be enough for a short run, and the run's own keeper tries again.
         let is_alive = || keeper.left_ms().is_some_and(|left| left > 0);
-        let outcome = match keeper.keep(FOR_A_RUN) {
+        let outcome = match keeper.keep(need) {
             Err(_) if is_alive() => return Ok(()),
             kept => kept.map_err(|error| refused(&error))?,
         };

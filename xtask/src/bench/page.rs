@@ -5,8 +5,8 @@ use super::state_copy::StateCopy;
 use super::{Figures, Limits};
 
 /// A line of the table.
-struct Row {
-    what: &'static str,
+pub(super) struct Row {
+    what: String,
     seen: String,
     aim: String,
     over: bool,
@@ -28,7 +28,7 @@ pub(super) fn write(figures: &Figures, limits: &Limits, machine: &[(&'static str
     )
 }
 
-fn line(row: &Row) -> String {
+pub(super) fn line(row: &Row) -> String {
     let verdict = match (row.aim.is_empty(), row.over) {
         (true, _) => "",
         (false, false) => "met",
@@ -82,14 +82,27 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
     ]
 }
 
-fn plain(what: &'static str, seen: String) -> Row {
-    Row { what, seen, aim: String::new(), over: false }
+/// A figure that nothing is aimed at.
+pub(super) fn plain(what: impl Into<String>, seen: String) -> Row {
+    Row { what: what.into(), seen, aim: String::new(), over: false }
 }
 
-fn aimed(what: &'static str, seen: f64, most: f64, unit: &str, digits: usize) -> Row {
-    Row { what, seen: format!("{seen:.digits$}{unit}"), aim: format!("≤ {most}{unit}"), over: seen > most }
+/// A figure that shall not be over a limit.
+pub(super) fn aimed(what: impl Into<String>, seen: f64, most: f64, unit: &str, digits: usize) -> Row {
+    let (what, over) = (what.into(), seen > most);
+    Row { what, seen: format!("{seen:.digits$}{unit}"), aim: format!("≤ {most}{unit}"), over }
 }
 
 fn at_least(what: &'static str, seen: f64, least: f64) -> Row {
-    Row { what, seen: format!("{seen:.0}"), aim: format!("≥ {least:.0}"), over: seen < least }
+    Row {
+        what: what.to_owned(),
+        seen: format!("{seen:.0}"),
+        aim: format!("≥ {least:.0}"),
+        over: seen < least,
+    }
+}
+
+/// A ratio that shall not be under a limit.
+pub(super) fn at_least_ratio(what: impl Into<String>, seen: f64, least: f64) -> Row {
+    Row { what: what.into(), seen: format!("{seen:.2}×"), aim: format!("≥ {least}×"), over: seen < least }
 }

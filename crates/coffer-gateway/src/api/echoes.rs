@@ -1,22 +1,21 @@
 //! Looks for the credential in what the API answers. Whoever gets the API to say back what it was sent would have it
 //! otherwise.
 //!
-//! An answer goes through as it comes. Only an end that may be the beginning of the credential is held back, until the
-//! next bytes tell.
+//! An answer goes through as it comes. Only an end that may belong to a credential is held back, until the next bytes
+//! tell. What may belong to one is decided by what every credential looks like, not by what this one is: whoever saw
+//! where an answer is parted could otherwise guess it letter by letter.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use aho_corasick::AhoCorasick;
+use bytes::{Buf as _, Bytes, BytesMut};
 use coffer_account::secret::Secret;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use memchr::memchr_iter;
-use memchr::memmem::Finder;
+use http::HeaderMap;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use zeroize::Zeroizing;
 
-use crate::body::BodyError;
+use crate::body::{BodyError, Portion, portion};
 use crate::record::{Pending, Verdict};
 use crate::setup::Credential;
 
@@ -26,13 +25,18 @@ mod tests;
 /// What is shorter would be found everywhere.
 const SHORTEST: usize = 8;
 
-/// The forms in which a credential could come back: as it is, in base64 at each of the three alignments and in both
-/// alphabets, and with `%` escapes. It cannot be printed.
-pub struct Echoes(Vec<Form>);
+/// The forms in which a credential could come back: as it is, in hex, in base64 at each of the three alignments and in
+/// both alphabets, and with the escapes of addresses and of JSON. It cannot be printed.
+pub struct Echoes {
+    finder: Option<AhoCorasick>,
+    longest: usize,
+    /// Whether all of them are made of [`usual`] characters.
+    usual: bool,
+}
 
-struct Form {
-    text: Zeroizing<Vec<u8>>,
-    finder: Finder<'static>,
+/// Characters of credentials in any of the forms.
+fn usual(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_+/=%.~\\".contains(&byte)
 }
 
 impl Echoes {
@@ -41,7 +45,11 @@ impl Echoes {
         let raw = secret.expose();
         let mut texts: Vec<Zeroizing<Vec<u8>>> = vec![Zeroizing::new(raw.to_vec())];
         let escaped: String = url::form_urlencoded::byte_serialize(raw).collect();
+        texts.push(Zeroizing::new(in_lower_case_escapes(&escaped)));
         texts.push(Zeroizing::new(escaped.into_bytes()));
+        texts.push(Zeroizing::new(with_escaped_slashes(raw)));
+        texts.push(Zeroizing::new(raw.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()));
+        texts.push(Zeroizing::new(raw.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect()));
         for shift in 0..3 {
             for engine in [
                 &base64::engine::general_purpose::STANDARD_NO_PAD,
@@ -50,34 +58,52 @@ impl Echoes {
                 texts.push(in_base64(raw, shift, engine));
             }
         }
-        let mut forms: Vec<Form> = Vec::new();
-        for text in texts {
-            if text.len() >= SHORTEST && forms.iter().all(|known| *known.text != *text) {
-                let finder = Finder::new(&text[..]).into_owned();
-                forms.push(Form { text, finder });
-            }
-        }
-        Self(forms)
+        texts.retain(|text| text.len() >= SHORTEST);
+        texts.sort_by(|one, other| one.cmp(other));
+        texts.dedup();
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let usual = texts.iter().all(|text| text.iter().copied().all(usual));
+        // It fails for more patterns than a number can count.
+        let finder = AhoCorasick::new(texts.iter().map(|text| &text[..])).ok().filter(|_| longest > 0);
+        Self { finder, longest, usual }
     }
 
     /// Whether one of them is in the text.
     pub fn are_in(&self, text: &[u8]) -> bool {
-        self.0.iter().any(|form| form.finder.find(text).is_some())
+        self.finder.as_ref().is_some_and(|finder| finder.is_match(text))
     }
 
-    /// Where the longest end begins with which one of them may begin.
-    fn begins_at(&self, text: &[u8]) -> usize {
-        let begin = |form: &Form| {
-            let first = *form.text.first()?;
-            let from = text.len().saturating_sub(form.text.len() - 1);
-            let end = text.get(from..)?;
-            let mut places = memchr_iter(first, end);
-            places
-                .find(|at| end.get(*at..).is_some_and(|rest| form.text.starts_with(rest)))
-                .map(|at| from + at)
-        };
-        self.0.iter().filter_map(begin).min().unwrap_or(text.len())
+    /// How much of an end may belong to a credential that goes on, in bytes.
+    fn open_end(&self, text: &[u8]) -> usize {
+        let most = self.longest.saturating_sub(1).min(text.len());
+        if !self.usual {
+            return most;
+        }
+        text.iter().rev().take(most).take_while(|byte| usual(**byte)).count()
     }
+}
+
+/// `%2F` as `%2f`.
+fn in_lower_case_escapes(escaped: &str) -> Vec<u8> {
+    let mut bytes = escaped.as_bytes().to_vec();
+    let mut left = 0;
+    for byte in &mut bytes {
+        match (*byte, left) {
+            (b'%', _) => left = 2,
+            (_, 1..) => {
+                byte.make_ascii_lowercase();
+                left -= 1;
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// `/` as JSON may escape it.
+fn with_escaped_slashes(raw: &[u8]) -> Vec<u8> {
+    let escaped = |byte: &u8| [Some(b'\\').filter(|_| *byte == b'/'), Some(*byte)];
+    raw.iter().flat_map(escaped).flatten().collect()
 }
 
 /// The characters of base64 that stand for these bytes alone, when they begin `shift` bytes into a group.
@@ -92,65 +118,93 @@ fn in_base64(raw: &[u8], shift: usize, engine: &impl base64::Engine) -> Zeroizin
     Zeroizing::new(text.get(skip..).unwrap_or_default().to_vec())
 }
 
+/// Portions on their way through.
+#[derive(Debug, Default)]
+struct Sieve {
+    /// What may belong to a credential.
+    held: Bytes,
+}
+
+impl Sieve {
+    /// What may go on; `None` when the credential is in it.
+    fn sift(&mut self, echoes: &Echoes, mut fresh: Bytes) -> Option<Portion> {
+        if echoes.are_in(&fresh) {
+            return None;
+        }
+        let before = std::mem::take(&mut self.held);
+        if before.is_empty() {
+            self.held = fresh.split_off(fresh.len() - echoes.open_end(&fresh));
+            return Some(portion(fresh));
+        }
+        // What lies across both, or all of it where that is short.
+        let across = fresh.len().min(echoes.longest);
+        let mut seam = BytesMut::with_capacity(before.len() + across);
+        seam.extend_from_slice(&before);
+        seam.extend_from_slice(fresh.get(..across).unwrap_or_default());
+        if echoes.are_in(&seam) {
+            return None;
+        }
+        if across < fresh.len() {
+            self.held = fresh.split_off(fresh.len() - echoes.open_end(&fresh));
+            return Some(before.chain(fresh));
+        }
+        let mut both = seam.freeze();
+        self.held = both.split_off(both.len() - echoes.open_end(&both));
+        Some(portion(both))
+    }
+}
+
 /// An answer's body: counted, and searched where a credential went out.
-pub(super) struct Searched {
+pub struct Searched {
     inner: Incoming,
     credential: Option<Arc<Credential>>,
-    /// What may be the beginning of the credential.
-    held: Bytes,
-    sent: Arc<AtomicU64>,
+    sieve: Sieve,
+    /// They come last, behind what was held.
+    trailers: Option<HeaderMap>,
     pending: Pending,
 }
 
 impl Searched {
-    pub(super) fn new(
-        inner: Incoming,
-        credential: Option<Arc<Credential>>,
-        sent: Arc<AtomicU64>,
-        pending: Pending,
-    ) -> Self {
-        Self { inner, credential, held: Bytes::new(), sent, pending }
-    }
-
-    /// What of a portion may go on; an error when the credential is in it.
-    fn sift(&mut self, portion: Bytes) -> Result<Bytes, BodyError> {
-        let Some(credential) = &self.credential else { return Ok(portion) };
-        let mut text = if self.held.is_empty() {
-            portion
-        } else {
-            let mut joined = BytesMut::with_capacity(self.held.len() + portion.len());
-            joined.extend_from_slice(&self.held);
-            joined.extend_from_slice(&portion);
-            joined.freeze()
-        };
-        if credential.echoes.are_in(&text) {
-            return Err(self.cut());
-        }
-        self.held = text.split_off(credential.echoes.begins_at(&text));
-        Ok(text)
+    pub(super) fn new(inner: Incoming, credential: Option<Arc<Credential>>, pending: Pending) -> Self {
+        Self { inner, credential, sieve: Sieve::default(), trailers: None, pending }
     }
 
     fn cut(&mut self) -> BodyError {
         self.pending.decision.verdict = Verdict::Echoed;
-        self.held = Bytes::new();
+        self.sieve.held = Bytes::new();
         "the answer held the credential".into()
     }
-}
 
-impl Body for Searched {
-    type Data = Bytes;
-    type Error = BodyError;
+    /// What is left once nothing comes any more: it was the beginning of something else.
+    fn rest(&mut self) -> Option<Frame<Portion>> {
+        if self.sieve.held.is_empty() {
+            return self.trailers.take().map(Frame::trailers);
+        }
+        Some(Frame::data(portion(std::mem::take(&mut self.sieve.held))))
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    fn sift(&mut self, fresh: Bytes) -> Result<Portion, BodyError> {
+        let Some(credential) = &self.credential else { return Ok(portion(fresh)) };
+        let passed = self.sieve.sift(&credential.echoes, fresh);
+        let passed = passed.ok_or_else(|| self.cut())?;
+        let (first, last) = passed.into_inner();
+        // Behind the last bytes nothing can go on.
+        if first.is_empty() && self.inner.is_end_stream() {
+            return Ok(last.chain(std::mem::take(&mut self.sieve.held)));
+        }
+        Ok(first.chain(last))
+    }
+
+    pub(crate) fn poll(
+        &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Portion>, BodyError>>> {
         loop {
-            let polled = std::task::ready!(Pin::new(&mut self.inner).poll_frame(context));
-            let frame = match polled {
-                None if self.held.is_empty() => return Poll::Ready(None),
-                // Nothing comes any more: it was the beginning of something else.
-                None => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.held))))),
+            if self.trailers.is_some() {
+                return Poll::Ready(self.rest().map(Ok));
+            }
+            let frame = match ready!(std::pin::Pin::new(&mut self.inner).poll_frame(context)) {
+                None => return Poll::Ready(self.rest().map(Ok)),
                 Some(Err(error)) => {
                     self.pending.decision.verdict = Verdict::Failed;
                     return Poll::Ready(Some(Err(error.into())));
@@ -158,45 +212,39 @@ impl Body for Searched {
                 Some(Ok(frame)) => frame,
             };
             match frame.into_data() {
-                Ok(portion) => {
-                    self.pending.decision.received += portion.len() as u64;
-                    match self.sift(portion) {
-                        Ok(text) if text.is_empty() => {}
-                        Ok(text) => return Poll::Ready(Some(Ok(Frame::data(text)))),
+                Ok(fresh) => {
+                    self.pending.receives(fresh.len());
+                    match self.sift(fresh) {
+                        Ok(passed) if !passed.has_remaining() => {}
+                        Ok(passed) => return Poll::Ready(Some(Ok(Frame::data(passed)))),
                         Err(cut) => return Poll::Ready(Some(Err(cut))),
                     }
                 }
                 Err(frame) => {
                     let Ok(trailers) = frame.into_trailers() else { continue };
-                    let echoes = self.credential.as_ref().map(|credential| &credential.echoes);
-                    let mut said = trailers
-                        .iter()
-                        .flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-                    if said.any(|text| echoes.is_some_and(|echoes| echoes.are_in(text))) {
-                        drop(said);
+                    if self.says(&trailers) {
                         return Poll::Ready(Some(Err(self.cut())));
                     }
-                    drop(said);
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    self.trailers = Some(trailers);
                 }
             }
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.inner.is_end_stream()
+    fn says(&self, trailers: &HeaderMap) -> bool {
+        let echoes = self.credential.as_ref().map(|credential| &credential.echoes);
+        let mut said = trailers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+        said.any(|text| echoes.is_some_and(|echoes| echoes.are_in(text)))
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match (self.inner.size_hint().exact(), self.held.len() as u64) {
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.sieve.held.is_empty() && self.trailers.is_none() && self.inner.is_end_stream()
+    }
+
+    pub(crate) fn length(&self) -> SizeHint {
+        match (self.inner.size_hint().exact(), self.sieve.held.len() as u64) {
             (Some(rest), held) => SizeHint::with_exact(rest + held),
             (None, _) => SizeHint::new(),
         }
-    }
-}
-
-impl Drop for Searched {
-    fn drop(&mut self) {
-        self.pending.decision.sent = self.sent.load(Ordering::Relaxed);
     }
 }

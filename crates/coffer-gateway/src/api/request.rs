@@ -1,15 +1,17 @@
 //! A request on its way to the API: what is taken out, and what is kept to be sent once more.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use coffer_account::secret::Secret;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::request::Parts;
-use http::{Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::body::BodyError;
@@ -24,6 +26,11 @@ pub(super) fn prepared(
 ) -> Result<(Parts, Incoming), Refusal> {
     let malformed = |reason| Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST };
     unambiguous(&request)?;
+    // A trace would say the credential back.
+    if [Method::TRACE, Method::CONNECT].contains(request.method()) {
+        let reason = "the API is asked for by no such method";
+        return Err(Refusal::Malformed { reason, status: StatusCode::METHOD_NOT_ALLOWED });
+    }
     let (mut head, body) = request.into_parts();
     // Whole addresses are for proxies; one that names somebody else could be meant for them.
     let named = head.headers.get(HOST).map(HeaderValue::as_bytes);
@@ -32,9 +39,13 @@ pub(super) fn prepared(
     {
         return Err(malformed("its address and its Host header name different hosts"));
     }
+    if !injection.upstream.prefix.is_empty() && leads_out(head.uri.path()) {
+        return Err(malformed("its path may lead out of the one that the API is at"));
+    }
     head.uri = address(&head.uri, &injection.upstream, &injection.strip_query)
         .ok_or_else(|| malformed("its address has no path"))?;
     remove_of_connection(&mut head.headers);
+    in_chunks(&mut head.headers, &body);
     // It was answered here.
     head.headers.remove(EXPECT);
     let host =
@@ -44,6 +55,22 @@ pub(super) fn prepared(
     head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     head.version = http::Version::HTTP_11;
     Ok((head, body))
+}
+
+/// Says that a body of unknown length comes in chunks: of some methods nobody would expect one.
+pub(crate) fn in_chunks(headers: &mut HeaderMap, body: &Incoming) {
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Whether somebody could read a path as one that begins elsewhere.
+fn leads_out(path: &str) -> bool {
+    let escaped = path.to_ascii_lowercase();
+    let read = escaped.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    // Some read twice.
+    escaped.contains("%25") && leads_out(&escaped.replace("%25", "%"))
+        || read.split('/').any(|part| part == "." || part == "..")
 }
 
 /// The path behind the API's own, without query parameters that could be credentials.
@@ -100,85 +127,156 @@ pub(super) fn strip(headers: &mut HeaderMap, injection: &Injection) {
     }
 }
 
-/// What of a request's body has gone out, kept as far as the limit allows.
-#[derive(Clone)]
-pub(super) struct Kept {
-    sent: Arc<AtomicU64>,
-    parts: Arc<Mutex<Store>>,
+/// How much all requests of one thread may keep together, in bytes.
+#[derive(Debug)]
+pub(super) struct Room(Cell<usize>);
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Cell::new(bytes))
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(self.0.get()));
+        left.is_some()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.0.set(self.0.get() + bytes);
+    }
 }
 
+/// What of a request's body has gone out, kept as far as the limits allow, so that it can be sent once more.
+#[derive(Clone)]
+pub(super) struct Kept(Rc<RefCell<Store>>);
+
 struct Store {
-    parts: Vec<Bytes>,
-    room: usize,
-    /// Whether the body came to its end, and all of it is here.
-    whole: bool,
-    given_up: bool,
+    bytes: Vec<u8>,
+    /// How much this request may keep.
+    most: usize,
+    room: Rc<Room>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// More may come.
+    Open,
+    /// The body came to its end, and all of it is here.
+    Whole,
+    /// It was too much, or nobody will want it again.
+    GivenUp,
 }
 
 impl Kept {
-    pub(super) fn new(room: usize) -> Self {
-        let parts = Store { parts: Vec::new(), room, whole: false, given_up: false };
-        Self { sent: Arc::default(), parts: Arc::new(Mutex::new(parts)) }
+    pub(super) fn new(most: usize, room: Rc<Room>) -> Self {
+        Self(Rc::new(RefCell::new(Store { bytes: Vec::new(), most, room, state: State::Open })))
     }
 
-    /// Counts what goes out.
-    pub(super) fn counter(&self) -> Arc<AtomicU64> {
-        self.sent.clone()
+    /// The whole body, once it has gone out; `None` when it was too long, or has not come to its end.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        let mut kept = self.0.borrow_mut();
+        let whole = (kept.state == State::Whole).then(|| Bytes::copy_from_slice(&kept.bytes));
+        kept.give_up();
+        whole
     }
 
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// The whole body, once it has gone out; `None` when it was too long.
-    pub(super) fn whole(&self) -> Option<Vec<Bytes>> {
-        let mut kept = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.whole.then(|| std::mem::take(&mut kept.parts))
+    /// Nobody will want it again.
+    pub(super) fn give_up(&self) {
+        self.0.borrow_mut().give_up();
     }
 
     fn add(&self, part: &Bytes) {
-        self.sent.fetch_add(part.len() as u64, Ordering::Relaxed);
-        let mut kept = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.given_up {
+        let mut kept = self.0.borrow_mut();
+        if kept.state != State::Open {
             return;
         }
-        match kept.room.checked_sub(part.len()) {
-            Some(room) => {
-                kept.room = room;
-                kept.parts.push(part.clone());
-            }
-            None => {
-                kept.given_up = true;
-                kept.parts = Vec::new();
-            }
-        }
+        let fits = kept.bytes.len() + part.len() <= kept.most && kept.room.take(part.len());
+        if fits { kept.bytes.extend_from_slice(part) } else { kept.give_up() }
     }
 
-    fn end(&self) {
-        let mut kept = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.whole = !kept.given_up;
+    fn end(&self, with_trailers: bool) {
+        let mut kept = self.0.borrow_mut();
+        if with_trailers {
+            kept.give_up();
+        } else if kept.state == State::Open {
+            kept.state = State::Whole;
+        }
+    }
+}
+
+impl Store {
+    fn give_up(&mut self) {
+        self.room.give(self.bytes.len());
+        self.bytes = Vec::new();
+        self.state = State::GivenUp;
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
 /// A body on its way to the API.
 pub(super) enum Outgoing {
     /// As it comes from the sandbox.
-    Streamed(Incoming, Kept),
+    Streamed(Box<Streamed>),
     /// Sent once more.
-    Again(std::vec::IntoIter<Bytes>, u64),
+    Again(Bytes),
+}
+
+/// A body as it comes from the sandbox.
+pub(super) struct Streamed {
+    body: Incoming,
+    kept: Kept,
+    sent: Rc<Cell<u64>>,
+    /// Trailers that could be credentials.
+    strip: Vec<HeaderName>,
 }
 
 impl Outgoing {
-    pub(super) fn streamed(body: Incoming, kept: Kept) -> Self {
+    pub(super) fn streamed(body: Incoming, kept: Kept, sent: Rc<Cell<u64>>, injection: &Injection) -> Self {
         if body.is_end_stream() {
-            kept.end();
+            kept.end(false);
+            return Self::Again(Bytes::new());
         }
-        Self::Streamed(body, kept)
+        // What comes at once has no trailers.
+        let strip = if body.size_hint().exact().is_some() { Vec::new() } else { injection.strip.clone() };
+        Self::Streamed(Box::new(Streamed { body, kept, sent, strip }))
     }
+}
 
-    pub(super) fn again(parts: Vec<Bytes>) -> Self {
-        let length = parts.iter().map(|part| part.len() as u64).sum();
-        Self::Again(parts.into_iter(), length)
+impl Streamed {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        polled.map(|frame| match frame {
+            None => {
+                self.kept.end(false);
+                None
+            }
+            Some(Err(error)) => Some(Err(error.into())),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(part) => {
+                    self.sent.set(self.sent.get() + part.len() as u64);
+                    self.kept.add(&part);
+                    if self.body.is_end_stream() {
+                        self.kept.end(false);
+                    }
+                    Some(Ok(Frame::data(part)))
+                }
+                Err(frame) => {
+                    self.kept.end(true);
+                    let mut trailers = frame.into_trailers().unwrap_or_default();
+                    for name in &self.strip {
+                        trailers.remove(name);
+                    }
+                    Some(Ok(Frame::trailers(trailers)))
+                }
+            },
+        })
     }
 }
 
@@ -191,40 +289,23 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
-            Self::Streamed(body, kept) => {
-                let polled = Pin::new(&mut *body).poll_frame(context);
-                match &polled {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        if let Some(part) = frame.data_ref() {
-                            kept.add(part);
-                        }
-                        if body.is_end_stream() {
-                            kept.end();
-                        }
-                    }
-                    Poll::Ready(None) => kept.end(),
-                    Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-                }
-                polled.map_err(Into::into)
-            }
-            Self::Again(parts, left) => Poll::Ready(parts.next().map(|part| {
-                *left -= part.len() as u64;
-                Ok(Frame::data(part))
-            })),
+            Self::Streamed(streamed) => streamed.poll(context),
+            Self::Again(rest) if rest.is_empty() => Poll::Ready(None),
+            Self::Again(rest) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(rest))))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Streamed(body, _) => body.is_end_stream(),
-            Self::Again(_, left) => *left == 0,
+            Self::Streamed(streamed) => streamed.body.is_end_stream(),
+            Self::Again(rest) => rest.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Streamed(body, _) => body.size_hint(),
-            Self::Again(_, left) => SizeHint::with_exact(*left),
+            Self::Streamed(streamed) => streamed.body.size_hint(),
+            Self::Again(rest) => SizeHint::with_exact(rest.len() as u64),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use coffer_plan::host::{Endpoint, Host};
 use http::{Request, Response};
@@ -13,24 +15,40 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
-use super::request::Outgoing;
+use super::request::{Outgoing, Room};
 use crate::dial::Dialer;
 use crate::refusal::Refusal;
 use crate::setup::{Setup, Upstream};
 
 /// How many connections that nobody uses are kept.
 const MOST_IDLE: usize = 128;
+/// For how long a connection that nobody uses is taken for alive. What lies in between may have forgotten it after.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+/// How much of all requests of one thread is kept for a second try, in bytes.
+const KEPT_OF_ALL: usize = 32 * 1024 * 1024;
 
 /// Connections to the API that one thread keeps.
 pub struct Upstreams {
     setup: Arc<Setup>,
-    idle: RefCell<Vec<SendRequest<Outgoing>>>,
+    idle: RefCell<Vec<Idle>>,
+    room: Rc<Room>,
+}
+
+/// A connection and when it was last used.
+struct Idle {
+    sender: SendRequest<Outgoing>,
+    since: Instant,
 }
 
 impl Upstreams {
     /// None yet.
     pub fn new(setup: &Arc<Setup>) -> Self {
-        Self { setup: setup.clone(), idle: RefCell::default() }
+        Self { setup: setup.clone(), idle: RefCell::default(), room: Rc::new(Room::new(KEPT_OF_ALL)) }
+    }
+
+    /// What all requests of the thread may keep.
+    pub(super) fn room(&self) -> Rc<Room> {
+        self.room.clone()
     }
 
     /// Sends a request on a connection that is free, or else on a new one. A connection that the API has just closed
@@ -64,19 +82,27 @@ impl Upstreams {
         Ok(answer)
     }
 
-    /// A connection that can take a request.
+    /// A connection that can take a request: of several the one that was used last.
     fn free(&self) -> Option<SendRequest<Outgoing>> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|sender| !sender.is_closed());
-        let at = idle.iter().rposition(SendRequest::is_ready)?;
-        Some(idle.swap_remove(at))
+        let at = idle.iter().rposition(|idle| idle.sender.is_ready())?;
+        let Idle { sender, since } = idle.remove(at);
+        if since.elapsed() < LONGEST_IDLE {
+            return Some(sender);
+        }
+        // Those before it are older still, but for those that have not come to the end of an answer.
+        idle.retain(|idle| !idle.sender.is_closed() && !idle.sender.is_ready());
+        None
     }
 
     /// It can take the next one as soon as its answer has come to the end.
     fn keep(&self, sender: SendRequest<Outgoing>) {
         let mut idle = self.idle.borrow_mut();
+        if idle.len() >= MOST_IDLE {
+            idle.retain(|idle| !idle.sender.is_closed());
+        }
         if idle.len() < MOST_IDLE {
-            idle.push(sender);
+            idle.push(Idle { sender, since: Instant::now() });
         }
     }
 

@@ -1,24 +1,27 @@
 //! Plain HTTP in absolute form.
 
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use coffer_plan::host::Endpoint;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt as _;
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{Answer, allowed};
-use crate::body::{Answered, Counted};
+use super::{Answer, allowed, malformed};
+use crate::api::in_chunks;
+use crate::body::{Answered, Body, Counted};
 use crate::headers::remove_of_connection;
 use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
+
+/// How long a host may take until it begins to answer. Behind a client that is gone nobody else would end it.
+const MOST_SILENCE: Duration = Duration::from_secs(600);
 
 /// Passes a request on, and its answer back, as they come.
 pub(super) async fn pass(
@@ -27,11 +30,12 @@ pub(super) async fn pass(
     endpoint: Endpoint,
     mut pending: Pending,
 ) -> Answer {
-    let sent = Arc::new(AtomicU64::new(0));
+    let sent = pending.sent();
     match send(&desk, request, &endpoint, &mut pending, &sent).await {
-        Ok(answer) => {
+        Ok(mut answer) => {
             pending.decision.status = answer.status().as_u16();
-            Ok(answer.map(|body| Answered::new(body, sent, pending).boxed_unsync()))
+            answer.extensions_mut().clear();
+            Ok(answer.map(|body| Body::Answered(Answered::new(body, pending))))
         }
         Err(refusal) => Err((refusal, pending)),
     }
@@ -42,7 +46,7 @@ async fn send(
     request: Request<Incoming>,
     endpoint: &Endpoint,
     pending: &mut Pending,
-    sent: &Arc<AtomicU64>,
+    sent: &Rc<Cell<u64>>,
 ) -> Result<Response<Incoming>, Refusal> {
     let request = origin_form(request)?;
     let rule = allowed(desk, endpoint)?;
@@ -58,14 +62,19 @@ async fn send(
     // It ends with the answer, or when nobody wants that any more.
     tokio::task::spawn_local(connection);
     let request = request.map(|body| Counted::new(body, sent.clone()));
-    let mut answer = sender.send_request(request).await.map_err(broken)?;
+    let answer = tokio::time::timeout(MOST_SILENCE, sender.send_request(request)).await;
+    let mut answer = answer.map_err(|_| silent(endpoint))?.map_err(broken)?;
     remove_of_connection(answer.headers_mut());
     Ok(answer)
 }
 
+fn silent(endpoint: &Endpoint) -> Refusal {
+    let reason = "it does not begin to answer".to_owned();
+    Refusal::Unreachable { endpoint: endpoint.to_string(), reason, timed_out: true }
+}
+
 /// The request as its host wants it: without the host in its address, and with the one that was asked for.
 fn origin_form(mut request: Request<Incoming>) -> Result<Request<Incoming>, Refusal> {
-    let malformed = |reason| Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST };
     let authority =
         request.uri().authority().ok_or_else(|| malformed("it names no host"))?.as_str().to_owned();
     // One for the proxy, another one for whoever reads it next: that is how requests are smuggled.
@@ -76,6 +85,9 @@ fn origin_form(mut request: Request<Incoming>) -> Result<Request<Incoming>, Refu
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
     remove_of_connection(request.headers_mut());
+    let (mut head, body) = request.into_parts();
+    in_chunks(&mut head.headers, &body);
+    let mut request = Request::from_parts(head, body);
     let host = HeaderValue::try_from(authority).map_err(|_| malformed("it names no host"))?;
     request.headers_mut().insert(HOST, host);
     Ok(request)

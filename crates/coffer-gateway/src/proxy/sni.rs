@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use coffer_plan::host::Host;
 use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::timeout;
+
+use crate::tunnel::Stream;
 
 /// With it each TLS connection begins: the type of a record with a handshake.
 const HANDSHAKE: u8 = 22;
+/// Other records of TLS. Some servers pass over them, and would read the greeting that follows.
+const OTHER_RECORDS: [u8; 4] = [20, 21, 23, 24];
 /// Longest greeting that is read, in bytes.
 const MAX_HELLO: usize = 64 * 1024;
 /// How much is read at once, in bytes.
@@ -21,19 +24,19 @@ const PORTION: usize = 4 * 1024;
 ///
 /// # Errors
 /// When the client breaks off, or does not come to the end of its greeting in time.
-pub(super) async fn first_bytes<R>(
-    client: &mut R,
+pub(super) async fn first_bytes<S: Stream>(
+    client: &S,
     ahead: &[u8],
     host: Option<&Host>,
     patience: Duration,
-) -> io::Result<Option<Vec<u8>>>
-where
-    R: AsyncRead + Unpin,
-{
+) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = ahead.to_vec();
     // For the first byte it has all the time there is: the server may be the one to begin.
     if bytes.is_empty() && !more(client, &mut bytes).await? {
         return Ok(Some(bytes));
+    }
+    if bytes.first().is_some_and(|first| OTHER_RECORDS.contains(first)) {
+        return Ok(None);
     }
     if bytes.first() != Some(&HANDSHAKE) {
         return Ok(Some(bytes));
@@ -43,13 +46,15 @@ where
     Ok(fits(greeted.as_deref(), host).then_some(bytes))
 }
 
-async fn more<R: AsyncRead + Unpin>(client: &mut R, bytes: &mut Vec<u8>) -> io::Result<bool> {
-    bytes.reserve(PORTION);
-    Ok(client.read_buf(bytes).await? > 0)
+async fn more<S: Stream>(client: &S, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut portion = [0; PORTION];
+    let length = client.read(&mut portion).await?;
+    bytes.extend_from_slice(portion.get(..length).unwrap_or_default());
+    Ok(length > 0)
 }
 
 /// Reads until the greeting is whole; the name in it.
-async fn greeted<R: AsyncRead + Unpin>(client: &mut R, bytes: &mut Vec<u8>) -> io::Result<Option<String>> {
+async fn greeted<S: Stream>(client: &S, bytes: &mut Vec<u8>) -> io::Result<Option<String>> {
     let broken = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidData, reason);
     let mut acceptor = Acceptor::default();
     let mut seen = 0;

@@ -270,7 +270,8 @@ impl Session {
             return Ok(());
         };
         let ends = ENDING.contains(&signal);
-        if ends && (self.agent == Agent::Unheard || matches!(self.agent, Agent::Ended(_))) {
+        // Until the agent runs nobody inside hears it: init may wait for a gateway that waits for a helper.
+        if ends && matches!(self.agent, Agent::Unheard | Agent::Starting | Agent::Ended(_)) {
             return self.kill(signal);
         }
         self.asked_to_stop |= signal == Signal::TSTP;

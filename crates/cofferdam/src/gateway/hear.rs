@@ -6,8 +6,8 @@ use std::process::ChildStdout;
 
 use serde::{Deserialize, Serialize};
 
-/// The most hosts that are remembered.
-const MOST_HOSTS: usize = 1000;
+/// The most hosts of one verdict that are remembered.
+const MOST_HOSTS: usize = 500;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Heard {
             Told::Serving => {}
             Told::Failed { message, hint } => self.failed = Some((message, hint)),
             Told::Met { endpoint, verdict } => {
-                if self.met.len() < MOST_HOSTS {
+                if self.endpoints(&verdict).count() < MOST_HOSTS {
                     self.met.insert((endpoint, verdict));
                 }
             }

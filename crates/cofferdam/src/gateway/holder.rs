@@ -18,8 +18,9 @@ use sha2::{Digest as _, Sha256};
 use crate::keeping::RunKeeper;
 use crate::resolver::Resolver;
 
-/// How soon a refused credential that cannot change is asked for anew.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How soon after a refusal another one has the credential renewed again. An agent can ask for what is refused to
+/// everybody as often as it likes.
+const AGAIN: Duration = Duration::from_secs(300);
 
 /// Has a credential.
 pub(super) struct Holder {
@@ -27,8 +28,8 @@ pub(super) struct Holder {
     injected: Injected,
     headers: Vec<HeaderName>,
     known: RwLock<Option<Known>>,
-    /// One at a time asks anew.
-    asking: Mutex<()>,
+    /// One at a time asks anew; when it last did because the API had refused one.
+    asking: Mutex<Option<Instant>>,
 }
 
 struct Known {
@@ -128,13 +129,10 @@ impl Keyholder for Holder {
     }
 
     fn refused(&self, credential: &Credential) -> Result<Arc<Credential>, NoCredential> {
-        let _one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let (another, since) = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            let known = known.as_ref().map(|known| (known.credential.clone(), known.since));
-            known.map_or((None, None), |(known, since)| (Some(known), Some(since)))
-        };
+        let mut last = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody has renewed it meanwhile.
+        let another = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let another = another.as_ref().map(|known| known.credential.clone());
         if let Some(another) = another.filter(|another| another.fingerprint != credential.fingerprint) {
             return Ok(another);
         }
@@ -145,22 +143,26 @@ impl Keyholder for Holder {
             ),
             transient: false,
         };
-        // What was asked for a moment ago is asked for once.
-        if since.is_some_and(|since| since.elapsed() < AGAIN) && !self.may_change() {
+        if !self.may_change() || last.is_some_and(|last| last.elapsed() < AGAIN) {
             return Err(same());
         }
-        if let Reference::Lease { account, .. } = &self.injected.credential {
-            let keeper = RunKeeper { facts: &self.facts };
-            crate::resolver::Renew::renew(&keeper, account)
-                .map_err(|error| NoCredential { reason: error.reason, transient: false })?;
+        *last = Some(Instant::now());
+        // Somebody outside may have renewed it, or written another one down.
+        let present = self.renew()?;
+        if present.fingerprint != credential.fingerprint {
+            return Ok(present);
         }
+        let Reference::Lease { account, .. } = &self.injected.credential else { return Err(same()) };
+        let keeper = RunKeeper { facts: &self.facts };
+        let renewed = keeper.renew_refused(account);
+        renewed.map_err(|error| NoCredential { reason: error.reason, transient: false })?;
         let renewed = self.renew()?;
         if renewed.fingerprint == credential.fingerprint { Err(same()) } else { Ok(renewed) }
     }
 }
 
 impl Holder {
-    /// Whether asking again at once can bring another one.
+    /// Whether asking again can bring another one: a variable stays what it was.
     fn may_change(&self) -> bool {
         matches!(
             self.injected.credential,

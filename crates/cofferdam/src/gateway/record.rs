@@ -4,24 +4,37 @@
 //! that a sync of the disc is waited for once for all that came meanwhile. When more comes than can be written, what
 //! is alike is summed up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use coffer_gateway::record::{Decision, Record};
+use coffer_gateway::record::{Decision, Record, Verdict};
 use coffer_ledger::{Event, Ledger};
+use coffer_plan::host::Endpoint;
 use jiff::Timestamp;
 
 use super::Told;
 
 /// From how many on what is alike is summed up.
-const MANY: usize = 256;
-/// The most hosts that are told.
-const MOST_HOSTS: usize = 1000;
+const MANY: usize = 64;
+/// How many decisions wait to be written at the most. What comes then is counted and no more.
+const MOST_WAITING: usize = 16 * 1024;
+/// How many events are kept when they cannot be written, and how many different ones go down at once.
+const MOST_EVENTS: usize = 1024;
+/// The most hosts of one verdict that are told, and that are told apart in the record when they are refused.
+const MOST_HOSTS: usize = 500;
+/// The verdict of what was not written down.
+const NOT_RECORDED: &str = "not_recorded";
 
 /// Takes decisions from the threads that serve.
-pub(super) struct Recorder(Sender<(Timestamp, Decision)>);
+pub(super) struct Recorder {
+    queue: SyncSender<(Timestamp, Decision)>,
+    /// How many found no place in it.
+    lost: Arc<AtomicU64>,
+}
 
 /// The thread that writes.
 pub(super) struct Writer(JoinHandle<()>);
@@ -36,17 +49,20 @@ impl Writer {
 
 /// Starts to write down.
 pub(super) fn recorder(run: String, ledger: Ledger) -> std::io::Result<(Recorder, Writer)> {
-    let (sender, queue) = channel();
+    let (sender, queue) = sync_channel(MOST_WAITING);
+    let lost = Arc::new(AtomicU64::new(0));
+    let mut book = Book { run, lost: lost.clone(), told: BTreeMap::new(), refused: HashSet::new() };
     let writer = std::thread::Builder::new().name("record".to_owned());
-    let writer = writer.spawn(move || write(&run, &ledger, &queue))?;
-    Ok((Recorder(sender), Writer(writer)))
+    let writer = writer.spawn(move || book.write(&ledger, &queue))?;
+    Ok((Recorder { queue: sender, lost }, Writer(writer)))
 }
 
 impl Record for Recorder {
     fn decided(&self, decision: Decision) {
         let at = Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
-        // Nobody hears it any more when the gateway ends.
-        let _ = self.0.send((at, decision));
+        if self.queue.try_send((at, decision)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -58,73 +74,161 @@ pub(super) fn tell(told: &Told) {
     let _ = output.write_all(&line).and_then(|()| output.flush());
 }
 
-fn write(run: &str, ledger: &Ledger, queue: &Receiver<(Timestamp, Decision)>) {
-    let mut met = BTreeSet::new();
-    let mut failing = false;
-    while let Ok(first) = queue.recv() {
-        let mut all = vec![(first.0, event(run, first.1, &mut met))];
-        for (at, decision) in queue.try_iter() {
-            let event = event(run, decision, &mut met);
-            let last = all.len().saturating_sub(MANY);
-            let alike =
-                (all.len() >= MANY).then(|| all[last..].iter_mut().find_map(|(_, known)| sum(known, &event)));
-            if alike.flatten().is_none() {
-                all.push((at, event));
+/// What the thread that writes knows.
+struct Book {
+    run: String,
+    lost: Arc<AtomicU64>,
+    /// Who was told of, by what came of it.
+    told: BTreeMap<&'static str, HashSet<Endpoint>>,
+    /// Whom the record tells apart though they were refused.
+    refused: HashSet<Endpoint>,
+}
+
+impl Book {
+    /// Writes until nobody is left who could record.
+    fn write(&mut self, ledger: &Ledger, queue: &Receiver<(Timestamp, Decision)>) {
+        let mut unwritten: Vec<(Timestamp, Event)> = Vec::new();
+        let mut failing = false;
+        loop {
+            let first = queue.recv();
+            let ended = first.is_err();
+            let batch = self.gather(first.into_iter().chain(queue.try_iter()).take(MOST_WAITING));
+            unwritten.extend(batch);
+            if unwritten.len() > MOST_EVENTS {
+                let many = unwritten.drain(..unwritten.len() - MOST_EVENTS).count();
+                self.lost.fetch_add(many as u64, Ordering::Relaxed);
+            }
+            match ledger.append_all(unwritten.clone()) {
+                Ok(_) => unwritten.clear(),
+                Err(error) if !failing => {
+                    failing = true;
+                    tell(&Told::NotRecorded { message: error.to_string() });
+                }
+                // It is tried again with what comes next.
+                Err(_) => {}
+            }
+            if ended {
+                break;
             }
         }
-        if let Err(error) = ledger.append_all(all)
-            && !failing
-        {
-            failing = true;
-            tell(&Told::NotRecorded { message: error.to_string() });
+    }
+
+    /// The events of several decisions: each its own, and from some number on what is alike in one.
+    fn gather(&mut self, decisions: impl Iterator<Item = (Timestamp, Decision)>) -> Vec<(Timestamp, Event)> {
+        let mut all: Vec<(Timestamp, Sum)> = Vec::new();
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        for (count, (at, mut decision)) in decisions.enumerate() {
+            self.tell(&decision);
+            if !self.tells_apart(&decision) {
+                decision.endpoint = None;
+            }
+            let mut key = Key::of(&decision);
+            if all.len() >= MOST_EVENTS / 2 && !places.contains_key(&key) {
+                decision.endpoint = None;
+                key = Key::of(&decision);
+            }
+            match places.get(&key).filter(|_| count >= MANY).and_then(|place| all.get_mut(*place)) {
+                Some((_, sum)) => sum.add(&decision),
+                None => {
+                    places.insert(key, all.len());
+                    all.push((at, Sum { decision, times: 1 }));
+                }
+            }
+        }
+        let mut events: Vec<_> = all.into_iter().map(|(at, sum)| (at, sum.event(&self.run))).collect();
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let at = Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
+            events.push((at, not_recorded(&self.run, lost)));
+        }
+        events
+    }
+
+    /// Tells each new thing to the one who supervises the run.
+    fn tell(&mut self, decision: &Decision) {
+        let Some(endpoint) = &decision.endpoint else { return };
+        let verdict = decision.verdict.word();
+        let told = self.told.entry(verdict).or_default();
+        if told.len() < MOST_HOSTS && !told.contains(endpoint) {
+            told.insert(endpoint.clone());
+            tell(&Told::Met { endpoint: endpoint.to_string(), verdict: verdict.to_owned() });
+        }
+    }
+
+    /// A sandbox can make up names as fast as it likes; all that come late are one to the record.
+    fn tells_apart(&mut self, decision: &Decision) -> bool {
+        let refused = match &decision.endpoint {
+            Some(endpoint) if decision.verdict != Verdict::Allowed => endpoint,
+            Some(_) | None => return true,
+        };
+        if self.refused.contains(refused) {
+            return true;
+        }
+        self.refused.len() < MOST_HOSTS && self.refused.insert(refused.clone())
+    }
+}
+
+/// What makes decisions alike.
+#[derive(PartialEq, Eq, Hash)]
+struct Key(Option<Endpoint>, &'static str, Option<String>, Option<String>, u16);
+
+impl Key {
+    fn of(decision: &Decision) -> Self {
+        let Decision { endpoint, verdict, rule, credential, status, sent: _, received: _, milliseconds: _ } =
+            decision;
+        Self(endpoint.clone(), verdict.word(), rule.clone(), credential.clone(), *status)
+    }
+}
+
+/// Decisions that are alike.
+struct Sum {
+    /// Bytes and times are those of all.
+    decision: Decision,
+    times: u64,
+}
+
+impl Sum {
+    fn add(&mut self, more: &Decision) {
+        self.decision.sent += more.sent;
+        self.decision.received += more.received;
+        self.decision.milliseconds += more.milliseconds;
+        self.times += 1;
+    }
+
+    fn event(self, run: &str) -> Event {
+        let Decision { endpoint, verdict, rule, credential, status, sent, received, milliseconds } =
+            self.decision;
+        Event::GatewayDecided {
+            run: run.to_owned(),
+            host: endpoint.as_ref().map(|endpoint| endpoint.host.to_string()),
+            port: endpoint.map(|endpoint| endpoint.port),
+            verdict: verdict.word().to_owned(),
+            rule,
+            credential,
+            status,
+            sent,
+            received,
+            ms: milliseconds,
+            times: self.times,
         }
     }
 }
 
-/// Adds an event to one that is alike, if it is.
-fn sum(known: &mut Event, new: &Event) -> Option<()> {
-    let key = |event: &Event| match event {
-        Event::GatewayDecided { host, port, verdict, rule, credential, status, .. } => {
-            Some((host.clone(), *port, verdict.clone(), rule.clone(), credential.clone(), *status))
-        }
-        _ => None,
-    };
-    if key(known) != key(new) {
-        return None;
-    }
-    if let (
-        Event::GatewayDecided { sent, received, ms, times, .. },
-        Event::GatewayDecided { sent: more_sent, received: more_received, ms: more_ms, times: more, .. },
-    ) = (known, new)
-    {
-        *sent += more_sent;
-        *received += more_received;
-        *ms += more_ms;
-        *times += more;
-    }
-    Some(())
-}
-
-fn event(run: &str, decision: Decision, met: &mut BTreeSet<(String, String)>) -> Event {
-    let Decision { endpoint, verdict, rule, credential, status, sent, received, milliseconds } = decision;
-    let verdict = verdict.word().to_owned();
-    if let Some(endpoint) = &endpoint
-        && met.len() < MOST_HOSTS
-        && met.insert((endpoint.to_string(), verdict.clone()))
-    {
-        tell(&Told::Met { endpoint: endpoint.to_string(), verdict: verdict.clone() });
-    }
+fn not_recorded(run: &str, times: u64) -> Event {
     Event::GatewayDecided {
         run: run.to_owned(),
-        host: endpoint.as_ref().map(|endpoint| endpoint.host.to_string()),
-        port: endpoint.map(|endpoint| endpoint.port),
-        verdict,
-        rule,
-        credential,
-        status,
-        sent,
-        received,
-        ms: milliseconds,
-        times: 1,
+        host: None,
+        port: None,
+        verdict: NOT_RECORDED.to_owned(),
+        rule: None,
+        credential: None,
+        status: 0,
+        sent: 0,
+        received: 0,
+        ms: 0,
+        times,
     }
 }
+
+#[cfg(test)]
+mod tests;
