@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use coffer_account::secret::Secret;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use memchr::memchr_iter;
 use memchr::memmem::Finder;
@@ -98,6 +99,8 @@ pub(super) struct Searched {
     credential: Option<Arc<Credential>>,
     /// What may be the beginning of the credential.
     held: Bytes,
+    /// What stands behind the last chunk, when something was held back before it.
+    trailers: Option<HeaderMap>,
     sent: Arc<AtomicU64>,
     pending: Pending,
 }
@@ -109,7 +112,7 @@ impl Searched {
         sent: Arc<AtomicU64>,
         pending: Pending,
     ) -> Self {
-        Self { inner, credential, held: Bytes::new(), sent, pending }
+        Self { inner, credential, held: Bytes::new(), trailers: None, sent, pending }
     }
 
     /// What of a portion may go on; an error when the credential is in it.
@@ -145,6 +148,9 @@ impl Body for Searched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
         loop {
             let polled = std::task::ready!(Pin::new(&mut self.inner).poll_frame(context));
             let frame = match polled {
@@ -177,14 +183,19 @@ impl Body for Searched {
                         return Poll::Ready(Some(Err(self.cut())));
                     }
                     drop(said);
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    if self.held.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    }
+                    // Nothing of the body comes any more: it was the beginning of something else.
+                    self.trailers = Some(trailers);
+                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.held)))));
                 }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.inner.is_end_stream()
+        self.held.is_empty() && self.trailers.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
