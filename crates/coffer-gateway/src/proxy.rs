@@ -62,10 +62,17 @@ fn endpoint(request: &Request<Incoming>) -> Result<Endpoint, Refusal> {
     if plain && request.uri().scheme_str() != Some("http") {
         return Err(malformed("only `http` goes without a tunnel"));
     }
-    let port = match authority.port() {
-        Some(port) => port.as_str().parse().ok().filter(|port| *port > 0),
-        None if plain => Some(80),
-        None => None,
+    if !plain && (request.uri().scheme().is_some() || request.uri().path_and_query().is_some()) {
+        return Err(malformed("a tunnel is to a host and a port"));
+    }
+    // Read from the text: what is no number would count as no port at all.
+    let port = match authority.as_str().strip_prefix(authority.host()).and_then(|port| port.strip_prefix(':'))
+    {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            port.parse().ok().filter(|port| *port > 0)
+        }
+        None if plain && authority.as_str() == authority.host() => Some(80),
+        Some(_) | None => None,
     };
     let port = port.ok_or_else(|| malformed("it names no port"))?;
     Ok(Endpoint { host, port })
@@ -110,10 +117,20 @@ async fn connect(
         let Ok(upgraded) = upgraded.await else { return };
         // Without the layers of HTTP, where that is possible.
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
+            Ok(parts) => {
+                if let Some(client) =
+                    carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await
+                {
+                    reset(&client);
+                }
+            }
             Err(upgraded) => match upgraded.downcast::<TokioIo<UnixStream>>() {
-                Ok(parts) => carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await,
-                Err(upgraded) => carry(&desk, TokioIo::new(upgraded), &[], server, pending).await,
+                Ok(parts) => {
+                    carry(&desk, parts.io.into_inner(), &parts.read_buf, server, pending).await;
+                }
+                Err(upgraded) => {
+                    carry(&desk, TokioIo::new(upgraded), &[], server, pending).await;
+                }
             },
         }
     });
@@ -121,8 +138,8 @@ async fn connect(
 }
 
 /// Carries the bytes of a tunnel. What the server says goes through from the beginning; what the client says first is
-/// looked at.
-async fn carry<S>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending)
+/// looked at. When it breaks, the server is told that this is no end, and the client is returned to be told the same.
+async fn carry<S>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending) -> Option<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -140,11 +157,24 @@ where
         one_way(&mut client_read, &mut server_write, &first, &mut carried.sent).await
     };
     let down = one_way(&mut server_read, &mut client_write, &[], &mut carried.received);
-    // What breaks ends both ways: all of it is dropped here.
-    let _ = tokio::try_join!(up, down);
+    // What breaks ends both ways.
+    let broken = tokio::try_join!(up, down).is_err();
     if !fits {
         pending.decision.verdict = Verdict::NameMismatch;
     }
     pending.decision.sent = carried.sent;
     pending.decision.received = carried.received;
+    if !broken {
+        return None;
+    }
+    if let Ok(server) = server_read.reunite(server_write) {
+        reset(&server);
+    }
+    Some(client_read.unsplit(client_write))
+}
+
+/// Lets a connection end as one that broke does: whoever reads at the other side must not take it for a whole.
+fn reset(stream: &TcpStream) {
+    // What is so far gone that this fails is told in no other way.
+    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO));
 }
