@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use coffer_account::secret::Secret;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRAILER,
+};
 use http::request::Parts;
 use http::{Request, StatusCode, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::body::BodyError;
-use crate::headers::{remove_of_connection, unambiguous};
+use crate::headers::{remove_of_request, unambiguous};
 use crate::refusal::Refusal;
 use crate::setup::{Injection, Upstream};
 
@@ -34,7 +36,7 @@ pub(super) fn prepared(
     }
     head.uri = address(&head.uri, &injection.upstream, &injection.strip_query)
         .ok_or_else(|| malformed("its address has no path"))?;
-    remove_of_connection(&mut head.headers);
+    remove_of_request(&mut head.headers);
     // It was answered here.
     head.headers.remove(EXPECT);
     let host =
@@ -93,10 +95,23 @@ fn after_scheme(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii_start())
 }
 
-/// Takes out whatever could be a credential from inside.
+/// Takes out whatever could be a credential from inside. What stands behind the last chunk goes out as far as it is
+/// announced: there it is no longer.
 pub(super) fn strip(headers: &mut HeaderMap, injection: &Injection) {
     for name in &injection.strip {
         headers.remove(name);
+    }
+    if let http::header::Entry::Occupied(announced) = headers.entry(TRAILER) {
+        let (_, announced) = announced.remove_entry_mult();
+        let announced: Vec<String> =
+            announced.filter_map(|names| names.to_str().ok().map(str::to_owned)).collect();
+        let names = announced
+            .iter()
+            .flat_map(|names| names.split(','))
+            .filter_map(|name| name.trim().parse::<HeaderName>().ok());
+        for name in names.filter(|name| !injection.strip.contains(name)) {
+            headers.append(TRAILER, HeaderValue::from(name));
+        }
     }
 }
 
@@ -113,6 +128,13 @@ struct Store {
     /// Whether the body came to its end, and all of it is here.
     whole: bool,
     given_up: bool,
+}
+
+impl Store {
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.parts = Vec::new();
+    }
 }
 
 impl Kept {
@@ -147,11 +169,12 @@ impl Kept {
                 kept.room = room;
                 kept.parts.push(part.clone());
             }
-            None => {
-                kept.given_up = true;
-                kept.parts = Vec::new();
-            }
+            None => kept.give_up(),
         }
+    }
+
+    fn give_up(&self) {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).give_up();
     }
 
     fn end(&self) {
@@ -195,8 +218,10 @@ impl Body for Outgoing {
                 let polled = Pin::new(&mut *body).poll_frame(context);
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
-                        if let Some(part) = frame.data_ref() {
-                            kept.add(part);
+                        match frame.data_ref() {
+                            Some(part) => kept.add(part),
+                            // What stands behind the last chunk is not kept.
+                            None => kept.give_up(),
                         }
                         if body.is_end_stream() {
                             kept.end();

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use coffer_plan::host::Endpoint;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{Answer, allowed};
 use crate::body::{Answered, Counted};
-use crate::headers::remove_of_connection;
+use crate::headers::{remove_of_connection, remove_of_request};
 use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
@@ -59,7 +59,16 @@ async fn send(
     tokio::task::spawn_local(connection);
     let request = request.map(|body| Counted::new(body, sent.clone()));
     let mut answer = sender.send_request(request).await.map_err(broken)?;
+    if answer.status().is_informational() {
+        return Err(Refusal::Unreachable {
+            endpoint: endpoint.to_string(),
+            reason: "it answers in a protocol that nobody asked for".to_owned(),
+            timed_out: false,
+        });
+    }
     remove_of_connection(answer.headers_mut());
+    // The gateway's own: where an older one is spoken behind it, an answer that breaks off would look whole.
+    *answer.version_mut() = Version::HTTP_11;
     Ok(answer)
 }
 
@@ -75,7 +84,8 @@ fn origin_form(mut request: Request<Incoming>) -> Result<Request<Incoming>, Refu
     }
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
-    remove_of_connection(request.headers_mut());
+    remove_of_request(request.headers_mut());
+    *request.version_mut() = Version::HTTP_11;
     let host = HeaderValue::try_from(authority).map_err(|_| malformed("it names no host"))?;
     request.headers_mut().insert(HOST, host);
     Ok(request)
