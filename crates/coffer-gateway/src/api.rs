@@ -12,12 +12,13 @@ mod upstreams;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
+use http::header::CONTENT_ENCODING;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 
 use crate::body::Body;
-use crate::headers::remove_of_connection;
+use crate::headers::{plain_chunks, remove_of_connection};
 use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
@@ -38,7 +39,7 @@ pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body
     match pass(&desk, injection, request, &mut pending).await {
         Ok((mut answer, credential)) => {
             pending.decision.status = answer.status().as_u16();
-            // The words behind the status are among them.
+            // The words behind the status are among them: those of the status itself do.
             answer.extensions_mut().clear();
             answer.map(|body| Body::Searched(Searched::new(body, credential, pending)))
         }
@@ -69,7 +70,7 @@ async fn pass(
     };
     request::strip(&mut head.headers, injection);
     let kept = Kept::new(desk.setup.limits.kept_bytes, desk.upstreams.room());
-    let first = Outgoing::streamed(body, kept.clone(), pending.sent(), injection);
+    let first = Outgoing::streamed(body, kept.clone(), pending.sent());
     let again = credential.is_some().then(|| head.clone());
     let mut answer = send(desk, injection, head, credential.as_deref(), first).await?;
     let mut used = credential;
@@ -83,28 +84,36 @@ async fn pass(
     }
     kept.give_up();
     pending.decision.credential = used.as_ref().map(|credential| credential.fingerprint.clone());
+    if answer.status().is_informational() {
+        return Err(Refusal::Unreachable {
+            endpoint: injection.upstream.endpoint.to_string(),
+            reason: "it answers in a protocol that nobody asked for".to_owned(),
+            timed_out: false,
+        });
+    }
     if let Some(credential) = &used {
-        judge(answer.headers(), credential, injection)?;
+        judge(&answer, credential, injection)?;
     }
     remove_of_connection(answer.headers_mut());
+    // The gateway's own: where an older one is spoken behind it, an answer that breaks off would look whole.
+    *answer.version_mut() = http::Version::HTTP_11;
     Ok((answer, used))
 }
 
-/// Looks for the credential in the headers of an answer, and whether its body can be looked into.
-fn judge(headers: &HeaderMap, credential: &Credential, injection: &Injection) -> Result<(), Refusal> {
+/// Looks for the credential in the head of an answer, and whether its body can be looked into.
+fn judge<B>(answer: &Response<B>, credential: &Credential, injection: &Injection) -> Result<(), Refusal> {
     let endpoint = || injection.upstream.endpoint.to_string();
-    let mut said = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-    if said.any(|text| credential.echoes.are_in(text)) {
+    let headers = answer.headers();
+    let words = answer.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+    let said = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+    if said.chain(words).any(|text| credential.echoes.are_in(text)) {
         return Err(Refusal::Echoed { endpoint: endpoint() });
     }
-    let all = |name, word: &[u8]| {
-        headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(word))
-    };
-    if all(CONTENT_ENCODING, b"identity") && all(TRANSFER_ENCODING, b"chunked") {
-        Ok(())
-    } else {
-        Err(Refusal::Encoded { endpoint: endpoint() })
-    }
+    let plain = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if plain && plain_chunks(headers) { Ok(()) } else { Err(Refusal::Encoded { endpoint: endpoint() }) }
 }
 
 async fn send(

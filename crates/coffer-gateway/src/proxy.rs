@@ -63,10 +63,17 @@ fn endpoint(request: &Request<Incoming>) -> Result<Endpoint, Refusal> {
     if plain && request.uri().scheme_str() != Some("http") {
         return Err(malformed("only `http` goes without a tunnel"));
     }
-    let port = match authority.port() {
-        Some(port) => port.as_str().parse().ok().filter(|port| *port > 0),
-        None if plain => Some(80),
-        None => None,
+    if !plain && (request.uri().scheme().is_some() || request.uri().path_and_query().is_some()) {
+        return Err(malformed("a tunnel is to a host and a port"));
+    }
+    // Read from the text: what is no number would count as no port at all.
+    let port = match authority.as_str().strip_prefix(authority.host()).and_then(|port| port.strip_prefix(':'))
+    {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            port.parse().ok().filter(|port| *port > 0)
+        }
+        None if plain && authority.as_str() == authority.host() => Some(80),
+        Some(_) | None => None,
     };
     let port = port.ok_or_else(|| malformed("it names no port"))?;
     Ok(Endpoint { host, port })
@@ -120,7 +127,7 @@ async fn connect(desk: Rc<Desk>, request: Request<Incoming>, mut pending: Pendin
 }
 
 /// Carries the bytes of a tunnel. What the server says goes through from the beginning; what the client says first is
-/// looked at.
+/// looked at. When it breaks, both sides are told that this is no end.
 async fn carry<S: Stream>(desk: &Desk, client: S, ahead: &[u8], server: TcpStream, mut pending: Pending) {
     let (sent, received) = (pending.sent(), pending.received());
     let host = pending.decision.endpoint.as_ref().map(|endpoint| &endpoint.host);
@@ -133,9 +140,18 @@ async fn carry<S: Stream>(desk: &Desk, client: S, ahead: &[u8], server: TcpStrea
         };
         up(&client, &server, &first, &sent).await
     };
-    // What breaks ends both ways: all of it is dropped here.
-    let _ = tokio::try_join!(upwards, down(&server, &client, &received));
+    // What breaks ends both ways.
+    if tokio::try_join!(upwards, down(&server, &client, &received)).is_err() {
+        reset(&server);
+        reset(&client);
+    }
     if !fits {
         pending.decision.verdict = Verdict::NameMismatch;
     }
+}
+
+/// Lets a connection end as one that broke does: whoever reads at the other side must not take it for a whole.
+fn reset(stream: &impl Stream) {
+    // What is so far gone that this fails is told in no other way.
+    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO));
 }

@@ -72,14 +72,16 @@ impl Serving {
 /// When sockets cannot be duplicated, or threads cannot be had.
 pub fn serve(setup: &Arc<Setup>, doors: Vec<(Door, Socket)>, threads: usize) -> io::Result<Serving> {
     let (stop, stopped) = watch::channel(false);
-    let room = Arc::new(Semaphore::new(setup.limits.connections));
+    // Room for each door: whoever crowds at one keeps nobody from the others.
+    let rooms: Vec<_> = doors.iter().map(|_| Arc::new(Semaphore::new(setup.limits.connections))).collect();
     let mut workers = Vec::new();
     for number in 0..threads.max(1) {
-        let doors: Vec<(Door, Socket)> = doors
+        let doors: Vec<Open> = doors
             .iter()
-            .map(|(door, socket)| Ok((door.clone(), socket.duplicate()?)))
+            .zip(&rooms)
+            .map(|((door, socket), room)| Ok((door.clone(), socket.duplicate()?, room.clone())))
             .collect::<io::Result<_>>()?;
-        let worker = Worker { setup: setup.clone(), room: room.clone(), stopped: stopped.clone() };
+        let worker = Worker { setup: setup.clone(), stopped: stopped.clone() };
         let thread = thread::Builder::new().name(format!("gateway-{number}"));
         workers.push(thread.spawn(move || worker.run(doors))?);
     }
@@ -96,14 +98,16 @@ pub struct Desk {
     pub upstreams: api::Upstreams,
 }
 
+/// A door, its socket, and its room.
+type Open = (Door, Socket, Arc<Semaphore>);
+
 struct Worker {
     setup: Arc<Setup>,
-    room: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
 
 impl Worker {
-    fn run(self, doors: Vec<(Door, Socket)>) {
+    fn run(self, doors: Vec<Open>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         let mut stopped = self.stopped;
@@ -111,8 +115,8 @@ impl Worker {
             let dialer = Dialer::new(self.setup.clone());
             let upstreams = api::Upstreams::new(&self.setup);
             let desk = Rc::new(Desk { setup: self.setup, dialer, upstreams });
-            for (door, socket) in doors {
-                tokio::task::spawn_local(accept(desk.clone(), self.room.clone(), Rc::new(door), socket));
+            for (door, socket, room) in doors {
+                tokio::task::spawn_local(accept(desk.clone(), room, Rc::new(door), socket));
             }
             // An error means that nobody is left who could stop it.
             let _ = stopped.wait_for(|stop| *stop).await;

@@ -127,7 +127,7 @@ pub trait Inside: Send + Sync {
 /// How much a sandbox may take of its gateway.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; one more waits for the end of another.
+    /// Connections at once at each door; one more waits for the end of another.
     pub connections: usize,
     /// How long the head of a request may take.
     pub head_time: Duration,

@@ -8,14 +8,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use coffer_account::secret::Secret;
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRAILER,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::body::BodyError;
-use crate::headers::{remove_of_connection, unambiguous};
+use crate::headers::{remove_of_request, unambiguous};
 use crate::refusal::Refusal;
 use crate::setup::{Injection, Upstream};
 
@@ -44,7 +45,7 @@ pub(super) fn prepared(
     }
     head.uri = address(&head.uri, &injection.upstream, &injection.strip_query)
         .ok_or_else(|| malformed("its address has no path"))?;
-    remove_of_connection(&mut head.headers);
+    remove_of_request(&mut head.headers);
     in_chunks(&mut head.headers, &body);
     // It was answered here.
     head.headers.remove(EXPECT);
@@ -120,10 +121,23 @@ fn after_scheme(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii_start())
 }
 
-/// Takes out whatever could be a credential from inside.
+/// Takes out whatever could be a credential from inside. What stands behind the last chunk goes out as far as it is
+/// announced: there it is no longer.
 pub(super) fn strip(headers: &mut HeaderMap, injection: &Injection) {
     for name in &injection.strip {
         headers.remove(name);
+    }
+    if let http::header::Entry::Occupied(announced) = headers.entry(TRAILER) {
+        let (_, announced) = announced.remove_entry_mult();
+        let announced: Vec<String> =
+            announced.filter_map(|names| names.to_str().ok().map(str::to_owned)).collect();
+        let names = announced
+            .iter()
+            .flat_map(|names| names.split(','))
+            .filter_map(|name| name.trim().parse::<HeaderName>().ok());
+        for name in names.filter(|name| !injection.strip.contains(name)) {
+            headers.append(TRAILER, HeaderValue::from(name));
+        }
     }
 }
 
@@ -196,11 +210,9 @@ impl Kept {
         if fits { kept.bytes.extend_from_slice(part) } else { kept.give_up() }
     }
 
-    fn end(&self, with_trailers: bool) {
+    fn end(&self) {
         let mut kept = self.0.borrow_mut();
-        if with_trailers {
-            kept.give_up();
-        } else if kept.state == State::Open {
+        if kept.state == State::Open {
             kept.state = State::Whole;
         }
     }
@@ -233,19 +245,15 @@ pub(super) struct Streamed {
     body: Incoming,
     kept: Kept,
     sent: Rc<Cell<u64>>,
-    /// Trailers that could be credentials.
-    strip: Vec<HeaderName>,
 }
 
 impl Outgoing {
-    pub(super) fn streamed(body: Incoming, kept: Kept, sent: Rc<Cell<u64>>, injection: &Injection) -> Self {
+    pub(super) fn streamed(body: Incoming, kept: Kept, sent: Rc<Cell<u64>>) -> Self {
         if body.is_end_stream() {
-            kept.end(false);
+            kept.end();
             return Self::Again(Bytes::new());
         }
-        // What comes at once has no trailers.
-        let strip = if body.size_hint().exact().is_some() { Vec::new() } else { injection.strip.clone() };
-        Self::Streamed(Box::new(Streamed { body, kept, sent, strip }))
+        Self::Streamed(Box::new(Streamed { body, kept, sent }))
     }
 }
 
@@ -254,7 +262,7 @@ impl Streamed {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         polled.map(|frame| match frame {
             None => {
-                self.kept.end(false);
+                self.kept.end();
                 None
             }
             Some(Err(error)) => Some(Err(error.into())),
@@ -263,17 +271,14 @@ impl Streamed {
                     self.sent.set(self.sent.get() + part.len() as u64);
                     self.kept.add(&part);
                     if self.body.is_end_stream() {
-                        self.kept.end(false);
+                        self.kept.end();
                     }
                     Some(Ok(Frame::data(part)))
                 }
                 Err(frame) => {
-                    self.kept.end(true);
-                    let mut trailers = frame.into_trailers().unwrap_or_default();
-                    for name in &self.strip {
-                        trailers.remove(name);
-                    }
-                    Some(Ok(Frame::trailers(trailers)))
+                    // What stands behind the last chunk is not kept.
+                    self.kept.give_up();
+                    Some(Ok(frame))
                 }
             },
         })

@@ -125,7 +125,11 @@ impl Upstreams {
         let greeting = TlsConnector::from(config).connect(name, stream);
         let stream = tokio::time::timeout(self.setup.limits.connect_time, greeting)
             .await
-            .map_err(|_| unreachable("its TLS handshake took too long".to_owned()))?
+            .map_err(|_| Refusal::Unreachable {
+                endpoint: upstream.endpoint.to_string(),
+                reason: "its TLS handshake took too long".to_owned(),
+                timed_out: true,
+            })?
             .map_err(|error| unreachable(format!("TLS: {error}")))?;
         let shaken = builder.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|error| unreachable(error.to_string()))?;

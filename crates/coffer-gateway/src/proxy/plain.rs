@@ -7,7 +7,7 @@ use std::time::Duration;
 use coffer_plan::host::Endpoint;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use super::{Answer, allowed, malformed};
 use crate::api::in_chunks;
 use crate::body::{Answered, Body, Counted};
-use crate::headers::remove_of_connection;
+use crate::headers::{remove_of_connection, remove_of_request};
 use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
@@ -64,7 +64,16 @@ async fn send(
     let request = request.map(|body| Counted::new(body, sent.clone()));
     let answer = tokio::time::timeout(MOST_SILENCE, sender.send_request(request)).await;
     let mut answer = answer.map_err(|_| silent(endpoint))?.map_err(broken)?;
+    if answer.status().is_informational() {
+        return Err(Refusal::Unreachable {
+            endpoint: endpoint.to_string(),
+            reason: "it answers in a protocol that nobody asked for".to_owned(),
+            timed_out: false,
+        });
+    }
     remove_of_connection(answer.headers_mut());
+    // The gateway's own: where an older one is spoken behind it, an answer that breaks off would look whole.
+    *answer.version_mut() = Version::HTTP_11;
     Ok(answer)
 }
 
@@ -84,7 +93,8 @@ fn origin_form(mut request: Request<Incoming>) -> Result<Request<Incoming>, Refu
     }
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
-    remove_of_connection(request.headers_mut());
+    remove_of_request(request.headers_mut());
+    *request.version_mut() = Version::HTTP_11;
     let (mut head, body) = request.into_parts();
     in_chunks(&mut head.headers, &body);
     let mut request = Request::from_parts(head, body);

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::sync::mpsc::channel;
 
 use crate::support::{
-    KEY, RENEWED, WORD, Wanted, answer, connected, post, request, says, server, with_headers,
+    KEY, RENEWED, WORD, Wanted, answer, connected, got, post, request, says, server, with_headers,
 };
 
 #[test]
@@ -265,16 +265,21 @@ fn events_pass_one_by_one() {
 
 #[test]
 fn whoever_goes_away_is_missed_by_the_api() {
-    let (api, ended) = server(|stream| {
+    let (asked, heard) = channel();
+    let asked = std::sync::Mutex::new(asked);
+    let (api, ended) = server(move |stream| {
         request(stream);
+        asked.lock().unwrap().send(()).unwrap();
         // Nothing more comes, and then the end.
         stream.read(&mut [0]).unwrap()
     });
     let gateway = Wanted::of(api).starts();
     let mut stream = connected(gateway.api);
     stream.write_all(post("{}").as_bytes()).unwrap();
+    // Whoever goes away before is asked for nothing at all.
+    got(&heard);
     drop(stream);
-    assert_eq!(ended.recv().unwrap(), 0);
+    assert_eq!(got(&ended), 0);
 }
 
 #[test]

@@ -2,6 +2,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod duties;
+mod echoes;
+mod faults;
+mod floods;
+
 mod injection;
+
 mod reach;
+mod sent;
+mod strange;
 mod support;

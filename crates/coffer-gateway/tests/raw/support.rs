@@ -22,7 +22,7 @@ pub(crate) const KEY: &str = "sk-ant-api03-FAKE-key-of-the-gateway";
 /// What it has after a renewal.
 pub(crate) const RENEWED: &str = "sk-ant-api03-FAKE-key-once-renewed";
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Remembers what was decided.
 #[derive(Default)]
@@ -36,12 +36,17 @@ impl Record for Decisions {
 }
 
 impl Decisions {
-    /// The verdicts, once there are so many.
-    pub(crate) fn verdicts(&self, count: usize) -> Vec<&'static str> {
+    /// All of them, once there are so many.
+    pub(crate) fn all(&self, count: usize) -> Vec<Decision> {
         let all = self.0.lock().unwrap();
         let (all, late) = self.1.wait_timeout_while(all, PATIENCE, |all| all.len() < count).unwrap();
         assert!(!late.timed_out(), "{all:?}");
-        all.iter().map(|decision| decision.verdict.word()).collect()
+        all.clone()
+    }
+
+    /// The verdicts, once there are so many.
+    pub(crate) fn verdicts(&self, count: usize) -> Vec<&'static str> {
+        self.all(count).iter().map(|decision| decision.verdict.word()).collect()
     }
 }
 
@@ -162,6 +167,12 @@ pub(crate) fn server<T: Send + 'static>(
         }
     });
     (address, receiver)
+}
+
+/// What a server has returned. One that fell over returns nothing.
+#[track_caller]
+pub(crate) fn got<T>(returned: &std::sync::mpsc::Receiver<T>) -> T {
+    returned.recv_timeout(PATIENCE).unwrap()
 }
 
 /// Reads a request: its head, and as much of a body as the head says.
