@@ -146,11 +146,32 @@ gate() {
 }
 
 x_bench() {
+    if [ "${1:-}" = gateway ]; then
+        shift
+        bench_gateway "$@"
+        return
+    fi
     need_linker
     need_command bwrap bubblewrap
     provide
     cargo build --quiet --locked --release -p cofferdam
     cargo run --quiet --locked --release -p xtask -- bench --coffer "$(built coffer release)" "$@"
+}
+
+# The gateway beside other proxies; each is started by the measurement and listens on loopback alone.
+bench_gateway() {
+    need_linker
+    need_command bwrap bubblewrap
+    need_command curl curl
+    need_command wrk wrk
+    need_command nginx nginx-light
+    need_command haproxy haproxy
+    need_command squid squid
+    need_tool mitmproxy
+    provide
+    cargo build --quiet --locked --release -p cofferdam
+    cargo run --quiet --locked --release -p xtask -- bench-gateway --coffer "$(built coffer release)" \
+        --mitmdump "$(tool_path mitmproxy)" "$@"
 }
 
 # As the alias `cargo xtask`, and sure not to touch Cargo.lock.

@@ -58,10 +58,13 @@ need_linker() {
 # need_tool ID: a tool of tools/versions in its private prefix.
 need_tool() {
     [ -x "$(tool_path "$1")" ] && return 0
-    if [ "$(tool_field "$1" 1)" = npm ]; then
-        need_command node nodejs
-        need_command npm npm
-    fi
+    case $(tool_field "$1" 1) in
+        npm)
+            need_command node nodejs
+            need_command npm npm
+            ;;
+        pip) have_pip || PACKAGES+=(python3-pip) ;;
+    esac
     STEPS+=("tool $1")
 }
 
@@ -115,6 +118,7 @@ describe_step() {
     case $(tool_field "$id" 1) in
         npm) printf 'npm install --prefix %q %s@%s\n' "$dir" "$package" "$version${with:+ $with}" ;;
         cargo) printf 'cargo install --locked --root %q %s@%s\n' "$dir" "$package" "$version" ;;
+        pip) printf 'python3 -m pip install --target %q %s==%s\n' "$dir" "$package" "$version" ;;
         typos)
             if have_pip; then
                 printf 'python3 -m pip install --no-deps --target %q typos==%s\n' "$dir" "$version"
@@ -141,6 +145,7 @@ install_tool() {
     case $(tool_field "$id" 1) in
         npm) install_by_npm "$id" "$part" ;;
         cargo) install_by_cargo "$id" "$part" ;;
+        pip) install_by_pip "$id" "$part" ;;
         typos) install_typos "$id" "$part" ;;
     esac
     rm -rf -- "$part/scratch"
@@ -162,6 +167,11 @@ install_by_cargo() {
         export RUSTUP_TOOLCHAIN=$TOOLCHAIN CARGO_TARGET_DIR=$2/scratch CARGO_PROFILE_DEV_DEBUG=0
         cargo install --locked --debug --root "$2" "$(tool_field "$1" 3)@$(tool_field "$1" 4)"
     )
+}
+
+install_by_pip() {
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --target "$2" \
+        "$(tool_field "$1" 3)==$(tool_field "$1" 4)"
 }
 
 # The package index for Python has it ready made; from source it takes some minutes.

@@ -183,12 +183,15 @@ pub(super) fn api(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Op
     match said {
         // What is redacted shows scheme, host and port, if it is an address at all.
         Some((EnvFact::Value(url) | EnvFact::Redacted(url), whole, origin)) => {
-            let api = Api { url, whole, ranges: Ranges::Any, origin };
-            Some(if api.rule().is_some() {
-                Ok(api)
-            } else {
-                Err(PlanError::NoAddress { name: name.clone(), origin: api.origin })
-            })
+            let mut api = Api { url, whole, ranges: Ranges::Private, origin };
+            let Some(HostRule { host: HostPattern::Exact(host), .. }) = api.rule() else {
+                return Some(Err(PlanError::NoAddress { name: name.clone(), origin: api.origin }));
+            };
+            // Who has a name says where it leads: to this machine only who wrote that down.
+            if matches!(host, Host::Address(_)) || host.is_loopback() {
+                api.ranges = Ranges::Any;
+            }
+            Some(Ok(api))
         }
         Some((EnvFact::Empty, _, _)) | None => layout.map(|layout| {
             let origin = Origin::new(OriginLayer::Agent, format!("{}: gateway", policy.agent.name));
