@@ -12,6 +12,7 @@
 pub mod api;
 pub mod body;
 pub mod connect;
+mod crew;
 pub mod dial;
 mod headers;
 pub mod proxy;

@@ -15,10 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::LocalSet;
 
+use crate::crew::{Arrived, Connection, Crew, Seat};
 use crate::dial::Dialer;
 use crate::setup::{Door, Setup};
 use crate::tunnel::Stream;
@@ -74,14 +76,16 @@ pub fn serve(setup: &Arc<Setup>, doors: Vec<(Door, Socket)>, threads: usize) -> 
     let (stop, stopped) = watch::channel(false);
     // Room for each door: whoever crowds at one keeps nobody from the others.
     let rooms: Vec<_> = doors.iter().map(|_| Arc::new(Semaphore::new(setup.limits.connections))).collect();
+    let (crew, hear) = Crew::new(threads.max(1));
     let mut workers = Vec::new();
-    for number in 0..threads.max(1) {
+    for (number, hear) in hear.into_iter().enumerate() {
         let doors: Vec<Open> = doors
             .iter()
             .zip(&rooms)
             .map(|((door, socket), room)| Ok((door.clone(), socket.duplicate()?, room.clone())))
             .collect::<io::Result<_>>()?;
-        let worker = Worker { setup: setup.clone(), stopped: stopped.clone() };
+        let worker =
+            Worker { number, setup: setup.clone(), crew: crew.clone(), hear, stopped: stopped.clone() };
         let thread = thread::Builder::new().name(format!("gateway-{number}"));
         workers.push(thread.spawn(move || worker.run(doors))?);
     }
@@ -102,7 +106,10 @@ pub struct Desk {
 type Open = (Door, Socket, Arc<Semaphore>);
 
 struct Worker {
+    number: usize,
     setup: Arc<Setup>,
+    crew: Arc<Crew>,
+    hear: UnboundedReceiver<Arrived>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -110,13 +117,18 @@ impl Worker {
     fn run(self, doors: Vec<Open>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
-        let mut stopped = self.stopped;
+        let Self { number, setup, crew, hear, mut stopped } = self;
         LocalSet::new().block_on(&runtime, async move {
-            let dialer = Dialer::new(self.setup.clone());
-            let upstreams = api::Upstreams::new(&self.setup);
-            let desk = Rc::new(Desk { setup: self.setup, dialer, upstreams });
-            for (door, socket, room) in doors {
-                tokio::task::spawn_local(accept(desk.clone(), room, Rc::new(door), socket));
+            let dialer = Dialer::new(setup.clone());
+            let upstreams = api::Upstreams::new(&setup);
+            let desk = Rc::new(Desk { setup, dialer, upstreams });
+            let behind = doors.iter().map(|(door, ..)| door.clone()).collect();
+            tokio::task::spawn_local(welcome(desk, behind, hear));
+            for (door, (_, socket, room)) in doors.into_iter().enumerate() {
+                let crew = crew.clone();
+                tokio::task::spawn_local(accept(socket, room, move |connection, permit| {
+                    crew.hand(number, door, connection, permit);
+                }));
             }
             // An error means that nobody is left who could stop it.
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -126,31 +138,53 @@ impl Worker {
     }
 }
 
+/// Serves those who have arrived, until the thread ends.
+async fn welcome(desk: Rc<Desk>, doors: Vec<Door>, mut hear: UnboundedReceiver<Arrived>) {
+    while let Some(Arrived { door, connection, seat }) = hear.recv().await {
+        let Some(door) = doors.get(door).cloned() else { continue };
+        let (desk, permit) = (desk.clone(), Rc::new(seat));
+        // What cannot be waited for is closed.
+        match connection {
+            Connection::Tcp(stream) => {
+                let Ok(stream) = TcpStream::from_std(stream) else { continue };
+                tokio::task::spawn_local(self::connection(desk, door, stream, permit));
+            }
+            Connection::Unix(stream) => {
+                let Ok(stream) = UnixStream::from_std(stream) else { continue };
+                tokio::task::spawn_local(self::connection(desk, door, stream, permit));
+            }
+        }
+    }
+}
+
 /// Takes connections until the thread ends.
-async fn accept(desk: Rc<Desk>, room: Arc<Semaphore>, door: Rc<Door>, socket: Socket) {
+async fn accept(
+    socket: Socket,
+    room: Arc<Semaphore>,
+    take: impl Fn(Connection, OwnedSemaphorePermit),
+) -> Option<Infallible> {
     match socket {
         Socket::Tcp(socket) => {
-            let Ok(socket) = TcpListener::from_std(socket) else { return };
+            let socket = TcpListener::from_std(socket).ok()?;
             loop {
-                let Ok(permit) = room.clone().acquire_owned().await else { return };
-                match socket.accept().await {
-                    Ok((stream, _)) => {
-                        // Without it small answers wait for acknowledgements.
-                        let _ = stream.set_nodelay(true);
-                        spawn(&desk, &door, stream, permit);
-                        // Of those that wait, each thread shall get its part.
-                        tokio::task::yield_now().await;
-                    }
+                let permit = room.clone().acquire_owned().await.ok()?;
+                let accepted = socket.accept().await.and_then(|(stream, _)| {
+                    // Without it small answers wait for acknowledgements.
+                    let _ = stream.set_nodelay(true);
+                    stream.into_std()
+                });
+                match accepted {
+                    Ok(stream) => take(Connection::Tcp(stream), permit),
                     Err(error) => after(&error).await,
                 }
             }
         }
         Socket::Unix(socket) => {
-            let Ok(socket) = UnixListener::from_std(socket) else { return };
+            let socket = UnixListener::from_std(socket).ok()?;
             loop {
-                let Ok(permit) = room.clone().acquire_owned().await else { return };
-                match socket.accept().await {
-                    Ok((stream, _)) => spawn(&desk, &door, stream, permit),
+                let permit = room.clone().acquire_owned().await.ok()?;
+                match socket.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    Ok(stream) => take(Connection::Unix(stream), permit),
                     Err(error) => after(&error).await,
                 }
             }
@@ -158,18 +192,10 @@ async fn accept(desk: Rc<Desk>, room: Arc<Semaphore>, door: Rc<Door>, socket: So
     }
 }
 
-fn spawn<S>(desk: &Rc<Desk>, door: &Rc<Door>, stream: S, permit: OwnedSemaphorePermit)
-where
-    S: AsyncRead + AsyncWrite + Stream + Send + Unpin + 'static,
-{
-    let (desk, door) = (desk.clone(), door.clone());
-    tokio::task::spawn_local(async move { connection(desk, &door, stream, Rc::new(permit)).await });
-}
+/// The right to a connection; tunnels keep it after their request has been answered.
+pub(crate) type Permit = Rc<Seat>;
 
-/// The right to one of the connections that there may be; tunnels keep it after their request has been answered.
-pub(crate) type Permit = Rc<OwnedSemaphorePermit>;
-
-async fn connection<S>(desk: Rc<Desk>, door: &Door, stream: S, permit: Permit)
+async fn connection<S>(desk: Rc<Desk>, door: Door, stream: S, permit: Permit)
 where
     S: AsyncRead + AsyncWrite + Stream + Send + Unpin + 'static,
 {
@@ -197,8 +223,8 @@ where
             });
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         }
-        Door::Forward(port) => tunnel::forward(&desk, *port, stream).await,
-        Door::Publish(port) => tunnel::publish(&desk, *port, stream).await,
+        Door::Forward(port) => tunnel::forward(&desk, port, stream).await,
+        Door::Publish(port) => tunnel::publish(&desk, port, stream).await,
     }
 }
 

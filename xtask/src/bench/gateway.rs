@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Deserialize;
 
 use super::machine;
@@ -120,6 +121,11 @@ pub(crate) fn run(tree: &Tree, arguments: &Arguments) -> Result<Vec<String>, Err
 }
 
 fn measure(arguments: &Arguments) -> Result<Figures, Error> {
+    // Both ends of all streams are in this process.
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    let raised = setrlimit(Resource::Nofile, files);
+    raised.map_err(|errno| Error::Start { command: "many streams".to_owned(), source: errno.into() })?;
     let sandbox = Sandbox::new(&arguments.coffer)?;
     let upstream =
         upstream::start().map_err(|source| Error::Start { command: "the upstream".to_owned(), source })?;
@@ -179,7 +185,10 @@ fn measure(arguments: &Arguments) -> Result<Figures, Error> {
 /// A script for `wrk`: what stands before the path comes on its command line.
 fn script(folder: &Path, name: &str, more: &str) -> Result<PathBuf, Error> {
     let path = folder.join(name);
-    let text = format!("function init(args)\n  wrk.path = (args[1] or \"\") .. wrk.path\n  {more}\nend\n");
+    let text = format!(
+        "function init(args)\n  local prefix = args[1] or \"\"\n  wrk.path = prefix .. wrk.path\n  \
+         if prefix ~= \"\" then wrk.headers[\"Host\"] = string.sub(prefix, 8) end\n  {more}\nend\n"
+    );
     std::fs::write(&path, text).map_err(|source| Error::Write { path: path.clone(), source })?;
     Ok(path)
 }

@@ -30,6 +30,7 @@ const SHORTEST: usize = 8;
 pub struct Echoes {
     finder: Option<AhoCorasick>,
     longest: usize,
+    shortest: usize,
     /// Whether all of them are made of [`usual`] characters.
     usual: bool,
 }
@@ -62,15 +63,17 @@ impl Echoes {
         texts.sort_by(|one, other| one.cmp(other));
         texts.dedup();
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(usize::MAX);
         let usual = texts.iter().all(|text| text.iter().copied().all(usual));
         // It fails for more patterns than a number can count.
         let finder = AhoCorasick::new(texts.iter().map(|text| &text[..])).ok().filter(|_| longest > 0);
-        Self { finder, longest, usual }
+        Self { finder, longest, shortest, usual }
     }
 
     /// Whether one of them is in the text.
     pub fn are_in(&self, text: &[u8]) -> bool {
-        self.finder.as_ref().is_some_and(|finder| finder.is_match(text))
+        let could_be = self.finder.as_ref().filter(|_| text.len() >= self.shortest);
+        could_be.is_some_and(|finder| finder.is_match(text))
     }
 
     /// How much of an end may belong to a credential that goes on, in bytes.

@@ -22,6 +22,8 @@ use crate::setup::{Setup, Upstream};
 
 /// How many connections that nobody uses are kept.
 const MOST_IDLE: usize = 128;
+/// How far the buffer of a connection to the API may grow, in bytes. It stays that large while nobody uses it.
+const MOST_BUFFERED: usize = 64 * 1024;
 /// For how long a connection that nobody uses is taken for alive. What lies in between may have forgotten it after.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 /// How much of all requests of one thread is kept for a second try, in bytes.
@@ -113,7 +115,8 @@ impl Upstreams {
             timed_out: false,
         };
         let stream = dialer.connect(&upstream.endpoint, upstream.ranges).await?;
-        let builder = http1::Builder::new();
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MOST_BUFFERED);
         if !upstream.tls {
             let shaken = builder.handshake(TokioIo::new(stream)).await;
             let (sender, connection) = shaken.map_err(|error| unreachable(error.to_string()))?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use coffer_gateway::record::{Decision, Record, Verdict};
 use coffer_ledger::{Event, Ledger};
@@ -20,8 +21,11 @@ use super::Told;
 
 /// From how many on what is alike is summed up.
 const MANY: usize = 64;
+/// When more came at once, what follows is gathered for so long before it is written.
+const FEW: usize = 4;
+const TOGETHER: Duration = Duration::from_millis(100);
 /// How many decisions wait to be written at the most. What comes then is counted and no more.
-const MOST_WAITING: usize = 16 * 1024;
+const MOST_WAITING: usize = 32 * 1024;
 /// How many events are kept when they cannot be written, and how many different ones go down at once.
 const MOST_EVENTS: usize = 1024;
 /// The most hosts of one verdict that are told, and that are told apart in the record when they are refused.
@@ -88,11 +92,18 @@ impl Book {
     /// Writes until nobody is left who could record.
     fn write(&mut self, ledger: &Ledger, queue: &Receiver<(Timestamp, Decision)>) {
         let mut unwritten: Vec<(Timestamp, Event)> = Vec::new();
-        let mut failing = false;
+        let (mut failing, mut busy) = (false, false);
         loop {
             let first = queue.recv();
             let ended = first.is_err();
-            let batch = self.gather(first.into_iter().chain(queue.try_iter()).take(MOST_WAITING));
+            if busy && !ended {
+                // What comes in a moment goes down with it: each time the disc is waited for.
+                std::thread::sleep(TOGETHER);
+            }
+            let mut count = 0;
+            let decisions = first.into_iter().chain(queue.try_iter()).take(MOST_WAITING);
+            let batch = self.gather(decisions.inspect(|_| count += 1));
+            busy = count > FEW;
             unwritten.extend(batch);
             if unwritten.len() > MOST_EVENTS {
                 let many = unwritten.drain(..unwritten.len() - MOST_EVENTS).count();

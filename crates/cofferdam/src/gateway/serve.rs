@@ -18,6 +18,7 @@ use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::DoorKind;
 use coffer_sys::control::{Channel, FromGateway, ToGateway};
 use coffer_sys::descriptors::take_inherited;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -29,6 +30,11 @@ use crate::resolver::{NoKeeper, Resolver};
 
 /// The most threads that serve one run.
 const MOST_THREADS: usize = 4;
+
+/// Descriptors that are no connections: listening sockets, the ledger, the keeper's files.
+const OTHER_DESCRIPTORS: u64 = 128;
+/// What a connection takes: itself, and one to the host that it is for; tunnels in the kernel have two pipes.
+const DESCRIPTORS_EACH: u64 = 6;
 
 /// Why a gateway cannot begin.
 struct Unable {
@@ -86,7 +92,7 @@ fn begin(job: Job) -> Result<Begun, Unable> {
         overrides: overrides(&job.gateway),
         more_roots: more_roots(&job.gateway)?,
         injection,
-        limits: Limits::default(),
+        limits: limits(),
         record: Arc::new(record),
         inside: Some(Arc::new(ThroughInit(Mutex::new(
             init.try_clone().map_err(|error| Unable::to("use the socket to the sandbox", &error))?,
@@ -101,6 +107,21 @@ fn begin(job: Job) -> Result<Begun, Unable> {
     init.send(&FromGateway::Serving, &[]).map_err(|error| Unable::to("tell the sandbox to begin", &error))?;
     tell(&Told::Serving);
     Ok((serving, setup, writer))
+}
+
+/// As much as this process may have: a connection that found no descriptor would take the record's with it.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    if setrlimit(Resource::Nofile, files).is_err() {
+        files = getrlimit(Resource::Nofile);
+    }
+    if let Some(most) = files.current {
+        let room = most.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH;
+        limits.connections = limits.connections.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
+    }
+    limits
 }
 
 /// The listening sockets: those that init made inside, and those of the host.

@@ -86,7 +86,7 @@ fn events(stream: &mut TcpStream) -> std::io::Result<()> {
 /// One event, and then nothing more until the client goes.
 fn waits(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.write_all(STREAM)?;
-    stream.write_all(b"17\r\nevent: ping\ndata: {}\n\n\r\n")?;
+    stream.write_all(b"16\r\nevent: ping\ndata: {}\n\n\r\n")?;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest)?;
     Ok(())
