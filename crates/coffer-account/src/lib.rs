@@ -26,6 +26,7 @@ pub mod renewal;
 pub mod replace;
 pub mod seal;
 pub mod secret;
+pub mod tokens;
 pub mod tree;
 pub mod waiter;
 pub mod watch;

@@ -5,10 +5,13 @@
 //! API, where the credential is put in; a single service of the host. One place turns what went wrong into HTTP
 //! ([`refusal`]), and one writes down what was decided ([`record`]).
 //!
+//! A gateway that stands alone ([`alone`]) has one kind of socket for both, and asks for a token.
+//!
 //! Whoever can reach a listening socket inside a run's network namespace is in that run: the socket is made there by
 //! `coffer-init` and handed over, so that nobody else's traffic can come by it.
 #![forbid(unsafe_code)]
 
+pub mod alone;
 pub mod api;
 pub mod body;
 pub mod connect;

@@ -140,8 +140,14 @@ async fn carry<S: Stream>(desk: &Desk, client: S, ahead: &[u8], server: TcpStrea
         };
         up(&client, &server, &first, &sent).await
     };
-    // What breaks ends both ways.
-    if tokio::try_join!(upwards, down(&server, &client, &received)).is_err() {
+    let both = async { tokio::try_join!(upwards, down(&server, &client, &received)) };
+    // What breaks ends both ways, and so does the end of the right to it.
+    let broken = tokio::select! {
+        biased;
+        ended = both => ended.is_err(),
+        () = desk.over.comes() => true,
+    };
+    if broken {
         reset(&server);
         reset(&client);
     }

@@ -107,6 +107,8 @@ pub enum Verdict {
     NameMismatch,
     /// The capability was missing or wrong.
     Unauthorized,
+    /// Somebody came in by a unix socket whose id is none of those that may.
+    ForeignPeer,
     /// The answer held the credential, and was cut.
     Echoed,
     /// It was no request that a gateway passes on.
@@ -124,6 +126,7 @@ impl Verdict {
             Self::PrivateAddress => "private_address",
             Self::NameMismatch => "name_mismatch",
             Self::Unauthorized => "unauthorized",
+            Self::ForeignPeer => "foreign_peer",
             Self::Echoed => "echoed",
             Self::Malformed => "malformed",
             Self::Failed => "failed",

@@ -1,10 +1,13 @@
 //! The one place that turns what went wrong into HTTP.
 
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, PROXY_AUTHENTICATE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::{Body, whole};
 use crate::record::Verdict;
+
+/// Makes another token.
+const ANOTHER: &str = "`coffer gateway token create --account NAME --ttl 8h`, where the gateway is";
 
 /// Why a request gets no answer from whom it was meant for.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,16 @@ pub enum Refusal {
     /// The capability is missing or wrong.
     #[error("this gateway wants the capability of its run")]
     Unauthorized,
+    /// The token is missing, or counts for nothing.
+    #[error("{reason}")]
+    NoToken {
+        /// In words.
+        reason: String,
+        /// Whether it may work later.
+        transient: bool,
+        /// Whether it was shown to the forward proxy, or should have been.
+        proxy: bool,
+    },
     /// There is no credential to put in.
     #[error("{reason}")]
     NoCredential {
@@ -89,7 +102,7 @@ impl Refusal {
             Self::Denied { .. } => Verdict::Denied,
             Self::PrivateAddress { .. } => Verdict::PrivateAddress,
             Self::Malformed { .. } => Verdict::Malformed,
-            Self::Unauthorized => Verdict::Unauthorized,
+            Self::Unauthorized | Self::NoToken { .. } => Verdict::Unauthorized,
             Self::NoCredential { .. } | Self::Unresolved { .. } | Self::Unreachable { .. } => Verdict::Failed,
             Self::Encoded { .. } => Verdict::Failed,
             Self::Echoed { .. } => Verdict::Echoed,
@@ -101,7 +114,9 @@ impl Refusal {
         match self {
             Self::Denied { .. } | Self::PrivateAddress { .. } => StatusCode::FORBIDDEN,
             Self::Malformed { status, .. } => *status,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NoToken { transient: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoToken { proxy: true, .. } => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            Self::Unauthorized | Self::NoToken { .. } => StatusCode::UNAUTHORIZED,
             Self::NoCredential { transient: false, .. } => StatusCode::UNAUTHORIZED,
             Self::NoCredential { transient: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable { timed_out: true, .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -116,7 +131,9 @@ impl Refusal {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Denied { hint, .. } | Self::PrivateAddress { hint, .. } => Some(hint),
-            Self::Malformed { .. }
+            Self::NoToken { transient: false, .. } => Some(ANOTHER),
+            Self::NoToken { transient: true, .. }
+            | Self::Malformed { .. }
             | Self::Unauthorized
             | Self::NoCredential { .. }
             | Self::Unresolved { .. }
@@ -151,10 +168,13 @@ impl Refusal {
         }
         let error = serde_json::json!({ "type": "error", "error": { "type": kind, "message": message } });
         let mut answer = self.with(error.to_string(), "application/json");
-        if matches!(self, Self::NoCredential { transient: true, .. }) {
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if matches!(self, Self::NoCredential { transient: false, .. }) {
+        if matches!(
+            self,
+            Self::NoCredential { transient: false, .. } | Self::NoToken { transient: false, .. }
+        ) {
             // The clients of this API heed it: nobody would be helped by another try.
             answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
         }
@@ -166,6 +186,9 @@ impl Refusal {
         *answer.status_mut() = self.status();
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        if self.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            headers.insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"coffer gateway\""));
+        }
         if matches!(self, Self::Malformed { .. }) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -1,6 +1,7 @@
 //! Listens: a thread for each core, and each takes connections of all listening sockets and stays with them, so that
 //! nothing of a request goes from one thread to another.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
@@ -36,7 +37,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    fn duplicate(&self) -> io::Result<Self> {
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
         match self {
             Self::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
@@ -100,6 +101,41 @@ pub struct Desk {
     pub dialer: Dialer,
     /// Connections to the API.
     pub upstreams: api::Upstreams,
+    /// When tunnels have to end.
+    pub(crate) over: Over,
+}
+
+impl Desk {
+    /// For this setup. To be called on the thread's runtime.
+    pub(crate) fn new(setup: Arc<Setup>, over: Over) -> Self {
+        let dialer = Dialer::new(setup.clone());
+        let upstreams = api::Upstreams::new(&setup);
+        Self { setup, dialer, upstreams, over }
+    }
+}
+
+/// When what was opened has to end before its time.
+pub(crate) struct Over(Option<watch::Receiver<bool>>);
+
+impl Over {
+    /// Never: the gateway of a run ends with it.
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+
+    /// Once this is true.
+    pub(crate) fn when(over: watch::Receiver<bool>) -> Self {
+        Self(Some(over))
+    }
+
+    /// Waits for it.
+    pub(crate) async fn comes(&self) {
+        match self.0.clone() {
+            // Without anybody who could say so any more, it is.
+            Some(mut over) => drop(over.wait_for(|over| *over).await),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// A door, its socket, and its room.
@@ -119,9 +155,7 @@ impl Worker {
         let Ok(runtime) = runtime else { return };
         let Self { number, setup, crew, hear, mut stopped } = self;
         LocalSet::new().block_on(&runtime, async move {
-            let dialer = Dialer::new(setup.clone());
-            let upstreams = api::Upstreams::new(&setup);
-            let desk = Rc::new(Desk { setup, dialer, upstreams });
+            let desk = Rc::new(Desk::new(setup, Over::never()));
             let behind = doors.iter().map(|(door, ..)| door.clone()).collect();
             tokio::task::spawn_local(welcome(desk, behind, hear));
             for (door, (_, socket, room)) in doors.into_iter().enumerate() {
@@ -142,7 +176,7 @@ impl Worker {
 async fn welcome(desk: Rc<Desk>, doors: Vec<Door>, mut hear: UnboundedReceiver<Arrived>) {
     while let Some(Arrived { door, connection, seat }) = hear.recv().await {
         let Some(door) = doors.get(door).cloned() else { continue };
-        let (desk, permit) = (desk.clone(), Rc::new(seat));
+        let (desk, permit): (_, Permit) = (desk.clone(), Rc::new(seat));
         // What cannot be waited for is closed.
         match connection {
             Connection::Tcp(stream) => {
@@ -193,7 +227,7 @@ async fn accept(
 }
 
 /// The right to a connection; tunnels keep it after their request has been answered.
-pub(crate) type Permit = Rc<Seat>;
+pub(crate) type Permit = Rc<dyn Any>;
 
 async fn connection<S>(desk: Rc<Desk>, door: Door, stream: S, permit: Permit)
 where
@@ -229,7 +263,7 @@ where
 }
 
 /// Out of descriptors, say: others have to end first. A connection that broke before it was taken is nothing.
-async fn after(error: &io::Error) {
+pub(crate) async fn after(error: &io::Error) {
     let broke =
         [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
     if !broke.contains(&error.kind()) {

@@ -11,6 +11,7 @@ use coffer_plan::host::{Endpoint, Host, HostPattern, HostRule};
 pub use coffer_plan::plan::Ranges;
 use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::api::{Echoes, Tls};
@@ -213,18 +214,32 @@ impl Upstream {
     }
 }
 
-/// A word that only one run knows. It is compared in constant time and cannot be printed.
-pub struct Capability(Secret);
+/// A word that only one run knows, or the holder of a token. It is compared in constant time and cannot be printed.
+pub struct Capability(Known);
+
+enum Known {
+    Word(Secret),
+    /// SHA-256 of the word: nobody else knows more of a token.
+    Hash([u8; 32]),
+}
 
 impl Capability {
     /// This word.
     pub fn new(word: Secret) -> Self {
-        Self(word)
+        Self(Known::Word(word))
+    }
+
+    /// The word with this hash (SHA-256).
+    pub fn hashed(sha256: [u8; 32]) -> Self {
+        Self(Known::Hash(sha256))
     }
 
     /// Whether somebody has it.
     pub fn is(&self, shown: &[u8]) -> bool {
-        self.0.expose().ct_eq(shown).into()
+        match &self.0 {
+            Known::Word(word) => word.expose().ct_eq(shown).into(),
+            Known::Hash(hash) => Sha256::digest(shown)[..].ct_eq(&hash[..]).into(),
+        }
     }
 }
 

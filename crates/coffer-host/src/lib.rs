@@ -30,6 +30,7 @@ mod sandbox;
 mod scratch;
 mod search;
 mod settings;
+mod subordinate;
 mod user;
 mod variable;
 
@@ -44,4 +45,5 @@ pub use machine::{Machine, base, now_ms};
 pub use paths::look;
 pub use sandbox::{FileInside, ProcessInside, Sandbox, identity, process_inside};
 pub use search::program;
+pub use subordinate::subordinate_uids;
 pub use variable::variable;

@@ -44,7 +44,7 @@ pub enum Event {
     },
     /// A gateway let something through, or did not. No path, no header, no body.
     GatewayDecided {
-        /// The run's id, or the name of a standing gateway.
+        /// The run's id, the id of a token, or `gateway` for what a gateway that stands alone turned away.
         run: String,
         /// Who was asked for; `None` when the request did not get as far as to say.
         host: Option<String>,
@@ -52,7 +52,7 @@ pub enum Event {
         port: Option<u16>,
         /// What came of it: `allowed`, `denied`, `private_address`, …
         verdict: String,
-        /// Who allowed it, in words.
+        /// Who allowed it, in words; or who was turned away.
         rule: Option<String>,
         /// The credential that was put in: `sha256:` and twelve hex digits of its hash.
         credential: Option<String>,
@@ -67,6 +67,19 @@ pub enum Event {
         /// How often the same happened; more than once only while more happens than can be written down. Bytes and
         /// times are sums then.
         times: u64,
+    },
+    /// A token of a gateway that stands alone was made or taken away.
+    TokenChanged {
+        /// Its id.
+        token: String,
+        /// Whose credential its holder uses.
+        account: String,
+        /// `created`, `revoked`.
+        change: String,
+        /// Whom its holder may reach: the tier.
+        network: String,
+        /// When it ends, Unix ms.
+        ends_at_ms: i64,
     },
     /// What a run did in its working copy of a state was merged back.
     StateKept {

@@ -182,6 +182,9 @@ pub struct StateLayout {
 pub struct GatewayLayout {
     /// The variable that tells the agent where its API is.
     pub url_env: String,
+    /// The variable that names a unix socket behind which the API is, if the agent knows one.
+    #[serde(default)]
+    pub socket_env: Option<String>,
     /// Where that is when nobody says otherwise.
     pub url: String,
     /// Headers by which a credential could come from inside.

@@ -5,6 +5,7 @@
 //! configuration, lease, project, what the user asked for, what is taken away, our own init.
 
 mod account;
+mod alone;
 mod credential;
 mod environment;
 mod gateway;
@@ -30,6 +31,7 @@ use crate::plan::{
 use crate::policy::Policy;
 use mounts::MountList;
 
+pub use alone::{Alone, alone};
 pub use login::verified;
 pub use network::{API_PORT, PROXY_PORT, ranges_of};
 pub use offers::on_host;

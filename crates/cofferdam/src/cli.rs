@@ -3,6 +3,7 @@
 mod accounts;
 mod backup;
 mod flags;
+mod gateway;
 mod keep;
 mod lab;
 mod login;
@@ -21,6 +22,10 @@ pub use backup::{
     BackupVerb, BackupVerifyCommand, OpenFlags,
 };
 pub use flags::{DryRun, PlanFlags, RunFlags};
+pub use gateway::{
+    GatewayCommand, GatewayTokenCommand, GatewayTokenCreateCommand, GatewayTokenListCommand,
+    GatewayTokenRevokeCommand, GatewayTokenVerb, GatewayUnit, GatewayVerb, Listen,
+};
 pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
 pub use login::LoginCommand;
@@ -100,6 +105,8 @@ pub enum Command {
     Lab(LabCommand),
     /// Keep the logins of all accounts fresh until it is ended
     Serve(ServeCommand),
+    /// Serve the gateway alone, in front of containers and other people's sandboxes
+    Gateway(GatewayCommand),
     /// Print the version
     Version(VersionCommand),
     /// Be the gateway of a run; what to do comes on standard input
@@ -116,7 +123,7 @@ pub struct AllowCommand {
     /// Whom; `*.NAME` is every name below NAME, and the port is 443 unless said
     #[arg(required = true, value_name = "HOST[:PORT]")]
     pub hosts: Vec<coffer_plan::host::HostRule>,
-    /// A run that is at work reaches them at once
+    /// A run that is at work, or a token of a gateway, reaches them at once
     #[arg(long, value_name = "ID")]
     pub run: Option<String>,
     /// For this project only

@@ -1,10 +1,11 @@
 //! One file a command.
 
-mod account;
+pub(crate) mod account;
 mod allow;
 mod backup;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
+mod gateway;
 mod lab;
 pub(crate) mod ledger;
 mod login;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Lab(command) => lab::lab(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
+        Command::Gateway(command) => gateway::gateway(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),

@@ -334,6 +334,9 @@ pub(crate) enum Error {
         /// By whom.
         source: coffer_account::lock::LockError,
     },
+    /// A gateway cannot stand alone.
+    #[error(transparent)]
+    Alone(#[from] crate::gateway::alone::AloneError),
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -402,6 +405,7 @@ impl Error {
             Self::GatewayFailed { .. } => "gateway",
             Self::GatewayLost => "gateway-lost",
             Self::GatewayNotRecorded { .. } => "gateway-not-recorded",
+            Self::Alone(error) => error.code(),
             Self::NoSuchRun { .. } => "no-such-run",
             Self::RunWithoutGateway { .. } => "run-without-gateway",
             Self::BadHost(_) => "host-name",
@@ -451,6 +455,7 @@ impl Error {
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::ConfigMissing { .. } => Some("make it, or `unset COFFER_CONFIG`".to_owned()),
             Self::GatewayFailed { hint, .. } => hint.clone(),
+            Self::Alone(error) => error.hint(),
             Self::GatewayLost => Some("run it again; somebody ended it, or the memory was short".to_owned()),
             Self::GatewayNotRecorded { .. } => Some("`coffer ledger verify`".to_owned()),
             Self::NoSuchRun { .. } => Some("`coffer status --json` counts the runs; `coffer ledger show` names them".to_owned()),

@@ -63,6 +63,7 @@ fn of(error: &Error) -> u8 {
         | Error::Plan(_)
         | Error::Launch(_)
         | Error::Host(_) => USAGE,
+        Error::Alone(error) if error.is_usage() => USAGE,
         Error::Accounts(error) => of_account(error),
         Error::ConfigUnfit { .. }
         | Error::HostAccount { .. }
@@ -85,6 +86,7 @@ fn of(error: &Error) -> u8 {
         | Error::SetupFailed { .. }
         | Error::GatewayFailed { .. }
         | Error::GatewayLost
+        | Error::Alone(_)
         | Error::RunWithoutGateway { .. }
         | Error::GatewayNotRecorded { .. }
         | Error::Lost { .. }

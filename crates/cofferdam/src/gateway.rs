@@ -4,6 +4,7 @@
 //! [`Gatekeeper`] is this side of it. It hands over what the gateway needs on a pipe (the word of the run among it),
 //! hears on another one what it did, and ends it by closing the first. The other side is [`serve`].
 
+pub(crate) mod alone;
 pub(crate) mod connect;
 mod hear;
 mod holder;
@@ -33,6 +34,8 @@ pub(crate) use hear::{Heard, Told};
 
 /// The hidden command that is the gateway.
 pub(crate) const VERB: &str = "gateway-of-run";
+/// The most threads that serve.
+const MOST_THREADS: usize = 4;
 /// How long the gateway may take to write down what it did.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How the word of a run begins: whoever finds it somewhere shall know what it is.

@@ -2,13 +2,16 @@
 //! lower.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_host::{look_up, read_config, read_project_config};
 use coffer_launch::launch::Launch;
 use coffer_plan::agent::Agent;
-use coffer_plan::config::{Flags, Layers, Merged, merge, parse_project, parse_user};
-use coffer_plan::facts::HostFacts;
+use coffer_plan::config::{Flags, Layers, Merged, Settings, merge, parse_project, parse_user};
+use coffer_plan::derive::Alone;
+use coffer_plan::facts::{HostFacts, ProjectFacts};
+use coffer_plan::host::HostRule;
 use coffer_plan::origin::{Decided, Origin};
-use coffer_plan::plan::{CheckedPlan, StateMode};
+use coffer_plan::plan::{AuthMode, CheckedPlan, NetworkTier, StateMode};
 use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
 
@@ -42,11 +45,19 @@ fn gather_for(
     saved: Option<HostFacts>,
     changed: impl FnOnce(Agent) -> Agent,
 ) -> Result<Gathered, Error> {
-    let is_saved = saved.is_some();
-    let mut facts = match saved {
-        Some(facts) => facts,
-        None => coffer_host::base()?,
-    };
+    match saved {
+        Some(facts) => gather_on(facts, true, flags, changed),
+        None => gather_on(coffer_host::base()?, false, flags, changed),
+    }
+}
+
+/// The same, on a machine whose first facts are known.
+fn gather_on(
+    mut facts: HostFacts,
+    is_saved: bool,
+    flags: &Flags,
+    changed: impl FnOnce(Agent) -> Agent,
+) -> Result<Gathered, Error> {
     let mut layers = Layers {
         built_in_profiles: built_in::profiles()?,
         project_path: facts.project.path.clone(),
@@ -128,6 +139,47 @@ fn plan(gathered: Gathered, flags: &Flags) -> Result<Prepared, Error> {
     let plan = derive::derive(&policy, &facts).map_err(Error::Plan)?;
     let plan = check::check(plan, &policy, &facts).map_err(Error::Plan)?;
     Ok(Prepared { facts, policy, plan, audit })
+}
+
+/// What a gateway that stands alone needs for one account. Where it is started means nothing: what a project says, and
+/// what the user has chosen for one, does not count; nor does what is about sandboxes.
+pub(crate) fn prepare_alone(
+    account: &AccountName,
+    network: NetworkTier,
+    allow: &[HostRule],
+) -> Result<(HostFacts, Alone), Error> {
+    let mut facts = coffer_host::base()?;
+    let nowhere = facts.folders.data.join("gateway");
+    facts.project = ProjectFacts {
+        path: nowhere.clone(),
+        start: nowhere,
+        uid: facts.user.uid,
+        git: None,
+        config_sha256: None,
+    };
+    let record = account_facts::record(&AccountFolder::new(&facts.folders.data, account))?;
+    let settings = Settings {
+        agent: record.map(|record| record.agent),
+        account: Some(account.to_string()),
+        auth: Some(AuthMode::Gateway),
+        network: Some(network),
+        state: Some(StateMode::Fresh),
+        allow: allow.to_vec(),
+        ..Settings::default()
+    };
+    let flags = Flags { settings, ..Flags::default() };
+    let Gathered { facts, mut merged, inputs } = gather_on(facts, false, &flags, |agent| agent)?;
+    for paths in [&mut merged.path, &mut merged.hide, &mut merged.readonly, &mut merged.expose] {
+        paths.clear();
+    }
+    merged.mounts.clear();
+    merged.env_pass.clear();
+    merged.env_set.clear();
+    merged.forward.clear();
+    merged.publish.clear();
+    let policy = resolve(merged, &flags, inputs, &facts).map_err(Error::Policy)?;
+    let alone = derive::alone(&policy, &facts).map_err(Error::Plan)?;
+    Ok((facts, alone))
 }
 
 /// Lowers a plan to a launch on its backend.

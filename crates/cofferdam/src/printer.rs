@@ -8,7 +8,7 @@ use crate::cli::{Color, Global};
 use crate::error::Error;
 
 /// Where output goes, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,

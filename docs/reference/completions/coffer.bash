@@ -31,6 +31,9 @@ _coffer() {
             coffer,exec-launch)
                 cmd="coffer__subcmd__exec__subcmd__launch"
                 ;;
+            coffer,gateway)
+                cmd="coffer__subcmd__gateway"
+                ;;
             coffer,gateway-of-run)
                 cmd="coffer__subcmd__gateway__subcmd__of__subcmd__run"
                 ;;
@@ -109,6 +112,18 @@ _coffer() {
             coffer__subcmd__backup,verify)
                 cmd="coffer__subcmd__backup__subcmd__verify"
                 ;;
+            coffer__subcmd__gateway,token)
+                cmd="coffer__subcmd__gateway__subcmd__token"
+                ;;
+            coffer__subcmd__gateway__subcmd__token,create)
+                cmd="coffer__subcmd__gateway__subcmd__token__subcmd__create"
+                ;;
+            coffer__subcmd__gateway__subcmd__token,list)
+                cmd="coffer__subcmd__gateway__subcmd__token__subcmd__list"
+                ;;
+            coffer__subcmd__gateway__subcmd__token,revoke)
+                cmd="coffer__subcmd__gateway__subcmd__token__subcmd__revoke"
+                ;;
             coffer__subcmd__ledger,show)
                 cmd="coffer__subcmd__ledger__subcmd__show"
                 ;;
@@ -122,7 +137,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab serve version gateway-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab serve gateway version gateway-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -525,9 +540,127 @@ _coffer() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffer__subcmd__gateway)
+            opts="-q -v -h --listen --unit --color --quiet --verbose --help token"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -W "socket service" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffer__subcmd__gateway__subcmd__of__subcmd__run)
             opts="-q -v -h --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__gateway__subcmd__token)
+            opts="-q -v -h --color --quiet --verbose --help create list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__gateway__subcmd__token__subcmd__create)
+            opts="-q -v -h --account --ttl --network --allow --label --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__gateway__subcmd__token__subcmd__list)
+            opts="-q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__gateway__subcmd__token__subcmd__revoke)
+            opts="-q -v -h --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

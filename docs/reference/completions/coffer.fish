@@ -47,6 +47,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The recor
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the genuine client renew an account\'s login, if it is due'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway" -d 'Serve the gateway alone, in front of containers and other people\'s sandboxes'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway-of-run" -d 'Be the gateway of a run; what to do comes on standard input'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
@@ -106,7 +107,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -s y -l yes -d 'Don
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffer -n "__fish_coffer_using_subcommand allow" -l run -d 'A run that is at work reaches them at once' -r
+complete -c coffer -n "__fish_coffer_using_subcommand allow" -l run -d 'A run that is at work, or a token of a gateway, reaches them at once' -r
 complete -c coffer -n "__fish_coffer_using_subcommand allow" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -406,6 +407,25 @@ complete -c coffer -n "__fish_coffer_using_subcommand serve" -l unit -d 'Print a
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l listen -d 'Where to listen; without it on the socket that systemd hands over, or else on the usual one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l unit -d 'Print the systemd user units that run it, or one of them, and nothing else' -r -f -a "socket\t'The socket, by which the service is started when it is first used'
+service\t'The service'"
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -f -a "token" -d 'Who may use it'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -f -a "create" -d 'Make one, and print it this once; what to set with it goes to stderr'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -f -a "list" -d 'List them'
+complete -c coffer -n "__fish_coffer_using_subcommand gateway; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Take one away; it counts for nothing from the next request on, and its tunnels end'
 complete -c coffer -n "__fish_coffer_using_subcommand version" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

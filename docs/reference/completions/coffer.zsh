@@ -111,7 +111,7 @@ never\:"Never"))' \
 ;;
 (allow)
 _arguments "${_arguments_options[@]}" : \
-'--run=[A run that is at work reaches them at once]:ID:_default' \
+'--run=[A run that is at work, or a token of a gateway, reaches them at once]:ID:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
@@ -656,6 +656,105 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(gateway)
+_arguments "${_arguments_options[@]}" : \
+'*--listen=[Where to listen; without it on the socket that systemd hands over, or else on the usual one]:unix:PATH|127.0.0.1:PORT:_default' \
+'(--listen)--unit=[Print the systemd user units that run it, or one of them, and nothing else]::UNIT:((socket\:"The socket, by which the service is started when it is first used"
+service\:"The service"))' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__gateway_commands" \
+"*::: :->gateway" \
+&& ret=0
+
+    case $state in
+    (gateway)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-gateway-command-$line[1]:"
+        case $line[1] in
+            (token)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__gateway__subcmd__token_commands" \
+"*::: :->token" \
+&& ret=0
+
+    case $state in
+    (token)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-gateway-token-command-$line[1]:"
+        case $line[1] in
+            (create)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account whose credential its holder uses without ever having it]:NAME:_default' \
+'--ttl=[When it ends\: \`30m\`, \`8h\`, \`7d\`]:DURATION:_default' \
+'--network=[Whom its holder may reach by the proxy\: agent, dev]:TIER:_default' \
+'*--allow=[And whom besides; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'--label=[What it is for, in the list]:TEXT:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':id -- Its id, as the list has it:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (version)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -721,6 +820,7 @@ _coffer_commands() {
 'refresh:Let the genuine client renew an account'\''s login, if it is due' \
 'lab:Experiments with the genuine agent, run for real against the practice API' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
+'gateway:Serve the gateway alone, in front of containers and other people'\''s sandboxes' \
 'version:Print the version' \
 'gateway-of-run:Be the gateway of a run; what to do comes on standard input' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
@@ -825,6 +925,37 @@ _coffer__subcmd__doctor_commands() {
 _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
     _describe -t commands 'coffer exec-launch commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__gateway_commands] )) ||
+_coffer__subcmd__gateway_commands() {
+    local commands; commands=(
+'token:Who may use it' \
+    )
+    _describe -t commands 'coffer gateway commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__gateway__subcmd__token_commands] )) ||
+_coffer__subcmd__gateway__subcmd__token_commands() {
+    local commands; commands=(
+'create:Make one, and print it this once; what to set with it goes to stderr' \
+'list:List them' \
+'revoke:Take one away; it counts for nothing from the next request on, and its tunnels end' \
+    )
+    _describe -t commands 'coffer gateway token commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__gateway__subcmd__token__subcmd__create_commands] )) ||
+_coffer__subcmd__gateway__subcmd__token__subcmd__create_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer gateway token create commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__gateway__subcmd__token__subcmd__list_commands] )) ||
+_coffer__subcmd__gateway__subcmd__token__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer gateway token list commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__gateway__subcmd__token__subcmd__revoke_commands] )) ||
+_coffer__subcmd__gateway__subcmd__token__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer gateway token revoke commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__gateway-of-run_commands] )) ||
 _coffer__subcmd__gateway-of-run_commands() {

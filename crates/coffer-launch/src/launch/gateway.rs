@@ -4,8 +4,11 @@
 use std::net::SocketAddr;
 
 use camino::Utf8PathBuf;
+use coffer_plan::derive::Alone;
 use coffer_plan::host::{Host, HostPattern};
-use coffer_plan::plan::{CheckedPlan, Door, Injection, NetworkTier, PublishSpec, Ranges, Reference};
+use coffer_plan::plan::{
+    CheckedPlan, Credential, Door, Injection, Network, NetworkTier, PublishSpec, Ranges, Reference,
+};
 use serde::{Deserialize, Serialize};
 
 /// The gateway of a run.
@@ -67,8 +70,17 @@ impl Gateway {
         if network.doors.is_empty() && network.publish.is_empty() {
             return None;
         }
-        let injection = plan.credential.injection.as_ref().zip(plan.credential.reference.as_ref());
-        Some(Self {
+        Some(Self::with(network, &plan.credential))
+    }
+
+    /// The gateway that stands alone, for one account.
+    pub fn alone(alone: &Alone) -> Self {
+        Self::with(&alone.network, &alone.credential)
+    }
+
+    fn with(network: &Network, credential: &Credential) -> Self {
+        let injection = credential.injection.as_ref().zip(credential.reference.as_ref());
+        Self {
             doors: network.doors.clone(),
             open: network.tier == NetworkTier::Learn,
             allow: network
@@ -91,12 +103,12 @@ impl Gateway {
                     (host_port, port)
                 })
                 .collect(),
-            injection: injection.map(|(how, credential)| Injected {
-                account: plan.credential.account.clone(),
-                credential: credential.clone(),
+            injection: injection.map(|(how, reference)| Injected {
+                account: credential.account.clone(),
+                credential: reference.clone(),
                 how: how.clone(),
             }),
-        })
+        }
     }
 
     /// Where init listens for it, in this order.

@@ -28,7 +28,7 @@ pub struct ServeCommand {
 }
 
 /// A time span as people write it, in ms.
-fn duration_ms(text: &str) -> Result<i64, String> {
+pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || "expected a number and one of s, m, h, d: `30m`".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let ms = match unit {

@@ -9,6 +9,7 @@ use coffer_plan::origin::Origin;
 use toml_edit::{Array, Item, TableLike, value};
 
 use crate::cli::AllowCommand;
+use crate::commands::gateway::token;
 use crate::error::Error;
 use crate::exit::Failure;
 use crate::gateway::standing;
@@ -39,13 +40,16 @@ pub(crate) fn allow(command: &AllowCommand, printer: &Printer) -> Result<u8, Fai
         printer.tell(&format!("`{host}` is allowed{already}{place} in the tier `dev` ({path})\n"));
     }
     if let Some(run) = &command.run {
-        printer.tell(&format!("the run `{run}` reaches it from now on\n"));
+        printer.tell(&format!("`{run}` reaches it from now on\n"));
     }
     Ok(0)
 }
 
-/// Lets hosts through the gateway of a live run.
+/// Lets hosts through the gateway of a live run, or for the holder of a token.
 fn tell_run(run: &str, hosts: &[HostRule], facts: &HostFacts) -> Result<(), Error> {
+    if token::allow(run, hosts, facts)? {
+        return Ok(());
+    }
     let mut live = live_runs(&facts.folders.runtime).into_iter().filter(|live| live.id.starts_with(run));
     let (Some(found), None) = (live.next(), live.next()) else {
         return Err(Error::NoSuchRun { run: run.to_owned() });

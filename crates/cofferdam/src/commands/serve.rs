@@ -85,12 +85,12 @@ fn alone(data: &Utf8Path) -> Result<AccountLock, Error> {
 }
 
 /// Tells systemd, where it asked to be told. That it cannot be told is no reason to stop.
-fn notify(states: &[NotifyState<'_>]) {
+pub(super) fn notify(states: &[NotifyState<'_>]) {
     drop(sd_notify::notify(states));
 }
 
 /// A path in a unit: percent signs and what a shell would take apart.
-fn quoted(path: &Utf8Path) -> String {
+pub(super) fn quoted(path: &Utf8Path) -> String {
     let text = path.as_str().replace('%', "%%").replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{text}\"")
 }

@@ -55,6 +55,11 @@ impl Holder {
         Self { facts, injected, headers, known: RwLock::default(), asking: Mutex::default() }
     }
 
+    /// Which credential it has.
+    pub(super) fn injected(&self) -> &Injected {
+        &self.injected
+    }
+
     /// Resolves it now.
     fn resolve(&self) -> Result<(SecretBytes, Good), NoCredential> {
         let none = |reason: String, hint: Option<String>| NoCredential {

@@ -34,11 +34,16 @@ const MOST_HOSTS: usize = 500;
 const NOT_RECORDED: &str = "not_recorded";
 
 /// Takes decisions from the threads that serve.
+#[derive(Clone)]
 pub(super) struct Recorder {
-    queue: SyncSender<(Timestamp, Decision)>,
+    /// Whose decisions they are: a run's id, or a token's.
+    whose: Arc<str>,
+    queue: SyncSender<Decided>,
     /// How many found no place in it.
     lost: Arc<AtomicU64>,
 }
+
+type Decided = (Timestamp, Arc<str>, Decision);
 
 /// The thread that writes.
 pub(super) struct Writer(JoinHandle<()>);
@@ -51,20 +56,38 @@ impl Writer {
     }
 }
 
-/// Starts to write down.
-pub(super) fn recorder(run: String, ledger: Ledger) -> std::io::Result<(Recorder, Writer)> {
+/// Starts to write down; what has to be told meanwhile goes to `tell`.
+pub(super) fn recorder(
+    whose: &str,
+    ledger: Ledger,
+    tell: impl Fn(&Told) + Send + 'static,
+) -> std::io::Result<(Recorder, Writer)> {
+    let whose: Arc<str> = whose.into();
     let (sender, queue) = sync_channel(MOST_WAITING);
     let lost = Arc::new(AtomicU64::new(0));
-    let mut book = Book { run, lost: lost.clone(), told: BTreeMap::new(), refused: HashSet::new() };
+    let mut book = Book {
+        own: whose.clone(),
+        lost: lost.clone(),
+        told: BTreeMap::new(),
+        refused: HashMap::new(),
+        tell: Box::new(tell),
+    };
     let writer = std::thread::Builder::new().name("record".to_owned());
     let writer = writer.spawn(move || book.write(&ledger, &queue))?;
-    Ok((Recorder { queue: sender, lost }, Writer(writer)))
+    Ok((Recorder { whose, queue: sender, lost }, Writer(writer)))
+}
+
+impl Recorder {
+    /// For decisions of somebody else, into the same ledger.
+    pub(super) fn of(&self, whose: &str) -> Self {
+        Self { whose: whose.into(), ..self.clone() }
+    }
 }
 
 impl Record for Recorder {
     fn decided(&self, decision: Decision) {
         let at = Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
-        if self.queue.try_send((at, decision)).is_err() {
+        if self.queue.try_send((at, self.whose.clone(), decision)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -80,17 +103,20 @@ pub(super) fn tell(told: &Told) {
 
 /// What the thread that writes knows.
 struct Book {
-    run: String,
+    /// The run's id, or what stands for a gateway that has none.
+    own: Arc<str>,
     lost: Arc<AtomicU64>,
     /// Who was told of, by what came of it.
     told: BTreeMap<&'static str, HashSet<Endpoint>>,
-    /// Whom the record tells apart though they were refused.
-    refused: HashSet<Endpoint>,
+    /// Whom the record tells apart though they were refused, by whose decisions they were.
+    refused: HashMap<Arc<str>, HashSet<Endpoint>>,
+    /// To whom it is told.
+    tell: Box<dyn Fn(&Told) + Send>,
 }
 
 impl Book {
     /// Writes until nobody is left who could record.
-    fn write(&mut self, ledger: &Ledger, queue: &Receiver<(Timestamp, Decision)>) {
+    fn write(&mut self, ledger: &Ledger, queue: &Receiver<Decided>) {
         let mut unwritten: Vec<(Timestamp, Event)> = Vec::new();
         let (mut failing, mut busy) = (false, false);
         loop {
@@ -113,7 +139,7 @@ impl Book {
                 Ok(_) => unwritten.clear(),
                 Err(error) if !failing => {
                     failing = true;
-                    tell(&Told::NotRecorded { message: error.to_string() });
+                    (self.tell)(&Told::NotRecorded { message: error.to_string() });
                 }
                 // It is tried again with what comes next.
                 Err(_) => {}
@@ -125,32 +151,32 @@ impl Book {
     }
 
     /// The events of several decisions: each its own, and from some number on what is alike in one.
-    fn gather(&mut self, decisions: impl Iterator<Item = (Timestamp, Decision)>) -> Vec<(Timestamp, Event)> {
+    fn gather(&mut self, decisions: impl Iterator<Item = Decided>) -> Vec<(Timestamp, Event)> {
         let mut all: Vec<(Timestamp, Sum)> = Vec::new();
         let mut places: HashMap<Key, usize> = HashMap::new();
-        for (count, (at, mut decision)) in decisions.enumerate() {
+        for (count, (at, whose, mut decision)) in decisions.enumerate() {
             self.tell(&decision);
-            if !self.tells_apart(&decision) {
+            if !self.tells_apart(&whose, &decision) {
                 decision.endpoint = None;
             }
-            let mut key = Key::of(&decision);
+            let mut key = Key::of(&whose, &decision);
             if all.len() >= MOST_EVENTS / 2 && !places.contains_key(&key) {
                 decision.endpoint = None;
-                key = Key::of(&decision);
+                key = Key::of(&whose, &decision);
             }
             match places.get(&key).filter(|_| count >= MANY).and_then(|place| all.get_mut(*place)) {
                 Some((_, sum)) => sum.add(&decision),
                 None => {
                     places.insert(key, all.len());
-                    all.push((at, Sum { decision, times: 1 }));
+                    all.push((at, Sum { whose, decision, times: 1 }));
                 }
             }
         }
-        let mut events: Vec<_> = all.into_iter().map(|(at, sum)| (at, sum.event(&self.run))).collect();
+        let mut events: Vec<_> = all.into_iter().map(|(at, sum)| (at, sum.event())).collect();
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let at = Timestamp::from_millisecond(coffer_host::now_ms()).unwrap_or_default();
-            events.push((at, not_recorded(&self.run, lost)));
+            events.push((at, not_recorded(&self.own, lost)));
         }
         events
     }
@@ -162,37 +188,36 @@ impl Book {
         let told = self.told.entry(verdict).or_default();
         if told.len() < MOST_HOSTS && !told.contains(endpoint) {
             told.insert(endpoint.clone());
-            tell(&Told::Met { endpoint: endpoint.to_string(), verdict: verdict.to_owned() });
+            (self.tell)(&Told::Met { endpoint: endpoint.to_string(), verdict: verdict.to_owned() });
         }
     }
 
     /// A sandbox can make up names as fast as it likes; all that come late are one to the record.
-    fn tells_apart(&mut self, decision: &Decision) -> bool {
+    fn tells_apart(&mut self, whose: &Arc<str>, decision: &Decision) -> bool {
         let refused = match &decision.endpoint {
             Some(endpoint) if decision.verdict != Verdict::Allowed => endpoint,
             Some(_) | None => return true,
         };
-        if self.refused.contains(refused) {
-            return true;
-        }
-        self.refused.len() < MOST_HOSTS && self.refused.insert(refused.clone())
+        let known = self.refused.entry(whose.clone()).or_default();
+        known.contains(refused) || known.len() < MOST_HOSTS && known.insert(refused.clone())
     }
 }
 
 /// What makes decisions alike.
 #[derive(PartialEq, Eq, Hash)]
-struct Key(Option<Endpoint>, &'static str, Option<String>, Option<String>, u16);
+struct Key(Arc<str>, Option<Endpoint>, &'static str, Option<String>, Option<String>, u16);
 
 impl Key {
-    fn of(decision: &Decision) -> Self {
+    fn of(whose: &Arc<str>, decision: &Decision) -> Self {
         let Decision { endpoint, verdict, rule, credential, status, sent: _, received: _, milliseconds: _ } =
             decision;
-        Self(endpoint.clone(), verdict.word(), rule.clone(), credential.clone(), *status)
+        Self(whose.clone(), endpoint.clone(), verdict.word(), rule.clone(), credential.clone(), *status)
     }
 }
 
 /// Decisions that are alike.
 struct Sum {
+    whose: Arc<str>,
     /// Bytes and times are those of all.
     decision: Decision,
     times: u64,
@@ -206,11 +231,11 @@ impl Sum {
         self.times += 1;
     }
 
-    fn event(self, run: &str) -> Event {
+    fn event(self) -> Event {
         let Decision { endpoint, verdict, rule, credential, status, sent, received, milliseconds } =
             self.decision;
         Event::GatewayDecided {
-            run: run.to_owned(),
+            run: self.whose.to_string(),
             host: endpoint.as_ref().map(|endpoint| endpoint.host.to_string()),
             port: endpoint.map(|endpoint| endpoint.port),
             verdict: verdict.word().to_owned(),

@@ -24,12 +24,9 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::holder::Holder;
 use super::record::{Writer, recorder, tell};
-use super::{Job, Told, standing};
+use super::{Job, MOST_THREADS, Told, standing};
 use crate::commands::ledger;
 use crate::resolver::{NoKeeper, Resolver};
-
-/// The most threads that serve one run.
-const MOST_THREADS: usize = 4;
 
 /// Descriptors that are no connections: listening sockets, the ledger, the keeper's files.
 const OTHER_DESCRIPTORS: u64 = 128;
@@ -37,9 +34,9 @@ const OTHER_DESCRIPTORS: u64 = 128;
 const DESCRIPTORS_EACH: u64 = 6;
 
 /// Why a gateway cannot begin.
-struct Unable {
-    message: String,
-    hint: Option<String>,
+pub(super) struct Unable {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
 }
 
 impl Unable {
@@ -82,7 +79,7 @@ fn begin(job: Job) -> Result<Begun, Unable> {
         coffer_host::base().map_err(|error| Unable { message: error.to_string(), hint: error.hint() })?;
     let init = take_inherited(job.init).and_then(Channel::from_descriptor);
     let init = init.map_err(|error| Unable::to("use the socket to the sandbox", &error))?;
-    let (record, writer) = recorder(job.run.clone(), ledger::of(&facts))
+    let (record, writer) = recorder(&job.run, ledger::of(&facts), tell)
         .map_err(|error| Unable::to("start the thread that records", &error))?;
     let injection = injection(&job, &facts)?;
     let mut doors = doors(&job, &init)?;
@@ -110,7 +107,7 @@ fn begin(job: Job) -> Result<Begun, Unable> {
 }
 
 /// As much as this process may have: a connection that found no descriptor would take the record's with it.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
@@ -163,7 +160,7 @@ fn published(gateway: &Gateway) -> Result<Vec<(Door, Socket)>, Unable> {
     gateway.publish.iter().map(bind).collect()
 }
 
-fn reach(gateway: &Gateway) -> Reach {
+pub(super) fn reach(gateway: &Gateway) -> Reach {
     let rule = |allow: &Allow| Rule {
         pattern: allow.host.clone(),
         port: allow.port,
@@ -174,7 +171,7 @@ fn reach(gateway: &Gateway) -> Reach {
     if gateway.open { Reach::everybody(rules) } else { Reach::listed(rules) }
 }
 
-fn overrides(gateway: &Gateway) -> BTreeMap<coffer_plan::host::Host, Vec<SocketAddr>> {
+pub(super) fn overrides(gateway: &Gateway) -> BTreeMap<coffer_plan::host::Host, Vec<SocketAddr>> {
     let mut out: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (host, address) in &gateway.upstream {
         out.entry(host.clone()).or_default().push(*address);
@@ -182,7 +179,7 @@ fn overrides(gateway: &Gateway) -> BTreeMap<coffer_plan::host::Host, Vec<SocketA
     out
 }
 
-fn more_roots(gateway: &Gateway) -> Result<Vec<CertificateDer<'static>>, Unable> {
+pub(super) fn more_roots(gateway: &Gateway) -> Result<Vec<CertificateDer<'static>>, Unable> {
     let Some(file) = &gateway.ca_file else { return Ok(Vec::new()) };
     let unable = |error: String| Unable {
         message: format!("cannot read the certificate authorities in `{file}`: {error}"),
@@ -196,7 +193,19 @@ fn more_roots(gateway: &Gateway) -> Result<Vec<CertificateDer<'static>>, Unable>
 /// The credential is had before anything starts: what fails here fails before the agent runs.
 fn injection(job: &Job, facts: &HostFacts) -> Result<Option<Injection>, Unable> {
     let Some(injected) = &job.gateway.injection else { return Ok(None) };
-    let how = &injected.how;
+    let holder = Holder::new(facts.clone(), injected.clone());
+    holder.current().map_err(|none| Unable { message: none.reason, hint: None })?;
+    let capability = Capability::new(Secret::new(job.capability.clone().into_bytes()));
+    injected_by(Arc::new(holder), capability, facts).map(Some)
+}
+
+/// The credential of this holder, for whoever shows this.
+pub(super) fn injected_by(
+    holder: Arc<Holder>,
+    capability: Capability,
+    facts: &HostFacts,
+) -> Result<Injection, Unable> {
+    let how = &holder.injected().how;
     let url = match &how.upstream_ref {
         Some(reference) => {
             let whole = Resolver::new(facts, &NoKeeper).resolve(reference);
@@ -209,15 +218,13 @@ fn injection(job: &Job, facts: &HostFacts) -> Result<Option<Injection>, Unable> 
         message: format!("`{}` cannot be the API: {reason}", how.upstream),
         hint: Some("`coffer why env ANTHROPIC_BASE_URL`".to_owned()),
     })?;
-    let holder = Holder::new(facts.clone(), injected.clone());
-    holder.current().map_err(|none| Unable { message: none.reason, hint: None })?;
-    Ok(Some(Injection {
+    Ok(Injection {
         upstream,
-        capability: Capability::new(Secret::new(job.capability.clone().into_bytes())),
+        capability,
         strip: how.strip.iter().filter_map(|name| name.parse().ok()).collect(),
         strip_query: how.strip_query.clone(),
-        keyholder: Arc::new(holder),
-    }))
+        keyholder: holder,
+    })
 }
 
 /// Has sockets made inside.

@@ -11,6 +11,7 @@
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
+//! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
@@ -24,6 +25,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
+mod alone;
 mod backups;
 mod canaries;
 mod configs;

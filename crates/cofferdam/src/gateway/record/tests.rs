@@ -1,10 +1,20 @@
 use super::*;
 
 fn book() -> Book {
-    Book { run: "0123".to_owned(), lost: Arc::default(), told: BTreeMap::new(), refused: HashSet::new() }
+    Book {
+        own: "0123".into(),
+        lost: Arc::default(),
+        told: BTreeMap::new(),
+        refused: HashMap::new(),
+        tell: Box::new(|_| {}),
+    }
 }
 
-fn decision(endpoint: &str, verdict: Verdict) -> (Timestamp, Decision) {
+fn decision(endpoint: &str, verdict: Verdict) -> Decided {
+    decision_of("0123", endpoint, verdict)
+}
+
+fn decision_of(whose: &str, endpoint: &str, verdict: Verdict) -> Decided {
     let decision = Decision {
         endpoint: Some(endpoint.parse().unwrap()),
         verdict,
@@ -15,7 +25,7 @@ fn decision(endpoint: &str, verdict: Verdict) -> (Timestamp, Decision) {
         received: 5,
         milliseconds: 7,
     };
-    (Timestamp::default(), decision)
+    (Timestamp::default(), whose.into(), decision)
 }
 
 /// Hosts, how often, and the bytes that went out.
@@ -53,6 +63,28 @@ fn a_flood_of_made_up_names_hides_nobody() {
     let late = book.gather(std::iter::once(decision("late.example.org:443", Verdict::Allowed)));
     assert_eq!(summary(&late), [(Some("late.example.org"), 1, 3)]);
     assert!(book.told["allowed"].len() == 1 && book.told["denied"].len() == MOST_HOSTS);
+}
+
+/// In a gateway that stands alone: each token's decisions are its own, and one that floods blurs no other's record.
+#[test]
+fn decisions_of_several_are_never_summed_up_together() {
+    let mut book = book();
+    let both = (0..10_000).map(|at| {
+        let whose = if at % 2 == 0 { "tk-1" } else { "tk-2" };
+        decision_of(whose, "api.example.org:443", Verdict::Allowed)
+    });
+    let mut times = BTreeMap::new();
+    for (_, event) in book.gather(both) {
+        let Event::GatewayDecided { run, times: more, .. } = event else { panic!("{event:?}") };
+        *times.entry(run).or_insert(0) += more;
+    }
+    assert_eq!(times, BTreeMap::from([("tk-1".to_owned(), 5000), ("tk-2".to_owned(), 5000)]));
+    let junk = (0..MOST_HOSTS * 2)
+        .map(|at| decision_of("tk-1", &format!("r{at}.example.org:80"), Verdict::Denied));
+    book.gather(junk);
+    let late = |whose| decision_of(whose, "late.example.org:443", Verdict::Denied);
+    assert_eq!(summary(&book.gather(std::iter::once(late("tk-1")))), [(None, 1, 3)]);
+    assert_eq!(summary(&book.gather(std::iter::once(late("tk-2")))), [(Some("late.example.org"), 1, 3)]);
 }
 
 #[test]
