@@ -35,8 +35,8 @@ use crate::body::{Body, whole};
 use crate::record::{Pending, Record, Verdict};
 use crate::refusal::Refusal;
 use crate::serve::{Desk, Over, Permit, Socket, after};
-use crate::tunnel::Stream;
 use crate::setup::{Limits, Setup};
+use crate::tunnel::Stream;
 use crate::{api, proxy};
 use shown::{Shown, Way};
 

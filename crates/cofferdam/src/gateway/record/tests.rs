@@ -79,8 +79,8 @@ fn decisions_of_several_are_never_summed_up_together() {
         *times.entry(run).or_insert(0) += more;
     }
     assert_eq!(times, BTreeMap::from([("tk-1".to_owned(), 5000), ("tk-2".to_owned(), 5000)]));
-    let junk = (0..MOST_HOSTS * 2)
-        .map(|at| decision_of("tk-1", &format!("r{at}.example.org:80"), Verdict::Denied));
+    let junk =
+        (0..MOST_HOSTS * 2).map(|at| decision_of("tk-1", &format!("r{at}.example.org:80"), Verdict::Denied));
     book.gather(junk);
     let late = |whose| decision_of(whose, "late.example.org:443", Verdict::Denied);
     assert_eq!(summary(&book.gather(std::iter::once(late("tk-1")))), [(None, 1, 3)]);
