@@ -27,14 +27,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 use crate::body::{Body, whole};
+use crate::crew::{Arrived, Connection, Crew};
 use crate::record::{Pending, Record, Verdict};
 use crate::refusal::Refusal;
-use crate::serve::{Desk, Over, Permit, Socket, after};
+use crate::serve::{Desk, Over, Permit, Socket, accept};
 use crate::setup::{Limits, Setup};
 use crate::tunnel::Stream;
 use crate::{api, proxy};
@@ -129,86 +131,73 @@ impl Standing {
 pub fn serve(alone: &Arc<Alone>, sockets: Vec<Socket>, threads: usize) -> io::Result<Standing> {
     let (stop, stopped) = watch::channel(false);
     let room = Arc::new(Semaphore::new(alone.limits.connections));
+    let (crew, hear) = Crew::new(threads.max(1));
     let mut workers = Vec::new();
-    for number in 0..threads.max(1) {
+    for (number, hear) in hear.into_iter().enumerate() {
         let sockets: Vec<Socket> = sockets.iter().map(Socket::duplicate).collect::<io::Result<_>>()?;
-        let worker = Worker { alone: alone.clone(), room: room.clone(), stopped: stopped.clone() };
+        let (alone, room, crew, stopped) = (alone.clone(), room.clone(), crew.clone(), stopped.clone());
+        let worker = Worker { number, alone, room, crew, stopped };
         let thread = thread::Builder::new().name(format!("gateway-{number}"));
-        workers.push(thread.spawn(move || worker.run(sockets))?);
+        workers.push(thread.spawn(move || worker.run(sockets, hear))?);
     }
     // From here on only those who accept hold them: nobody is let in any more once they have ended.
     drop(sockets);
     Ok(Standing { stop, workers })
 }
 
-#[derive(Clone)]
 struct Worker {
+    number: usize,
     alone: Arc<Alone>,
     room: Arc<Semaphore>,
+    crew: Arc<Crew>,
     stopped: watch::Receiver<bool>,
 }
 
 impl Worker {
-    fn run(mut self, sockets: Vec<Socket>) {
+    fn run(self, sockets: Vec<Socket>, hear: UnboundedReceiver<Arrived>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
+        let Self { number, alone, room, crew, mut stopped } = self;
         LocalSet::new().block_on(&runtime, async move {
-            let counter = Rc::new(Counter { alone: self.alone.clone(), desks: RefCell::default() });
-            let accepting: Vec<_> = sockets
-                .into_iter()
-                .map(|socket| tokio::task::spawn_local(accept(counter.clone(), self.clone(), socket)))
-                .collect();
+            let counter = Rc::new(Counter { alone: alone.clone(), desks: RefCell::default() });
+            tokio::task::spawn_local(welcome(counter, stopped.clone(), hear));
+            let accepting = sockets.into_iter().map(|socket| {
+                let crew = crew.clone();
+                let take = move |connection, permit| crew.hand(number, 0, connection, permit);
+                tokio::task::spawn_local(accept(socket, room.clone(), take))
+            });
+            let accepting: Vec<_> = accepting.collect();
             // An error means that nobody is left who could stop it.
-            let _ = self.stopped.wait_for(|stop| *stop).await;
+            let _ = stopped.wait_for(|stop| *stop).await;
             accepting.iter().for_each(tokio::task::JoinHandle::abort);
             // When all places are free, everybody has gone.
-            let places = u32::try_from(self.alone.limits.connections).unwrap_or(u32::MAX);
-            let _ = tokio::time::timeout(self.alone.grace, self.room.acquire_many(places)).await;
+            let places = u32::try_from(alone.limits.connections).unwrap_or(u32::MAX);
+            let _ = tokio::time::timeout(alone.grace, room.acquire_many(places)).await;
         });
+        // Whoever asks a helper or the keeper right now is not waited for any longer.
+        runtime.shutdown_background();
     }
 }
 
-/// Takes connections until it is ended.
-async fn accept(counter: Rc<Counter>, worker: Worker, socket: Socket) {
-    match socket {
-        Socket::Tcp(socket) => {
-            let Ok(socket) = TcpListener::from_std(socket) else { return };
-            loop {
-                let Ok(permit) = worker.room.clone().acquire_owned().await else { return };
-                match socket.accept().await {
-                    Ok((stream, _)) => {
-                        // Without it small answers wait for acknowledgements.
-                        let _ = stream.set_nodelay(true);
-                        spawn(&counter, &worker, stream, permit);
-                        // Of those that wait, each thread shall get its part.
-                        tokio::task::yield_now().await;
-                    }
-                    Err(error) => after(&error).await,
-                }
+/// Serves those who have arrived, until the thread ends.
+async fn welcome(counter: Rc<Counter>, stopped: watch::Receiver<bool>, mut hear: UnboundedReceiver<Arrived>) {
+    while let Some(Arrived { door: _, connection, seat }) = hear.recv().await {
+        let (counter, stopped, permit) = (counter.clone(), stopped.clone(), Rc::new(seat));
+        // What cannot be waited for is closed.
+        match connection {
+            Connection::Tcp(stream) => {
+                let Ok(stream) = TcpStream::from_std(stream) else { continue };
+                tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
             }
-        }
-        Socket::Unix(socket) => {
-            let Ok(socket) = UnixListener::from_std(socket) else { return };
-            loop {
-                let Ok(permit) = worker.room.clone().acquire_owned().await else { return };
-                match socket.accept().await {
-                    Ok((stream, _)) if counter.may_come_in(&stream) => {
-                        spawn(&counter, &worker, stream, permit);
-                    }
-                    // Nothing is said to them: the connection is closed.
-                    Ok(_) => {}
-                    Err(error) => after(&error).await,
+            Connection::Unix(stream) => {
+                let Ok(stream) = UnixStream::from_std(stream) else { continue };
+                // Nothing is said to those who may not: the connection is closed.
+                if counter.may_come_in(&stream) {
+                    tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
                 }
             }
         }
     }
-}
-
-fn spawn<S>(counter: &Rc<Counter>, worker: &Worker, stream: S, permit: OwnedSemaphorePermit)
-where
-    S: AsyncRead + AsyncWrite + Stream + Send + Unpin + 'static,
-{
-    tokio::task::spawn_local(connection(counter.clone(), worker.stopped.clone(), stream, Rc::new(permit)));
 }
 
 async fn connection<S>(counter: Rc<Counter>, mut stopped: watch::Receiver<bool>, stream: S, permit: Permit)

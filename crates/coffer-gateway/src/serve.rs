@@ -1,7 +1,6 @@
 //! Listens: a thread for each core, and each takes connections of all listening sockets and stays with them, so that
 //! nothing of a request goes from one thread to another.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
@@ -192,7 +191,7 @@ async fn welcome(desk: Rc<Desk>, doors: Vec<Door>, mut hear: UnboundedReceiver<A
 }
 
 /// Takes connections until the thread ends.
-async fn accept(
+pub(crate) async fn accept(
     socket: Socket,
     room: Arc<Semaphore>,
     take: impl Fn(Connection, OwnedSemaphorePermit),
@@ -227,7 +226,7 @@ async fn accept(
 }
 
 /// The right to a connection; tunnels keep it after their request has been answered.
-pub(crate) type Permit = Rc<dyn Any>;
+pub(crate) type Permit = Rc<Seat>;
 
 async fn connection<S>(desk: Rc<Desk>, door: Door, stream: S, permit: Permit)
 where
@@ -263,7 +262,7 @@ where
 }
 
 /// Out of descriptors, say: others have to end first. A connection that broke before it was taken is nothing.
-pub(crate) async fn after(error: &io::Error) {
+async fn after(error: &io::Error) {
     let broke =
         [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
     if !broke.contains(&error.kind()) {

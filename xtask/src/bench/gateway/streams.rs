@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::upstream::now_us;
-use crate::bench::rounds::median;
 
 /// No event is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,12 +16,6 @@ pub(super) struct Stream {
     pub(super) first_byte_us: f64,
     /// From the upstream's write to the client's read, for each event.
     pub(super) delays_us: Vec<f64>,
-}
-
-impl Stream {
-    pub(super) fn median_delay_us(&self) -> f64 {
-        median(&self.delays_us)
-    }
 }
 
 fn request(path: &str, word: &str) -> String {
