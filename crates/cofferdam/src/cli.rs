@@ -5,6 +5,7 @@ mod backup;
 mod flags;
 mod keep;
 mod lab;
+mod leaktest;
 mod login;
 mod report;
 
@@ -23,6 +24,7 @@ pub use backup::{
 pub use flags::{DryRun, PlanFlags, RunFlags};
 pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
+pub use leaktest::LeaktestCommand;
 pub use login::LoginCommand;
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
@@ -98,6 +100,8 @@ pub enum Command {
     Refresh(RefreshCommand),
     /// Experiments with the genuine agent, run for real against the practice API
     Lab(LabCommand),
+    /// Prove with a canary that no byte of the login is in a sandbox with these flags
+    Leaktest(Box<LeaktestCommand>),
     /// Keep the logins of all accounts fresh until it is ended
     Serve(ServeCommand),
     /// Print the version

@@ -6,6 +6,7 @@ mod backup;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 mod lab;
+pub(crate) mod leaktest;
 pub(crate) mod ledger;
 mod login;
 mod plan;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Lab(command) => lab::lab(&command, printer),
+        Command::Leaktest(command) => leaktest::leaktest(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),
