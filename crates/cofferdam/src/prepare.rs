@@ -148,7 +148,8 @@ pub(crate) fn prepare_tested(flags: &Flags, tested: Tested) -> Result<Prepared, 
     let mut policy = resolve(merged, flags, inputs, &facts).map_err(Error::Policy)?;
     let program = facts.agent.as_ref().map(|agent| agent.install_root.to_string());
     let mut command = vec![derive::INIT.to_owned(), probe::VERB.to_owned()];
-    command.extend(program.into_iter().flat_map(|program| [probe::LEAVE.to_owned(), program]));
+    let programs = program.into_iter().chain([derive::INIT.to_owned()]);
+    command.extend(programs.flat_map(|program| [probe::LEAVE.to_owned(), program]));
     command.push(END_OF_OPTIONS.to_owned());
     command.append(&mut policy.command.value);
     policy.command.value = command;

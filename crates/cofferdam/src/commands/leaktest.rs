@@ -173,6 +173,7 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
         coffer: &prepared.facts.coffer,
         launch: &launch,
         patterns: &patterns,
+        is_agent: prepared.policy.runs_agent,
         gate: &gate,
         events,
         tell,

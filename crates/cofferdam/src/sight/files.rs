@@ -19,8 +19,8 @@ const CHUNK: usize = 256 * 1024;
 const KERNEL_ONES: [&str; 10] =
     ["proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "binfmt_misc"];
 /// Folders of the system; where they are bound read-only, nothing of this run can be in them.
-const SYSTEM: [&str; 9] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/snap"];
+const SYSTEM: [&str; 10] =
+    ["/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/snap"];
 
 /// Where something is mounted, and what.
 struct Mount {

@@ -4,12 +4,15 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufWriter, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use base64::Engine as _;
+
+use crate::INIT_NAME;
 
 use super::frames::{Message, Writer};
 use super::{MARK, Place, Sink, files, processes};
@@ -22,6 +25,8 @@ pub(crate) const LOOK: &str = "look";
 pub(crate) const END: &str = "end";
 /// Folders that are left out, and why.
 pub(crate) const LEAVE: &str = "--leave";
+/// It only waits, with the mark in its memory, until its standard input ends.
+const HOLD: &str = "--hold";
 /// The file in which the mark lies, in base64.
 const MARK_FILE: &str = "/tmp/coffer-leaktest-mark";
 
@@ -35,6 +40,11 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let mut words = words.into_iter();
     let mut command = Vec::new();
     while let Some(word) = words.next() {
+        if word == HOLD {
+            // Nothing comes: whoever holds the other end closes it.
+            let _ = io::stdin().read_to_end(&mut Vec::new());
+            return 0;
+        }
         if word == "--" {
             command.extend(words);
             break;
@@ -57,8 +67,9 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
 fn serve(out: &Out, leave: &[PathBuf], command: &[OsString]) -> io::Result<()> {
     let leave: Vec<(PathBuf, String)> = leave
         .iter()
-        .map(|path| (path.clone(), "the agent's own program, read-only from the host".to_owned()))
+        .map(|path| (path.clone(), "a program, read-only from the host".to_owned()))
         .collect();
+    let mut holds = hold()?;
     say(out, &Message::Ready)?;
     let mut child = None;
     for line in io::stdin().lock().lines() {
@@ -81,7 +92,14 @@ fn serve(out: &Out, leave: &[PathBuf], command: &[OsString]) -> io::Result<()> {
         // It may have ended long ago.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
-    Ok(())
+    drop(holds.stdin.take());
+    holds.wait().map(drop)
+}
+
+/// A process that has the mark in its memory as long as anything is looked for.
+fn hold() -> io::Result<Child> {
+    let mut held = Command::new("/proc/self/exe");
+    held.arg0(INIT_NAME).args([VERB, HOLD]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
 }
 
 fn say(out: &Out, message: &Message) -> io::Result<()> {

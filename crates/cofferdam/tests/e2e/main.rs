@@ -34,6 +34,7 @@ mod gateways;
 mod keeping;
 mod killings;
 mod labs;
+mod leaktests;
 mod ledgers;
 mod lifetimes;
 mod logins;

@@ -47,13 +47,14 @@ impl Rules {
         }
     }
 
+    /// What the API is shown by the gateway never was in the sandbox.
+    fn is_the_gateways(&self, from: From, hit: &Hit) -> bool {
+        self.auth == AuthMode::Gateway && from == From::Api && self.headers.contains(&hit.place.name)
+    }
+
     /// Whether a part of a credential is there because the auth mode has it there.
-    fn has_it_there(&self, what: &str, from: From, hit: &Hit) -> bool {
-        // What the API is shown by the gateway never was in the sandbox.
-        if self.auth == AuthMode::Gateway {
-            return from == From::Api && hit.place.kind == Kind::Request && self.headers.contains(&hit.place.name);
-        }
-        if self.auth == AuthMode::None {
+    fn has_it_there(&self, what: &str, hit: &Hit) -> bool {
+        if matches!(self.auth, AuthMode::Gateway | AuthMode::None) {
             return false;
         }
         let of_login = what == ACCESS_TOKEN || what == REFRESH_TOKEN;
@@ -92,7 +93,10 @@ pub(crate) fn judge(rules: &Rules, secrets: &[Secret], seen: &[(From, &Searched)
                 continue;
             }
             let Some(secret) = secrets.get(hit.secret) else { continue };
-            let expected = rules.has_it_there(secret.what, *from, hit);
+            if rules.is_the_gateways(*from, hit) {
+                continue;
+            }
+            let expected = rules.has_it_there(secret.what, hit);
             let (kind, name) = (hit.place.kind, named(hit));
             let group = Group { expected, secret: hit.secret, from: *from, kind, name };
             let gathered = groups.entry(group).or_default();

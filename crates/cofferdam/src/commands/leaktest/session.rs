@@ -26,6 +26,8 @@ use crate::sight::{Kind, Place, Sink as _, files, processes};
 const BEGIN: Duration = Duration::from_secs(120);
 /// How long the agent may take to ask the API, or to end.
 const ASK: Duration = Duration::from_secs(60);
+/// How soon a command is looked at again that does not ask the API: it may hold something for a short time only.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long it may take to end once it has its answer.
 const ANSWERED: Duration = Duration::from_secs(60);
 /// How long a look may take.
@@ -49,6 +51,8 @@ pub(crate) struct Session<'a> {
     pub(crate) coffer: &'a Utf8Path,
     pub(crate) launch: &'a Launch,
     pub(crate) patterns: &'a Arc<Patterns>,
+    /// Whether the command is the agent itself, which asks the API.
+    pub(crate) is_agent: bool,
     /// Holds the API's answers.
     pub(crate) gate: &'a Gate,
     pub(crate) events: Receiver<Event>,
@@ -130,13 +134,20 @@ impl Session<'_> {
         let stirs = |event: &Event| {
             matches!(event, Event::Asked | Event::Said(Message::Ended(_) | Message::NotStarted(_)))
         };
-        match self.until(ASK, stirs)? {
-            Some(Event::Said(message)) => client.ended(message),
-            Some(Event::Asked) => client.caught_asking = true,
-            Some(Event::Gone) | None => {}
-        }
         let mut outside = Searcher::new(self.patterns);
-        self.look(&mut input, &sandbox, &mut outside, &mut client)?;
+        let first = if self.is_agent { ASK } else { AGAIN };
+        let end = Instant::now() + ASK;
+        loop {
+            match self.until(first, stirs)? {
+                Some(Event::Said(message)) => client.ended(message),
+                Some(Event::Asked) => client.caught_asking = true,
+                Some(Event::Gone) | None => {}
+            }
+            self.look(&mut input, &sandbox, &mut outside, &mut client)?;
+            if client.has_ended || client.caught_asking || Instant::now() >= end {
+                break;
+            }
+        }
         self.gate.open();
         if !client.has_ended {
             let ends = |event: &Event| matches!(event, Event::Said(Message::Ended(_)));
@@ -164,11 +175,12 @@ impl Session<'_> {
         looked.map_err(|error| Directing::Failed("looking from outside", error))?;
         outside.looked();
         loop {
-            let event = self.until(SEE, |event| matches!(event, Event::Said(_)))?;
+            let event = self.until(SEE, |event| *event != Event::Gone)?;
             match event.ok_or(Directing::Late("look around"))? {
                 Event::Said(Message::Looked) => return Ok(()),
                 Event::Said(message) => client.ended(message),
-                Event::Asked | Event::Gone => {}
+                Event::Asked => client.caught_asking = true,
+                Event::Gone => {}
             }
         }
     }
