@@ -572,8 +572,8 @@ impl Error {
             causes.push(error.to_string());
             source = error.source();
         }
-        if let Self::BackendFailed { said, .. } | Self::Lost { said, .. } | Self::Untested { said, .. } =
-            self {
+        if let Self::BackendFailed { said, .. } | Self::Lost { said, .. } | Self::Untested { said, .. } = self
+        {
             causes.extend(said.lines().map(str::to_owned));
         }
         causes

@@ -5,6 +5,8 @@ pub(crate) mod files;
 pub(crate) mod frames;
 pub(crate) mod probe;
 pub(crate) mod processes;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 

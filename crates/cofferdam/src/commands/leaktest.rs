@@ -12,8 +12,11 @@ mod report;
 mod search;
 mod session;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -25,13 +28,14 @@ use coffer_plan::host::Host;
 use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::Access;
 use coffer_plan::show::audit;
-use coffer_testkit::fake::Gate;
+use coffer_testkit::fake::{Gate, fingerprint};
 use coffer_testkit::{FakeApi, Fault, Rule, Tap, netns};
 
 use super::lab::failed;
 use crate::cli::LeaktestCommand;
 use crate::error::Error;
 use crate::exit::{Failure, NO};
+use crate::gateway::WORD;
 use crate::prepare::{Tested, gather, lower, prepare_tested};
 use crate::printer::Printer;
 use crate::sight::{Kind, MARK, Place, Sink as _};
@@ -95,30 +99,34 @@ fn enter(command: &LeaktestCommand) -> Result<u8, Error> {
 /// What was typed, with what the part in the private network has to know.
 fn words(typed: impl Iterator<Item = OsString>, root: &Utf8Path, seed: &str) -> Vec<OsString> {
     let mut out = Vec::new();
-    let mut is_said = false;
-    let mut skips = false;
-    for word in typed.skip(1) {
-        let here = !is_said && word == NAME;
-        // It is said anew.
-        if std::mem::take(&mut skips) {
-            continue;
-        }
-        if is_said && word == "--seed" {
-            skips = true;
-            continue;
-        }
+    let mut typed = typed.skip(1);
+    while let Some(word) = typed.next() {
+        let here = word == NAME;
         out.push(word);
         if here {
-            is_said = true;
-            out.extend(["--inside", root.as_str(), "--seed", seed].map(OsString::from));
+            break;
         }
     }
+    out.extend(["--inside", root.as_str(), "--seed", seed].map(OsString::from));
+    while let Some(word) = typed.next() {
+        match word.to_str() {
+            // It is said already.
+            Some("--seed") => drop(typed.next()),
+            Some("--") => {
+                out.push(word);
+                break;
+            }
+            Some(_) | None => out.push(word),
+        }
+    }
+    out.extend(typed);
     out
 }
 
 /// The names of the API, which lead to the practice API.
 fn names(agent: &Agent) -> Vec<Host> {
-    let url = agent.gateway.as_ref().and_then(|layout| layout.url.strip_prefix("https://")?.split('/').next());
+    let url =
+        agent.gateway.as_ref().and_then(|layout| layout.url.strip_prefix("https://")?.split('/').next());
     let mut names: Vec<Host> =
         agent.api_hosts.iter().map(String::as_str).chain(url).filter_map(|name| name.parse().ok()).collect();
     names.sort();
@@ -153,7 +161,8 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
     let patterns = Arc::new(Patterns::of(&secrets).map_err(failed("making the search"))?);
     let (tell, events) = mpsc::channel();
     let requests = Arc::new(Mutex::new(Searcher::new(&patterns)));
-    let api = api(&stage, seed, Arc::clone(&requests), tell.clone())?;
+    let words = Arc::default();
+    let api = api(&stage, seed, (Arc::clone(&requests), Arc::clone(&words)), tell.clone())?;
     // The same as before: they are the API's now, too.
     drop(Canaries::of(&api));
     let gate = Gate::new();
@@ -180,7 +189,8 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
     };
     let seen = session.run()?;
     let empty = Searcher::new(&patterns);
-    let requests = std::mem::replace(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner), empty).finish();
+    let requests =
+        std::mem::replace(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner), empty).finish();
     let rules = Rules::of(&prepared.plan, &agent);
     let sides = [
         (From::Inside, &seen.inside),
@@ -189,7 +199,9 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
         (From::Api, &requests),
     ];
     let verdict = judge::judge(&rules, &secrets, &sides);
-    let about = report::About { prepared: &prepared, note: &note, secrets: &secrets, api: &api.requests() };
+    let words = words.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let about =
+        report::About { prepared: &prepared, note: &note, secrets: &secrets, api: &api.requests(), words };
     let document = report::document(&about, &seen, &requests, verdict);
     if command.json {
         printer.json(&document)?;
@@ -199,18 +211,26 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
     Ok(if document.well { 0 } else { NO })
 }
 
+/// Fingerprints of the words of runs that the API was shown.
+type Words = Arc<Mutex<BTreeSet<String>>>;
+
 /// The practice API, under the names of the real one; each request is searched.
 fn api(
     stage: &Stage,
     seed: &str,
-    requests: Arc<Mutex<Searcher>>,
+    (requests, words): (Arc<Mutex<Searcher>>, Words),
     tell: mpsc::Sender<Event>,
 ) -> Result<FakeApi, Error> {
     let tap = Tap::new(move |place, bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(at) = text.find(WORD).filter(|_| place.starts_with("header ")) {
+            let word = text.get(at..).unwrap_or_default();
+            words.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint(word));
+        }
         let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
         // Memory takes whatever comes.
         let _ = requests.whole(&Place::of(Kind::Request, place), bytes);
-        if place == "target" && String::from_utf8_lossy(bytes).contains(CALL) {
+        if place == "target" && text.contains(CALL) {
             // Whoever listened may have gone.
             let _ = tell.send(Event::Asked);
         }

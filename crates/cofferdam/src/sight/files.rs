@@ -16,8 +16,18 @@ const MOST_OF_A_FILE: u64 = 1024 * 1024 * 1024;
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 /// File systems that hold no files of anybody's.
-const KERNEL_ONES: [&str; 10] =
-    ["proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "binfmt_misc"];
+const KERNEL_ONES: [&str; 10] = [
+    "proc",
+    "sysfs",
+    "devpts",
+    "mqueue",
+    "cgroup",
+    "cgroup2",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "binfmt_misc",
+];
 /// Folders of the system; where they are bound read-only, nothing of this run can be in them.
 const SYSTEM: [&str; 10] =
     ["/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/snap"];

@@ -65,10 +65,8 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn serve(out: &Out, leave: &[PathBuf], command: &[OsString]) -> io::Result<()> {
-    let leave: Vec<(PathBuf, String)> = leave
-        .iter()
-        .map(|path| (path.clone(), "a program, read-only from the host".to_owned()))
-        .collect();
+    let leave: Vec<(PathBuf, String)> =
+        leave.iter().map(|path| (path.clone(), "a program, read-only from the host".to_owned())).collect();
     let mut holds = hold()?;
     say(out, &Message::Ready)?;
     let mut child = None;
@@ -137,7 +135,9 @@ fn mark(out: &Out) -> io::Result<()> {
     });
     match left {
         Ok(()) => Ok(()),
-        Err(error) => out.lock().unwrap_or_else(PoisonError::into_inner).left_out("the mark", &error.to_string()),
+        Err(error) => {
+            out.lock().unwrap_or_else(PoisonError::into_inner).left_out("the mark", &error.to_string())
+        }
     }
 }
 

@@ -84,7 +84,8 @@ fn a_run_with_nothing_of_the_login_is_clean_and_what_was_searched_is_told() {
     }
     let stage = Stage::new();
     for flags in [["--auth", "gateway", "--network", "agent"], ["--auth", "none", "--network", "none"]] {
-        let words = [&flags[..], &["--kind", "subscription", "--", "sh", "-c", "cat >/dev/null; echo hi"]].concat();
+        let words =
+            [&flags[..], &["--kind", "subscription", "--", "sh", "-c", "cat >/dev/null; echo hi"]].concat();
         let report = report(&run(leaktest(&stage, &words)), 0);
         assert_eq!((&report["leaks"], &report["exposed"]), (&json!([]), &json!([])));
         assert_eq!((&report["auth"], &report["network"]), (&json!(flags[1]), &json!(flags[3])));
@@ -97,11 +98,15 @@ fn a_run_with_nothing_of_the_login_is_clean_and_what_was_searched_is_told() {
                 assert!(report["searched"][side][count].as_u64() > Some(0), "{side} {count}: {report:#}");
             }
         }
-        assert!(report["left_out"].as_array().unwrap().iter().any(|left| left["what"] == "/usr"), "{report:#}");
+        assert!(
+            report["left_out"].as_array().unwrap().iter().any(|left| left["what"] == "/usr"),
+            "{report:#}"
+        );
     }
     // Nothing of it stays.
-    let left: Vec<_> = std::fs::read_dir(stage.scratch.runtime().join("cofferdam")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    let left = std::fs::read_dir(stage.scratch.runtime().join("cofferdam")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["leaktest.lock"]);
     let text = run(stage.coffer(["leaktest", "--auth", "gateway", "--network", "agent", "--", "true"]));
     assert!(text.ends_with(0).text().contains("Result: clean"), "{text}");
 }
@@ -113,7 +118,8 @@ fn a_lease_shows_the_access_token_and_only_that() {
     }
     let stage = Stage::new();
     let words = ["--auth", "lease", "--network", "agent", "--kind", "subscription"];
-    let command = ["--", "sh", "-c", "token=$(cat /run/coffer/lease/.credentials.json); sleep 3; : \"$token\""];
+    let command =
+        ["--", "sh", "-c", "token=$(cat /run/coffer/lease/.credentials.json); sleep 3; : \"$token\""];
     let report = report(&run(leaktest(&stage, &[&words[..], &command].concat())), 0);
     for place in [("inside", "file"), ("outside", "file"), ("inside", "memory"), ("outside", "memory")] {
         assert!(has(&report, "exposed", "access token", place, "as it is"), "{place:?}: {report:#}");
@@ -182,7 +188,10 @@ fn a_leak_that_is_planted_anywhere_is_found_and_named() {
     for name in ["long", "link"] {
         let path = stage.project().join(name).display().to_string();
         let found = found["leaks"].as_array().unwrap().iter().find(|one| one["name"] == path.as_str());
-        assert!(found.is_some_and(|one| one["what"] == "access token" && one["whole"] == true), "{name}: {found:?}");
+        assert!(
+            found.is_some_and(|one| one["what"] == "access token" && one["whole"] == true),
+            "{name}: {found:?}"
+        );
     }
     for file in ["wrapped", "hexadecimal", "long", "link"] {
         std::fs::remove_file(stage.project().join(file)).unwrap();
@@ -228,12 +237,13 @@ fn the_users_own_credentials_stay_out_of_the_test() {
     let stage = Stage::new();
     let own = "FAKE-users-own-0123456789";
     stage.scratch.write_home(LOGIN, &format!(r#"{{"claudeAiOauth":{{"accessToken":"sk-ant-oat01-{own}","refreshToken":"sk-ant-ort01-{own}","expiresAt":9999999999999,"scopes":["user:inference"]}}}}"#)).unwrap();
-    let settings = json!({"env": {"ANTHROPIC_AUTH_TOKEN": own, "MINE": "kept"}, "apiKeyHelper": format!("echo {own}")});
+    let settings =
+        json!({"env": {"ANTHROPIC_AUTH_TOKEN": own, "MINE": "kept"}, "apiKeyHelper": format!("echo {own}")});
     stage.scratch.write_home(".claude/settings.json", &settings.to_string()).unwrap();
     stage.scratch.write_home(".claude/CLAUDE.md", "the user's own words").unwrap();
     let (head, tail) = own.split_at(9);
     let script = format!(
-        "cat ~/.claude/CLAUDE.md ~/.claude/settings.json > seen; word='{head}''{tail}'; env > env; \
+        "cat ~/.claude/CLAUDE.md ~/.claude/settings.json > seen; word='{head}''{tail}'; env | grep -v ^ANTHROPIC > env; \
          grep -rlF \"$word\" / --exclude-dir=proc --exclude-dir=usr --exclude-dir=opt > found 2>/dev/null; true"
     );
     let words = ["--auth", "lease", "--network", "agent", "--env", "MY_TOKEN", "--", "sh", "-c", &script];
@@ -272,7 +282,11 @@ fn genuine(claude: Option<PathBuf>, flags: &[&str], check: impl Fn(&Value)) {
     let mut command = leaktest(&practice.stage, flags);
     practice.equip(&mut command);
     let report = report(&run(command), 0);
-    assert_eq!((&report["client"]["is_agent"], &report["client"]["code"]), (&json!(true), &json!(0)), "{report:#}");
+    assert_eq!(
+        (&report["client"]["is_agent"], &report["client"]["code"]),
+        (&json!(true), &json!(0)),
+        "{report:#}"
+    );
     assert_eq!(report["client"]["caught_asking"], true, "{report:#}");
     assert!(report["api"]["answered"].as_u64() > Some(0), "{report:#}");
     // The memory of a client is large.
@@ -295,7 +309,10 @@ fn clean_by_the_gateway(claude: Option<PathBuf>, kinds: &[(&str, &str)]) {
         genuine(claude.clone(), &flags, |report| {
             assert_eq!((&report["leaks"], &report["exposed"]), (&json!([]), &json!([])), "{kind}");
             let shown = report["api"]["credentials"].as_array().unwrap();
-            assert!(!shown.is_empty() && shown.iter().all(|one| one["what"] == *what), "{kind}: {shown:#?}");
+            assert!(shown.iter().any(|one| one["what"] == *what), "{kind}: {shown:#?}");
+            // The client asks some things past the gateway: with the run's word, which is worth nothing there.
+            let known = [json!(what), json!("word of the run")];
+            assert!(shown.iter().all(|one| known.contains(&one["what"])), "{kind}: {shown:#?}");
         });
     }
 }

@@ -195,7 +195,7 @@ pub(crate) struct Shown {
     pub(crate) place: String,
     /// `sha256:` and twelve hex digits.
     pub(crate) fingerprint: String,
-    /// Which canary it is; null for what is none.
+    /// Which canary it is, or `word of the run`; null for what is neither.
     pub(crate) what: Option<String>,
 }
 

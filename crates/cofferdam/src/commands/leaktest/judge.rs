@@ -103,7 +103,11 @@ pub(crate) fn judge(rules: &Rules, secrets: &[Secret], seen: &[(From, &Searched)
             gathered.whole |= *whole;
             gathered.forms.insert(hit.form);
             gathered.processes.extend(hit.place.process.as_ref().map(|(_, comm)| comm.clone()));
-            gathered.places.insert((hit.place.process.as_ref().map(|(pid, _)| *pid), hit.place.name.clone(), hit.place.at));
+            gathered.places.insert((
+                hit.place.process.as_ref().map(|(pid, _)| *pid),
+                hit.place.name.clone(),
+                hit.place.at,
+            ));
         }
     }
     for (group, gathered) in groups {

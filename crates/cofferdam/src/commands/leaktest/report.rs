@@ -21,6 +21,8 @@ pub(crate) struct About<'a> {
     /// The last one is the mark.
     pub(crate) secrets: &'a [Secret],
     pub(crate) api: &'a [RequestRecord],
+    /// Fingerprints of what is a word of the run.
+    pub(crate) words: BTreeSet<String>,
 }
 
 pub(crate) fn document(
@@ -83,15 +85,17 @@ pub(crate) fn document(
         },
         left_out: left_out.into_iter().collect(),
         control,
-        api: api(about.api, canaries),
+        api: api(about, canaries),
         exposed,
         leaks,
     }
 }
 
-fn api(records: &[RequestRecord], canaries: &[Secret]) -> Api {
+fn api(about: &About<'_>, canaries: &[Secret]) -> Api {
+    let records = about.api;
+    let words = about.words.iter().map(|word| (format!("sha256:{word}"), "word of the run"));
     let known: BTreeMap<String, &str> =
-        canaries.iter().map(|secret| (secret.fingerprint(), secret.what)).collect();
+        canaries.iter().map(|secret| (secret.fingerprint(), secret.what)).chain(words).collect();
     let shown = records.iter().flat_map(|record| &record.credentials).map(|seen| {
         let fingerprint = format!("sha256:{}", seen.fingerprint);
         let what = known.get(&fingerprint).map(|what| (*what).to_owned());
@@ -129,9 +133,12 @@ pub(crate) fn text(document: &Document, stand_ins: usize) -> String {
     lines.push(format!("  each whole and in parts, {}", document.forms.join(", ")));
     lines.push("Searched".to_owned());
     let Searched { inside, outside, boundary, missed_segments, requests } = &document.searched;
-    for (side, counts) in
-        [("inside", inside), ("outside", outside), ("traffic of the sandbox", boundary), ("requests to the API", requests)]
-    {
+    for (side, counts) in [
+        ("inside", inside),
+        ("outside", outside),
+        ("traffic of the sandbox", boundary),
+        ("requests to the API", requests),
+    ] {
         lines.push(format!("  {side}: {}", counted(counts)));
     }
     if *missed_segments > 0 {
@@ -155,7 +162,9 @@ pub(crate) fn text(document: &Document, stand_ins: usize) -> String {
             lines.push(format!("! the mark in {place} was not found: this search proves nothing"));
         }
     }
-    for (title, all) in [("Exposed, as this auth mode has it", &document.exposed), ("LEAKED", &document.leaks)] {
+    for (title, all) in
+        [("Exposed, as this auth mode has it", &document.exposed), ("LEAKED", &document.leaks)]
+    {
         if !all.is_empty() {
             lines.push(title.to_owned());
             lines.extend(all.iter().map(found));
@@ -251,5 +260,8 @@ fn found(found: &Found) -> String {
         format!(" of {}", processes.join(", "))
     };
     let times = if *places > 1 { format!(", {places} places") } else { String::new() };
-    format!("  {whole}{what} {fingerprint} ({length} bytes), {}: {side}, {place}{of}{times}", forms.join(" and "))
+    format!(
+        "  {whole}{what} {fingerprint} ({length} bytes), {}: {side}, {place}{of}{times}",
+        forms.join(" and ")
+    )
 }

@@ -128,8 +128,10 @@ impl Session<'_> {
         let mut client = Watched::default();
         self.until(BEGIN, |event| *event == Event::Said(Message::Ready))?.ok_or(Directing::Late("begin"))?;
         let sandbox = Inside::find(self.launch.runtime()).ok_or(Directing::Unseen)?;
-        let tap = wire::tap(sandbox.reader).map_err(|error| Directing::Failed("reading the traffic", error))?;
-        let wire = Wire::follow(tap, self.patterns).map_err(|error| Directing::Failed("reading the traffic", error))?;
+        let tap =
+            wire::tap(sandbox.reader).map_err(|error| Directing::Failed("reading the traffic", error))?;
+        let wire = Wire::follow(tap, self.patterns)
+            .map_err(|error| Directing::Failed("reading the traffic", error))?;
         order(&mut input, GO)?;
         let stirs = |event: &Event| {
             matches!(event, Event::Asked | Event::Said(Message::Ended(_) | Message::NotStarted(_)))

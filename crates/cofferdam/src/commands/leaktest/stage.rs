@@ -28,12 +28,25 @@ const MAX_SETTINGS: usize = 1024 * 1024;
 const STAND_IN: &str = "coffer-leaktest-stand-in";
 /// The way to the network is not the user's here.
 const NETWORK: [&str; 8] = [
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
 ];
 /// No keyring of the user's is asked for anything.
 const SESSION_BUS: &str = "DBUS_SESSION_BUS_ADDRESS";
 const NOTE: &str = "stage.json";
 const HELPER: &str = "helper";
+/// How the folders of tests begin.
+const PREFIX: &str = "leak-";
+/// Locked as long as the test lives.
+const LIVES: &str = "lives";
+/// One at a time makes a folder, or removes those of the dead.
+const TURN: &str = "leaktest.lock";
 
 /// What the part in the private network has to know.
 #[derive(Serialize, Deserialize)]
@@ -49,8 +62,8 @@ pub(crate) struct Note {
 /// The folder of a test.
 pub(crate) struct Stage {
     pub(crate) root: Utf8PathBuf,
-    /// Removes it at the end.
-    _folder: Option<tempfile::TempDir>,
+    /// Removes it at the end; as long as the file is locked, nobody else does.
+    _folder: Option<(tempfile::TempDir, std::fs::File)>,
 }
 
 /// The environment of a test, as it differs from the user's.
@@ -61,10 +74,17 @@ impl Stage {
     pub(crate) fn new(facts: &HostFacts) -> Result<Self, Error> {
         let runtime = &facts.folders.runtime;
         folder(runtime)?;
-        let folder = tempfile::Builder::new().prefix("leak-").tempdir_in(runtime);
+        let turn = runtime.join(TURN);
+        let lock = std::fs::File::create(&turn).map_err(failed("make", &turn))?;
+        lock.lock().map_err(failed("lock", &turn))?;
+        sweep(runtime);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(runtime);
         let folder = folder.map_err(failed("make", runtime))?;
         let root = Utf8PathBuf::from(folder.path().to_string_lossy().into_owned());
-        Ok(Self { root, _folder: Some(folder) })
+        let path = root.join(LIVES);
+        let lives = std::fs::File::create(&path).map_err(failed("make", &path))?;
+        lives.lock().map_err(failed("lock", &path))?;
+        Ok(Self { root, _folder: Some((folder, lives)) })
     }
 
     /// The one that was made outside.
@@ -116,7 +136,8 @@ impl Stage {
             write(&self.data().join("trust.json"), trust.as_bytes())?;
         }
         let mut environment = self.neutral(facts, agent);
-        let stand_ins = environment.values().filter(|value| value.as_deref() == Some(STAND_IN.as_ref())).count();
+        let stand_ins =
+            environment.values().filter(|value| value.as_deref() == Some(STAND_IN.as_ref())).count();
         let mut settings = own_settings(facts, agent)?;
         let name: AccountName = account.parse().map_err(Error::BadAccountName)?;
         let (kinds, account) = if name.is_host() {
@@ -137,9 +158,10 @@ impl Stage {
     /// Nothing of the user's credentials, and no other way to the API than the practice's.
     fn neutral(&self, facts: &HostFacts, agent: &Agent) -> Environment {
         let mut out = Environment::new();
-        let secret = facts.environment.iter().filter(|(name, fact)| {
-            matches!(fact, EnvFact::Redacted(_)) && looks_secret(name, "x")
-        });
+        let secret = facts
+            .environment
+            .iter()
+            .filter(|(name, fact)| matches!(fact, EnvFact::Redacted(_)) && looks_secret(name, "x"));
         out.extend(secret.map(|(name, _)| (name.clone(), Some(STAND_IN.into()))));
         let variables = agent.credentials.iter().filter(|rule| rule.from == CredentialOrigin::Env);
         let mut gone: Vec<&str> = variables.map(|rule| rule.source.as_str()).collect();
@@ -154,7 +176,9 @@ impl Stage {
             (agent.state.as_ref().and_then(|state| variable(&state.host)), self.configuration()),
             (agent.login.as_ref().and_then(|login| variable(&login.folders)), self.login()),
         ];
-        out.extend(folders.into_iter().filter_map(|(name, path)| Some((name?, Some(path.into_string().into())))));
+        out.extend(
+            folders.into_iter().filter_map(|(name, path)| Some((name?, Some(path.into_string().into())))),
+        );
         out
     }
 
@@ -183,7 +207,10 @@ impl Stage {
         for (rule, place) in &wanted {
             let Some(canary) = canaries.of_kind(rule.kind) else {
                 return Err(Error::Usage {
-                    message: format!("`{}` is a cloud provider's sign-in, of which there is no canary", rule.source),
+                    message: format!(
+                        "`{}` is a cloud provider's sign-in, of which there is no canary",
+                        rule.source
+                    ),
                     more: Vec::new(),
                     hint: "say which other kind is to be tested: `--kind api-key`".to_owned(),
                 });
@@ -259,15 +286,23 @@ impl Stage {
         let key = canaries.of_kind(CredentialKind::Helper).unwrap_or_default();
         let path = self.root.join(HELPER);
         write(&path, format!("#!/bin/sh\necho {key}\n").as_bytes())?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(failed("change", &path))
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+            .map_err(failed("change", &path))
     }
 
     /// The user's own configuration of the agent: links to what there is, and the settings with canaries.
-    fn configure(&self, facts: &HostFacts, agent: &Agent, settings: &Map<String, Value>) -> Result<(), Error> {
+    fn configure(
+        &self,
+        facts: &HostFacts,
+        agent: &Agent,
+        settings: &Map<String, Value>,
+    ) -> Result<(), Error> {
         let Some(state) = &agent.state else { return Ok(()) };
         let own = state.host.iter().find_map(|template| template.expand(facts));
         for name in &agent.user_config {
-            let Some(from) = own.as_ref().map(|own| own.join(name)).filter(|from| from.exists()) else { continue };
+            let Some(from) = own.as_ref().map(|own| own.join(name)).filter(|from| from.exists()) else {
+                continue;
+            };
             let to = self.configuration().join(name);
             std::os::unix::fs::symlink(&from, &to).map_err(failed("make", &to))?;
         }
@@ -296,14 +331,18 @@ fn natural(rule: &CredentialRule) -> Where {
 fn place(rule: &CredentialRule, facts: &HostFacts) -> Option<Where> {
     let users = user_settings(facts);
     match rule.from {
-        CredentialOrigin::Env if users.is_some_and(|users| is_set(users, &rule.source)) => Some(Where::SettingsEnv),
+        CredentialOrigin::Env if users.is_some_and(|users| is_set(users, &rule.source)) => {
+            Some(Where::SettingsEnv)
+        }
         CredentialOrigin::Env => facts.is_set(&rule.source).then_some(Where::Environment),
         CredentialOrigin::Setting => {
             users.filter(|users| users.redirects.contains(&rule.source)).map(|_| Where::Setting)
         }
         CredentialOrigin::Login => match facts.login.as_ref()?.shape {
             LoginShape::Missing | LoginShape::SignedOut => None,
-            LoginShape::Unreadable { .. } | LoginShape::Unusable { .. } | LoginShape::Login(_) => Some(Where::Login),
+            LoginShape::Unreadable { .. } | LoginShape::Unusable { .. } | LoginShape::Login(_) => {
+                Some(Where::Login)
+            }
         },
     }
 }
@@ -341,6 +380,17 @@ fn own_settings(facts: &HostFacts, agent: &Agent) -> Result<Map<String, Value>, 
 fn variable(templates: &[PathTemplate]) -> Option<String> {
     let name = templates.first()?.0.strip_prefix("${")?;
     name.split(['}', ':']).next().map(str::to_owned)
+}
+
+/// Removes what tests left that were killed. What cannot be removed stays: it holds canaries only.
+fn sweep(runtime: &Utf8Path) {
+    for entry in runtime.read_dir_utf8().into_iter().flatten().flatten() {
+        let is_dead =
+            || std::fs::File::open(entry.path().join(LIVES)).is_ok_and(|file| file.try_lock().is_ok());
+        if entry.file_name().starts_with(PREFIX) && is_dead() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn folder(path: &Utf8Path) -> Result<(), Error> {

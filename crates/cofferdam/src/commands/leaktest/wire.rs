@@ -55,7 +55,7 @@ impl Wire {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let (stops, patterns) = (Arc::clone(&stop), Arc::clone(patterns));
         let thread = thread::Builder::new().name("wire".to_owned());
-        let thread = thread.spawn(move || follow(&socket, &stops, patterns))?;
+        let thread = thread.spawn(move || follow(&socket, &stops, &patterns))?;
         Ok(Self { stop, thread })
     }
 
@@ -69,14 +69,15 @@ impl Wire {
 /// A direction of a connection.
 type Flow = (SocketAddr, SocketAddr);
 
-struct Flows {
+/// The connections that were seen.
+pub(crate) struct Flows {
     searchers: BTreeMap<Flow, (u32, Searcher)>,
     patterns: Arc<Patterns>,
     missed: u64,
 }
 
-fn follow(socket: &OwnedFd, stop: &OwnedFd, patterns: Arc<Patterns>) -> (Searched, u64) {
-    let mut flows = Flows { searchers: BTreeMap::new(), patterns, missed: 0 };
+fn follow(socket: &OwnedFd, stop: &OwnedFd, patterns: &Arc<Patterns>) -> (Searched, u64) {
+    let mut flows = Flows::new(patterns);
     let mut buffer = vec![0_u8; LARGEST];
     loop {
         match recv(socket, &mut buffer[..], RecvFlags::empty()) {
@@ -97,13 +98,17 @@ fn follow(socket: &OwnedFd, stop: &OwnedFd, patterns: Arc<Patterns>) -> (Searche
 }
 
 impl Flows {
-    fn packet(&mut self, frame: &[u8]) {
+    pub(crate) fn new(patterns: &Arc<Patterns>) -> Self {
+        Self { searchers: BTreeMap::new(), patterns: Arc::clone(patterns), missed: 0 }
+    }
+
+    /// One packet, as it was read from the loopback.
+    pub(crate) fn packet(&mut self, frame: &[u8]) {
         let Some(segment) = Segment::read(frame) else { return };
         let Segment { from, to, sequence, begins, payload } = segment;
         let patterns = &self.patterns;
-        let (next, searcher) = self.searchers.entry((from, to)).or_insert_with(|| {
-            (sequence, Searcher::new(patterns))
-        });
+        let (next, searcher) =
+            self.searchers.entry((from, to)).or_insert_with(|| (sequence, Searcher::new(patterns)));
         if begins {
             *next = sequence.wrapping_add(1);
         }
@@ -126,7 +131,7 @@ impl Flows {
         *next = start.wrapping_add(u32::try_from(payload.len()).unwrap_or_default());
     }
 
-    fn finish(self) -> (Searched, u64) {
+    pub(crate) fn finish(self) -> (Searched, u64) {
         let empty = Searcher::new(&self.patterns).finish();
         let all = self.searchers.into_values().map(|(_, searcher)| searcher.finish());
         (all.fold(empty, Searched::and), self.missed)
@@ -158,7 +163,8 @@ impl<'a> Segment<'a> {
             }
             6 => {
                 (*packet.get(6)? == TCP).then_some(())?;
-                let address = |at: usize| <[u8; 16]>::try_from(packet.get(at..at + 16)?).ok().map(IpAddr::from);
+                let address =
+                    |at: usize| <[u8; 16]>::try_from(packet.get(at..at + 16)?).ok().map(IpAddr::from);
                 (address(8)?, address(24)?, packet.get(40..)?)
             }
             _ => return None,
