@@ -200,8 +200,14 @@ fn test(command: &LeaktestCommand, root: &Utf8Path, printer: &Printer) -> Result
     ];
     let verdict = judge::judge(&rules, &secrets, &sides);
     let words = words.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let about =
-        report::About { prepared: &prepared, note: &note, secrets: &secrets, api: &api.requests(), words };
+    let about = report::About {
+        prepared: &prepared,
+        note: &note,
+        secrets: &secrets,
+        api: &api.requests(),
+        patterns: &patterns,
+        words,
+    };
     let document = report::document(&about, &seen, &requests, verdict);
     if command.json {
         printer.json(&document)?;

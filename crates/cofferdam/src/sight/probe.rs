@@ -96,7 +96,7 @@ fn serve(out: &Out, leave: &[PathBuf], command: &[OsString]) -> io::Result<()> {
 
 /// A process that has the mark in its memory as long as anything is looked for.
 fn hold() -> io::Result<Child> {
-    let mut held = Command::new("/proc/self/exe");
+    let mut held = Command::new(std::env::current_exe()?);
     held.arg0(INIT_NAME).args([VERB, HOLD]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
 }
 

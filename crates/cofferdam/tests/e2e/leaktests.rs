@@ -47,7 +47,9 @@ fn leaktest(stage: &Stage, words: &[&str]) -> Command {
 /// Its report; whatever was found, no canary is said.
 #[track_caller]
 fn report(ran: &Ran, code: i32) -> Value {
-    ran.ends_with(code).keeps_secret(&Planted::new().all()).keeps_secret(&["FAKE"]);
+    ran.ends_with(code);
+    let planted = Planted::new();
+    ran.keeps_secret(&planted.all().map(|token| &token[token.len() - 24..]));
     let report: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
     let schema = include_str!("../../../../docs/reference/leaktest.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
@@ -128,22 +130,6 @@ fn a_lease_shows_the_access_token_and_only_that() {
     assert!(exposed.iter().all(|one| one["what"] == "access token"), "{report:#}");
 }
 
-#[test]
-fn a_shared_login_is_told_of_with_both_tokens() {
-    if !possible() {
-        return;
-    }
-    let stage = Stage::new();
-    let add = ["account", "add", "work", "--kind", "subscription"];
-    run(stage.coffer(add)).ends_with(0);
-    let words = ["--auth", "shared", "--account", "work", "--network", "agent", "--", "true"];
-    let report = report(&run(leaktest(&stage, &words)), 0);
-    for what in ["access token", "refresh token"] {
-        assert!(has(&report, "exposed", what, ("inside", "file"), "as it is"), "{what}: {report:#}");
-    }
-    assert_eq!(report["account"], "work");
-}
-
 /// Each leak is planted by the test, by what the user's own flags and project do.
 #[test]
 fn a_leak_that_is_planted_anywhere_is_found_and_named() {
@@ -179,12 +165,13 @@ fn a_leak_that_is_planted_anywhere_is_found_and_named() {
     stage.project_file("hexadecimal", &hex);
     // Longer than what is read at once, with the secret across the border.
     stage.project_file("long", &format!("{}{}", "y".repeat(256 * 1024 - 20), planted.access));
-    stage.project_file(&format!("named/{}", planted.refresh), "");
+    stage.project_file(&format!("named/{}", planted.refresh), &planted.key);
     std::os::unix::fs::symlink(&planted.access, stage.project().join("link")).unwrap();
     let found = test(&["--", "true"]);
     leaked(&found, "refresh token", ("inside", "file"), "base64");
     leaked(&found, "access token", ("inside", "file"), "hexadecimal");
     leaked(&found, "refresh token", ("inside", "names"), "as it is");
+    leaked(&found, "api key", ("inside", "file"), "as it is");
     for name in ["long", "link"] {
         let path = stage.project().join(name).display().to_string();
         let found = found["leaks"].as_array().unwrap().iter().find(|one| one["name"] == path.as_str());
@@ -240,7 +227,9 @@ fn the_users_own_credentials_stay_out_of_the_test() {
     let settings =
         json!({"env": {"ANTHROPIC_AUTH_TOKEN": own, "MINE": "kept"}, "apiKeyHelper": format!("echo {own}")});
     stage.scratch.write_home(".claude/settings.json", &settings.to_string()).unwrap();
-    stage.scratch.write_home(".claude/CLAUDE.md", "the user's own words").unwrap();
+    let words = stage.scratch.write_home(".claude/CLAUDE.md", "the user's own words").unwrap();
+    // For root: what only root can read stays outside.
+    std::fs::set_permissions(words, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let (head, tail) = own.split_at(9);
     let script = format!(
         "cat ~/.claude/CLAUDE.md ~/.claude/settings.json > seen; word='{head}''{tail}'; env | grep -v ^ANTHROPIC > env; \
@@ -255,7 +244,8 @@ fn the_users_own_credentials_stay_out_of_the_test() {
     let report = report(&ran, 0);
     let read = |name: &str| std::fs::read_to_string(stage.project().join(name)).unwrap();
     assert_eq!(read("found"), "");
-    assert!(read("seen").contains("the user's own words") && read("seen").contains("\"MINE\":\"kept\""));
+    let seen = read("seen");
+    assert!(seen.contains("the user's own words") && seen.contains(r#""MINE":"kept""#), "{seen}");
     assert!(read("env").contains("MY_TOKEN=coffer-leaktest-stand-in"), "{}", read("env"));
     assert!(!read("env").contains(own));
     // A canary in each place in which the user has something.
@@ -275,6 +265,15 @@ fn a_credential_in_the_project_is_refused_by_name() {
     ran.refuses(1, "credential-in-project", "ANTHROPIC_API_KEY", "settings.json");
 }
 
+#[test]
+fn an_ordinary_user_tests_as_root_does() {
+    let Some(stage) = Stage::of_ordinary_user().filter(|_| possible()) else { return };
+    let words = ["--auth", "lease", "--network", "agent", "--kind", "subscription", "--", "true"];
+    let report = report(&run(leaktest(&stage, &words)), 0);
+    assert!(has(&report, "exposed", "access token", ("outside", "file"), "as it is"), "{report:#}");
+    assert!(report["searched"]["outside"]["memory_regions"].as_u64() > Some(0), "{report:#}");
+}
+
 /// With the genuine client, caught while it waits for an answer.
 fn genuine(claude: Option<PathBuf>, flags: &[&str], check: impl Fn(&Value)) {
     let Some(claude) = claude.filter(|_| possible()) else { return };
@@ -290,7 +289,7 @@ fn genuine(claude: Option<PathBuf>, flags: &[&str], check: impl Fn(&Value)) {
     assert_eq!(report["client"]["caught_asking"], true, "{report:#}");
     assert!(report["api"]["answered"].as_u64() > Some(0), "{report:#}");
     // The memory of a client is large.
-    assert!(report["searched"]["inside"]["memory_regions"].as_u64() > Some(50), "{report:#}");
+    assert!(report["searched"]["inside"]["memory_regions"].as_u64() > Some(20), "{report:#}");
     check(&report);
 }
 
@@ -338,6 +337,23 @@ fn a_lease_in_the_client(claude: Option<PathBuf>) {
         let exposed = report["exposed"].as_array().unwrap();
         assert!(exposed.iter().all(|one| one["what"] == "access token"), "{report:#}");
     });
+}
+
+/// Only a client that is known to lose no login may share one.
+#[test]
+fn a_shared_login_is_told_of_with_both_tokens_genuine_native() {
+    let Some(claude) = require::claude_native().filter(|_| possible()) else { return };
+    let practice = Practice::new(Stage::new(), &claude);
+    let stage = &practice.stage;
+    run(stage.coffer(["account", "add", "work", "--kind", "subscription"])).ends_with(0);
+    let flags = ["--auth", "shared", "--account", "work", "--network", "agent", "--", "true"];
+    let mut command = leaktest(stage, &flags);
+    practice.equip(&mut command);
+    let report = report(&run(command), 0);
+    for what in ["access token", "refresh token"] {
+        assert!(has(&report, "exposed", what, ("inside", "file"), "as it is"), "{what}: {report:#}");
+    }
+    assert_eq!((&report["account"], &report["kinds"]), (&json!("work"), &json!(["subscription"])));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use coffer_testkit::RequestRecord;
 
 use super::document::{Api, Canary, Client, Counts, Document, Found, From, Left, Searched, Shown};
 use super::judge::Verdict;
-use super::search::{self, FORMS, Secret};
+use super::search::{self, FORMS, Patterns, Secret};
 use super::session::Seen;
 use super::stage::Note;
 use crate::prepare::Prepared;
@@ -21,6 +21,8 @@ pub(crate) struct About<'a> {
     /// The last one is the mark.
     pub(crate) secrets: &'a [Secret],
     pub(crate) api: &'a [RequestRecord],
+    /// What no report may say.
+    pub(crate) patterns: &'a Patterns,
     /// Fingerprints of what is a word of the run.
     pub(crate) words: BTreeSet<String>,
 }
@@ -42,7 +44,7 @@ pub(crate) fn document(
     for (from, searched) in [(From::Inside, &seen.inside), (From::Outside, &seen.outside)] {
         left_out.extend(searched.left_out.keys().map(|left| Left {
             seen_from: from,
-            what: left.what.clone(),
+            what: about.patterns.concealed(&left.what),
             why: left.why.clone(),
         }));
     }
@@ -50,7 +52,11 @@ pub(crate) fn document(
         let what = "the command, which was not started".to_owned();
         left_out.insert(Left { seen_from: From::Inside, what, why: why.clone() });
     }
-    let Verdict { exposed, leaks, control } = verdict;
+    let Verdict { mut exposed, mut leaks, control } = verdict;
+    for found in exposed.iter_mut().chain(&mut leaks) {
+        found.name = about.patterns.concealed(&found.name);
+        found.processes.iter_mut().for_each(|name| *name = about.patterns.concealed(name));
+    }
     Document {
         schema: 1,
         well: leaks.is_empty() && control.is_found() && client.not_started.is_none(),
@@ -61,7 +67,7 @@ pub(crate) fn document(
         auth: plan.credential.mode.to_string(),
         network: plan.network.tier.to_string(),
         client: Client {
-            command: prepared.tested_command(),
+            command: prepared.tested_command().iter().map(|word| about.patterns.concealed(word)).collect(),
             is_agent,
             version,
             code: client.code,

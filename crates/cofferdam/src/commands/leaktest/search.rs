@@ -79,6 +79,13 @@ impl Patterns {
     }
 }
 
+impl Patterns {
+    /// A text as it may be told: not when it holds what is looked for.
+    pub(crate) fn concealed(&self, text: &str) -> String {
+        if self.automaton.is_match(text) { "(it holds a canary itself)".to_owned() } else { text.to_owned() }
+    }
+}
+
 /// The forms that are looked for, as they are named.
 pub(crate) const FORMS: [&str; 7] =
     ["as it is", "url-encoded", "in JSON", "base64", "base64 for URLs", "UTF-16", "hexadecimal"];
