@@ -100,7 +100,7 @@ fn enter(command: &LeaktestCommand) -> Result<u8, Error> {
 fn words(typed: impl Iterator<Item = OsString>, root: &Utf8Path, seed: &str) -> Vec<OsString> {
     let mut out = Vec::new();
     let mut typed = typed.skip(1);
-    while let Some(word) = typed.next() {
+    for word in typed.by_ref() {
         let here = word == NAME;
         out.push(word);
         if here {
