@@ -88,7 +88,10 @@ pub fn forms(raw: &[u8]) -> Vec<(&'static str, Zeroizing<Vec<u8>>)> {
     add("hexadecimal", raw.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect());
     for shift in 0..3 {
         add("base64", in_base64(raw, shift, &base64::engine::general_purpose::STANDARD_NO_PAD).to_vec());
-        add("base64 for URLs", in_base64(raw, shift, &base64::engine::general_purpose::URL_SAFE_NO_PAD).to_vec());
+        add(
+            "base64 for URLs",
+            in_base64(raw, shift, &base64::engine::general_purpose::URL_SAFE_NO_PAD).to_vec(),
+        );
     }
     all
 }

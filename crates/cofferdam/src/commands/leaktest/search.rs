@@ -94,12 +94,6 @@ fn forms(bytes: &[u8]) -> Vec<(&'static str, Zeroizing<Vec<u8>>)> {
     let mut all = coffer_gateway::api::forms(bytes);
     let wide = bytes.iter().flat_map(|byte| [*byte, 0]).collect();
     all.push(("UTF-16", Zeroizing::new(wide)));
-    for hex in [|byte: &u8| format!("{byte:02x}"), |byte: &u8| format!("{byte:02X}")] {
-        let text: String = bytes.iter().map(hex).collect();
-        if all.iter().all(|(_, known)| known[..] != *text.as_bytes()) {
-            all.push(("hexadecimal", Zeroizing::new(text.into_bytes())));
-        }
-    }
     all
 }
 
