@@ -23,7 +23,7 @@ use crate::record::Pending;
 use crate::refusal::Refusal;
 use crate::serve::Desk;
 use crate::setup::{Credential, Injection, NoCredential};
-pub use echoes::{Echoes, Searched};
+pub use echoes::{Echoes, Searched, forms};
 pub(crate) use request::in_chunks;
 use request::{Kept, Outgoing, prepared, shown};
 pub use upstreams::{Tls, Upstreams};

@@ -12,6 +12,7 @@ mod record;
 mod route;
 mod script;
 mod serve;
+mod tap;
 mod tls;
 mod tokens;
 
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 pub use messages::Answer;
 pub use record::{RequestRecord, SeenCredential, fingerprint};
 pub use script::{Fault, Gate, Rule};
+pub use tap::Tap;
 pub use tokens::{IssuedLogin, LoginSpec};
 
 use serve::Shared;
@@ -75,6 +77,8 @@ pub struct FakeApiBuilder {
     log: Option<PathBuf>,
     answer: Answer,
     rules: TokenRules,
+    seed: Option<[u8; 16]>,
+    tap: Option<Tap>,
 }
 
 impl FakeApiBuilder {
@@ -141,6 +145,20 @@ impl FakeApiBuilder {
         self
     }
 
+    /// Makes the same tokens as every other server with this seed, in the order in which they are asked for.
+    #[must_use]
+    pub fn seed(mut self, seed: [u8; 16]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Shows each request as it came, credentials included, to whoever looks for something in it.
+    #[must_use]
+    pub fn tap(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
+    }
+
     /// Binds and starts to serve.
     ///
     /// # Errors
@@ -168,9 +186,11 @@ impl FakeApiBuilder {
             ),
             None => None,
         };
-        let mut seed = [0; 16];
-        getrandom::fill(&mut seed).map_err(FakeError::Random)?;
-        let shared = Arc::new(Shared::new(TokenBook::new(self.rules, seed), self.answer, log));
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => random()?,
+        };
+        let shared = Arc::new(Shared::new(TokenBook::new(self.rules, seed), self.answer, log, self.tap));
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FakeError::Thread)?;
         let (stop, stopped) = watch::channel(false);
@@ -182,6 +202,12 @@ impl FakeApiBuilder {
             .map_err(FakeError::Thread)?;
         Ok(FakeApi { shared, addr, tls_addr, ca_pem, stop, thread: Some(thread) })
     }
+}
+
+fn random() -> Result<[u8; 16], FakeError> {
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).map_err(FakeError::Random)?;
+    Ok(seed)
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, FakeError> {
@@ -224,6 +250,8 @@ impl FakeApi {
                 revoke_family_on_reuse: false,
                 refresh_ends_old_access: false,
             },
+            seed: None,
+            tap: None,
         }
     }
 

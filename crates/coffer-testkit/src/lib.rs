@@ -13,6 +13,6 @@ pub mod require;
 mod scratch;
 
 pub use fake::{
-    Answer, FakeApi, FakeApiBuilder, FakeError, Fault, Gate, IssuedLogin, LoginSpec, RequestRecord, Rule,
+    Answer, FakeApi, FakeApiBuilder, FakeError, Fault, Gate, IssuedLogin, LoginSpec, RequestRecord, Rule, Tap,
 };
 pub use scratch::{Scratch, ScratchError};

@@ -6,6 +6,7 @@ mod flags;
 mod gateway;
 mod keep;
 mod lab;
+mod leaktest;
 mod login;
 mod report;
 
@@ -28,6 +29,7 @@ pub use gateway::{
 };
 pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
+pub use leaktest::LeaktestCommand;
 pub use login::LoginCommand;
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
@@ -103,6 +105,8 @@ pub enum Command {
     Refresh(RefreshCommand),
     /// Experiments with the genuine agent, run for real against the practice API
     Lab(LabCommand),
+    /// Prove with a canary that no byte of the login is in a sandbox with these flags
+    Leaktest(Box<LeaktestCommand>),
     /// Keep the logins of all accounts fresh until it is ended
     Serve(ServeCommand),
     /// Serve the gateway alone, in front of containers and other people's sandboxes

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 mod gateway;
 mod lab;
+pub(crate) mod leaktest;
 pub(crate) mod ledger;
 mod login;
 mod plan;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Lab(command) => lab::lab(&command, printer),
+        Command::Leaktest(command) => leaktest::leaktest(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
         Command::Gateway(command) => gateway::gateway(&command, printer),
         Command::Version(command) => version::version(&command, printer),

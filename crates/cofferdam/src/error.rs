@@ -164,6 +164,22 @@ pub(crate) enum Error {
         /// Its id.
         run: String,
     },
+    /// A credential stands in the project's own settings: no canary can take its place.
+    #[error("`{name}` stands in `{file}`, so whatever runs in this project has it")]
+    CredentialInProject {
+        /// Its variable or key.
+        name: String,
+        /// The project's file.
+        file: Utf8PathBuf,
+    },
+    /// A run could not be searched for leaks.
+    #[error("cannot test for leaks: {reason}")]
+    Untested {
+        /// Why.
+        reason: String,
+        /// What the run said.
+        said: String,
+    },
     /// Folders cannot be watched.
     #[error("cannot watch for changes")]
     Watch {
@@ -431,6 +447,8 @@ impl Error {
             Self::Ledger(_) => "ledger",
             Self::Watch { .. } => "watch",
             Self::RunUnseen { .. } => "run-unseen",
+            Self::CredentialInProject { .. } => "credential-in-project",
+            Self::Untested { .. } => "leaktest",
             Self::AccountBroken { .. } => "account-broken",
             Self::BadAccountName(_) => "account-name",
             Self::NoAccount { .. } => "unknown-account",
@@ -488,6 +506,8 @@ impl Error {
                 "`unshare --net --map-root-user ip link set lo up` must work: install util-linux and iproute2, or run it as root"
                     .to_owned(),
             ),
+            Self::CredentialInProject { file, .. } => Some(format!("take it out: `$EDITOR {file}`")),
+            Self::Untested { .. } => Some("the same flags must work: `coffer run … -- true`".to_owned()),
             Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),
             Self::BackendFailed { hint, .. } => hint.clone(),
             Self::AccountBroken { path, .. } => {
@@ -557,7 +577,8 @@ impl Error {
             causes.push(error.to_string());
             source = error.source();
         }
-        if let Self::BackendFailed { said, .. } | Self::Lost { said, .. } = self {
+        if let Self::BackendFailed { said, .. } | Self::Lost { said, .. } | Self::Untested { said, .. } = self
+        {
             causes.extend(said.lines().map(str::to_owned));
         }
         causes

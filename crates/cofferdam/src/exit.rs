@@ -107,6 +107,8 @@ fn of(error: &Error) -> u8 {
         | Error::RestoreRefused { .. }
         | Error::RestoreUnderWay { .. }
         | Error::RunUnseen { .. }
+        | Error::CredentialInProject { .. }
+        | Error::Untested { .. }
         | Error::LeaseRenewal(_)
         | Error::LoginEnded { .. }
         | Error::Watch { .. }

@@ -39,7 +39,7 @@ const MOST_THREADS: usize = 4;
 /// How long the gateway may take to write down what it did.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How the word of a run begins: whoever finds it somewhere shall know what it is.
-const WORD: &str = "coffer-run-";
+pub(crate) const WORD: &str = "coffer-run-";
 
 /// What the gateway is told on its standard input, in one line.
 #[derive(Serialize, Deserialize)]

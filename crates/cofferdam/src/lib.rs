@@ -19,6 +19,7 @@ mod prepare;
 mod printer;
 mod refresher;
 mod resolver;
+mod sight;
 mod store;
 mod typed;
 mod upkeep;
@@ -35,6 +36,11 @@ pub fn status_schema() -> serde_json::Value {
 /// The JSON schema of `coffer doctor --json`.
 pub fn doctor_schema() -> serde_json::Value {
     commands::doctor::schema()
+}
+
+/// The JSON schema of `coffer leaktest --json`.
+pub fn leaktest_schema() -> serde_json::Value {
+    commands::leaktest::document::schema()
 }
 
 /// The checks of `coffer doctor`, one row each: id, severity, what it looks for, why that matters, what mends it.
@@ -56,6 +62,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     if called_as.is_some_and(|name| name == INIT_NAME) {
         if arguments.get(1).is_some_and(|word| word == gateway::connect::VERB) {
             return ExitCode::from(gateway::connect::run(arguments.into_iter().skip(2)));
+        }
+        if arguments.get(1).is_some_and(|word| word == sight::probe::VERB) {
+            return ExitCode::from(sight::probe::run(arguments.into_iter().skip(2)));
         }
         return ExitCode::from(coffer_init::run(arguments.into_iter().skip(1)));
     }

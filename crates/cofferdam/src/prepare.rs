@@ -1,21 +1,25 @@
 //! From what was said to a checked plan: the only caller of collect, merge, resolve, derive, check and
 //! lower.
 
+use std::net::SocketAddr;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_host::{look_up, read_config, read_project_config};
 use coffer_launch::launch::Launch;
 use coffer_plan::agent::Agent;
-use coffer_plan::config::{Flags, Layers, Merged, Settings, merge, parse_project, parse_user};
+use coffer_plan::config::{AuditMode, Flags, Layers, Merged, Settings, merge, parse_project, parse_user};
 use coffer_plan::derive::Alone;
 use coffer_plan::facts::{HostFacts, ProjectFacts};
-use coffer_plan::host::HostRule;
+use coffer_plan::host::{Host, HostRule};
 use coffer_plan::origin::{Decided, Origin};
+use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::{AuthMode, CheckedPlan, NetworkTier, StateMode};
 use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
 
 use crate::error::Error;
+use crate::sight::probe;
 use crate::{account_facts, store};
 
 /// A plan, and what it was made of.
@@ -132,10 +136,55 @@ pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Er
     plan(gathered, flags)
 }
 
+/// How a run that is tested for leaks differs from the user's.
+pub(crate) struct Tested {
+    /// The names of the API, and where they lead.
+    pub(crate) upstream: Vec<(Host, SocketAddr)>,
+    /// The certificate authority of the practice API.
+    pub(crate) ca: Utf8PathBuf,
+}
+
+/// Makes the plan of a run that is tested for leaks: its API is the practice API, and the command is started by the
+/// program that looks around.
+pub(crate) fn prepare_tested(flags: &Flags, tested: Tested) -> Result<Prepared, Error> {
+    let mut gathered = gather(flags, None)?;
+    let origin = || Origin::flag("leaktest");
+    let merged = &mut gathered.merged;
+    merged.upstream.retain(|entry| tested.upstream.iter().all(|(name, _)| *name != entry.value.0));
+    merged.upstream.extend(tested.upstream.into_iter().map(|entry| Decided::new(entry, origin())));
+    merged.ca_file = Some(Decided::new(PathTemplate(tested.ca.into_string()), origin()));
+    let Gathered { facts, merged, inputs } = gathered;
+    let audit = merged.audit.value;
+    let mut policy = resolve(merged, flags, inputs, &facts).map_err(Error::Policy)?;
+    let program = facts.agent.as_ref().map(|agent| agent.install_root.to_string());
+    let mut command = vec![derive::INIT.to_owned(), probe::VERB.to_owned()];
+    let programs = program.into_iter().chain([derive::INIT.to_owned()]);
+    command.extend(programs.flat_map(|program| [probe::LEAVE.to_owned(), program]));
+    command.push(END_OF_OPTIONS.to_owned());
+    command.append(&mut policy.command.value);
+    policy.command.value = command;
+    checked(policy, facts, audit)
+}
+
+/// What parts options from a command.
+const END_OF_OPTIONS: &str = "--";
+
+impl Prepared {
+    /// The command that the program which looks around starts.
+    pub(crate) fn tested_command(&self) -> Vec<String> {
+        let words = self.policy.command.value.iter().skip_while(|word| *word != END_OF_OPTIONS);
+        words.skip(1).cloned().collect()
+    }
+}
+
 fn plan(gathered: Gathered, flags: &Flags) -> Result<Prepared, Error> {
     let Gathered { facts, merged, inputs } = gathered;
     let audit = merged.audit.value;
     let policy = resolve(merged, flags, inputs, &facts).map_err(Error::Policy)?;
+    checked(policy, facts, audit)
+}
+
+fn checked(policy: Policy, facts: HostFacts, audit: AuditMode) -> Result<Prepared, Error> {
     let plan = derive::derive(&policy, &facts).map_err(Error::Plan)?;
     let plan = check::check(plan, &policy, &facts).map_err(Error::Plan)?;
     Ok(Prepared { facts, policy, plan, audit })

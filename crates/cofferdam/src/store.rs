@@ -23,7 +23,7 @@ pub(crate) struct TrustedFile {
     pub(crate) sha256: String,
 }
 
-fn trust_file(facts: &HostFacts) -> Utf8PathBuf {
+pub(crate) fn trust_file(facts: &HostFacts) -> Utf8PathBuf {
     facts.folders.data.join("trust.json")
 }
 

@@ -46,6 +46,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what 
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the genuine client renew an account\'s login, if it is due'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "leaktest" -d 'Prove with a canary that no byte of the login is in a sandbox with these flags'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway" -d 'Serve the gateway alone, in front of containers and other people\'s sandboxes'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
@@ -400,6 +401,38 @@ complete -c coffer -n "__fish_coffer_using_subcommand lab" -l json -d 'Print it 
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand lab" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l profile -d 'Add a profile' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l agent -d 'The agent to run' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l account -d 'The account whose login is used' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l forward -d 'Show it a service of this machine, at the same port or path' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l env -d 'Pass a variable of the host, or set one' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l workdir -d 'The working folder inside' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l kind -d 'Test this kind of credential, instead of those that you have' -r -f -a "subscription\t'A subscription that is signed in'
+setup-token\t'A long-lived token for a subscription'
+api-key\t'An API key'
+auth-token\t'A bearer token'
+helper\t'A program that prints a key'
+cloud\t'A cloud provider\'s own sign-in'"
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l seed -d 'What the canaries are made from, 32 hexadecimal digits: whoever plants a leak has to know them' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l inside -d 'We are in the private network already, and this is the folder of the test' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l unattended -d 'Let the agent skip its own permission questions'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-host-login -d 'Let `--auth shared` share your own login'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l json -d 'Print it as JSON'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

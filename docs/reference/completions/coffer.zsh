@@ -642,6 +642,46 @@ mounts\:"How the ways to bind a login into a sandbox end"
 all\:"All of them"))' \
 && ret=0
 ;;
+(leaktest)
+_arguments "${_arguments_options[@]}" : \
+'*--profile=[Add a profile]:NAME:_default' \
+'--agent=[The agent to run]:NAME:_default' \
+'--account=[The account whose login is used]:NAME:_default' \
+'--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
+'--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
+'--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
+'*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
+'*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
+'*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
+'*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
+'--workdir=[The working folder inside]:PATH:_default' \
+'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--kind=[Test this kind of credential, instead of those that you have]:KIND:((subscription\:"A subscription that is signed in"
+setup-token\:"A long-lived token for a subscription"
+api-key\:"An API key"
+auth-token\:"A bearer token"
+helper\:"A program that prints a key"
+cloud\:"A cloud provider'\''s own sign-in"))' \
+'--seed=[What the canaries are made from, 32 hexadecimal digits\: whoever plants a leak has to know them]:HEX:_default' \
+'--inside=[We are in the private network already, and this is the folder of the test]:PATH:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--unattended[Let the agent skip its own permission questions]' \
+'--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
+'--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--json[Print it as JSON]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
+&& ret=0
+;;
 (serve)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -819,6 +859,7 @@ _coffer_commands() {
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'refresh:Let the genuine client renew an account'\''s login, if it is due' \
 'lab:Experiments with the genuine agent, run for real against the practice API' \
+'leaktest:Prove with a canary that no byte of the login is in a sandbox with these flags' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
 'gateway:Serve the gateway alone, in front of containers and other people'\''s sandboxes' \
 'version:Print the version' \
@@ -966,6 +1007,11 @@ _coffer__subcmd__gateway-of-run_commands() {
 _coffer__subcmd__lab_commands() {
     local commands; commands=()
     _describe -t commands 'coffer lab commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__leaktest_commands] )) ||
+_coffer__subcmd__leaktest_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer leaktest commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__learn_commands] )) ||
 _coffer__subcmd__learn_commands() {

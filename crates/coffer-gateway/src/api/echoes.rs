@@ -43,25 +43,8 @@ fn usual(byte: u8) -> bool {
 impl Echoes {
     /// Of this credential.
     pub fn of(secret: &Secret) -> Self {
-        let raw = secret.expose();
-        let mut texts: Vec<Zeroizing<Vec<u8>>> = vec![Zeroizing::new(raw.to_vec())];
-        let escaped: String = url::form_urlencoded::byte_serialize(raw).collect();
-        texts.push(Zeroizing::new(in_lower_case_escapes(&escaped)));
-        texts.push(Zeroizing::new(escaped.into_bytes()));
-        texts.push(Zeroizing::new(with_escaped_slashes(raw)));
-        texts.push(Zeroizing::new(raw.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()));
-        texts.push(Zeroizing::new(raw.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect()));
-        for shift in 0..3 {
-            for engine in [
-                &base64::engine::general_purpose::STANDARD_NO_PAD,
-                &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-            ] {
-                texts.push(in_base64(raw, shift, engine));
-            }
-        }
+        let mut texts: Vec<_> = forms(secret.expose()).into_iter().map(|(_, text)| text).collect();
         texts.retain(|text| text.len() >= SHORTEST);
-        texts.sort_by(|one, other| one.cmp(other));
-        texts.dedup();
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(usize::MAX);
         let usual = texts.iter().all(|text| text.iter().copied().all(usual));
@@ -84,6 +67,36 @@ impl Echoes {
         }
         text.iter().rev().take(most).take_while(|byte| usual(**byte)).count()
     }
+}
+
+/// The forms in which bytes may stand in a text, each with its name and each once: as they are, with the escapes of
+/// addresses and of JSON, in hex, and in base64 at each of the three alignments and in both alphabets.
+pub fn forms(raw: &[u8]) -> Vec<(&'static str, Zeroizing<Vec<u8>>)> {
+    let mut all: Vec<(&'static str, Zeroizing<Vec<u8>>)> = vec![("as it is", Zeroizing::new(raw.to_vec()))];
+    let mut add = |name, text: Vec<u8>| {
+        let text = Zeroizing::new(text);
+        if all.iter().all(|(_, known)| **known != *text) {
+            all.push((name, text));
+        }
+    };
+    let escaped: String = url::form_urlencoded::byte_serialize(raw).collect();
+    add("url-encoded", in_lower_case_escapes(&escaped));
+    add("url-encoded", escaped.into_bytes());
+    add("in JSON", with_escaped_slashes(raw));
+    if let Ok(text) = std::str::from_utf8(raw) {
+        let quoted = Zeroizing::new(serde_json::Value::from(text).to_string().into_bytes());
+        add("in JSON", quoted.get(1..quoted.len() - 1).unwrap_or_default().to_vec());
+    }
+    add("hexadecimal", raw.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect());
+    add("hexadecimal", raw.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect());
+    for shift in 0..3 {
+        add("base64", in_base64(raw, shift, &base64::engine::general_purpose::STANDARD_NO_PAD).to_vec());
+        add(
+            "base64 for URLs",
+            in_base64(raw, shift, &base64::engine::general_purpose::URL_SAFE_NO_PAD).to_vec(),
+        );
+    }
+    all
 }
 
 /// `%2F` as `%2f`.

@@ -26,6 +26,7 @@ use super::messages::Answer;
 use super::record::{self, RequestRecord};
 use super::route::{self, Call};
 use super::script::{Fault, Script};
+use super::tap::Tap;
 use super::tokens::TokenBook;
 
 /// The largest request body that is read; the CLI's own are about 50 KB.
@@ -36,6 +37,7 @@ const BODY_LIMIT: usize = 64 << 20;
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     changed: Condvar,
+    tap: Option<Tap>,
 }
 
 /// The server's state; one lock for all of it, as nothing in it takes long.
@@ -51,7 +53,12 @@ pub(crate) struct Inner {
 }
 
 impl Shared {
-    pub(crate) fn new(tokens: TokenBook, default_answer: Answer, log: Option<File>) -> Self {
+    pub(crate) fn new(
+        tokens: TokenBook,
+        default_answer: Answer,
+        log: Option<File>,
+        tap: Option<Tap>,
+    ) -> Self {
         let inner = Inner {
             records: Vec::new(),
             tokens,
@@ -61,7 +68,7 @@ impl Shared {
             log_error: None,
             log,
         };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), tap }
     }
 
     /// A panic elsewhere leaves nothing half-done in here, so a poisoned lock is taken all the same.
@@ -202,6 +209,9 @@ async fn handle(
 ) -> Result<Response<ReplyBody>, Broken> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| Broken)?.to_bytes();
+    if let Some(tap) = &shared.tap {
+        tap.show(&parts, &body);
+    }
     let call = Call::new(&parts, &body);
     let (seq, fault) = shared.arrived(describe(&parts, &body, &call, tls));
     let mut finish = Finish { shared: &shared, seq, status: None };

@@ -12,6 +12,7 @@
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
+//! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
@@ -36,6 +37,7 @@ mod gateways;
 mod keeping;
 mod killings;
 mod labs;
+mod leaktests;
 mod ledgers;
 mod lifetimes;
 mod logins;
