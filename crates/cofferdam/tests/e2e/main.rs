@@ -27,6 +27,7 @@ mod accounts;
 mod backups;
 mod canaries;
 mod configs;
+mod conformance;
 mod copies;
 mod disks;
 mod doctors;
