@@ -29,7 +29,14 @@ pub(super) struct Holder {
     headers: Vec<HeaderName>,
     known: RwLock<Option<Known>>,
     /// One at a time asks anew; when it last did because the API had refused one.
-    asking: Mutex<Option<Instant>>,
+    asking: Mutex<Asked>,
+}
+
+/// When it was last asked for anew after a refusal, and why there was none then.
+#[derive(Default)]
+struct Asked {
+    last: Option<Instant>,
+    failed: Option<NoCredential>,
 }
 
 struct Known {
@@ -126,7 +133,7 @@ impl Keyholder for Holder {
     }
 
     fn refused(&self, credential: &Credential) -> Result<Option<Arc<Credential>>, NoCredential> {
-        let mut last = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let another =
             |present: Arc<Credential>| (present.fingerprint != credential.fingerprint).then_some(present);
         // Somebody has renewed it meanwhile.
@@ -137,18 +144,17 @@ impl Keyholder for Holder {
         if let Some(another) = known.and_then(another) {
             return Ok(Some(another));
         }
-        if !self.may_change() || last.is_some_and(|last| last.elapsed() < AGAIN) {
+        if !self.may_change() {
             return Ok(None);
         }
-        *last = Some(Instant::now());
-        // Somebody outside may have renewed it, or written another one down.
-        if let Some(another) = another(self.renew()?) {
-            return Ok(Some(another));
+        // Whoever tries again at once hears the same.
+        if asked.last.is_some_and(|last| last.elapsed() < AGAIN) {
+            return asked.failed.clone().map_or(Ok(None), Err);
         }
-        let Reference::Lease { account, .. } = &self.injected.credential else { return Ok(None) };
-        let keeper = RunKeeper { facts: &self.facts };
-        keeper.renew_refused(account).map_err(none)?;
-        Ok(another(self.renew()?))
+        asked.last = Some(Instant::now());
+        let renewed = self.asks_anew(credential).map(|present| present.and_then(another));
+        asked.failed = renewed.as_ref().err().cloned();
+        renewed
     }
 }
 
@@ -159,6 +165,18 @@ fn none(error: ResolveError) -> NoCredential {
 }
 
 impl Holder {
+    /// Looks whether somebody outside has renewed it, or written another one down; else the keeper is asked.
+    fn asks_anew(&self, refused: &Credential) -> Result<Option<Arc<Credential>>, NoCredential> {
+        let present = self.renew()?;
+        if present.fingerprint != refused.fingerprint {
+            return Ok(Some(present));
+        }
+        let Reference::Lease { account, .. } = &self.injected.credential else { return Ok(None) };
+        let keeper = RunKeeper { facts: &self.facts };
+        keeper.renew_refused(account).map_err(none)?;
+        self.renew().map(Some)
+    }
+
     /// Whether asking again can bring another one: a variable stays what it was.
     fn may_change(&self) -> bool {
         matches!(

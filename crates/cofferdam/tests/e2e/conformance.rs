@@ -381,7 +381,9 @@ mod scenarios {
         let login = practice.sign_in_account("work", &LoginSpec::default());
         let refresh = login.refresh_token.clone().unwrap();
         let said = asks_too_late(practice, &["--account", "work"], || assert!(practice.api.revoke(&refresh)));
-        assert!(said.contains("coffer login"), "{said}");
+        // What to type: to sign in anew, or to get a client that can refresh.
+        let command = said.contains("`coffer login --account work`") || said.contains("`npm install -g ");
+        assert!(said.contains("coffer: the login of the account `work`") && command, "{said}");
     }
 
     /// The same for a helper that fails all at once.
