@@ -77,7 +77,8 @@ async fn pass(
     if answer.status() == StatusCode::UNAUTHORIZED
         && let (Some(refused), Some(head)) = (&used, again)
         && let Some(body) = kept.whole()
-        && let Ok(renewed) = renewed(injection, refused.clone()).await
+        // Who keeps it may know more than the API says: which command mends it.
+        && let Some(renewed) = renewed(injection, refused.clone()).await?
     {
         answer = send(desk, injection, head, Some(&renewed), Outgoing::Again(body)).await?;
         used = Some(renewed);
@@ -139,14 +140,17 @@ async fn credential(injection: &Injection) -> Result<Arc<Credential>, Refusal> {
 }
 
 /// Another credential in place of a refused one.
-async fn renewed(injection: &Injection, refused: Arc<Credential>) -> Result<Arc<Credential>, Refusal> {
+async fn renewed(
+    injection: &Injection,
+    refused: Arc<Credential>,
+) -> Result<Option<Arc<Credential>>, Refusal> {
     let keyholder = injection.keyholder.clone();
     asked(tokio::task::spawn_blocking(move || keyholder.refused(&refused)).await)
 }
 
-type Asked = Result<Result<Arc<Credential>, NoCredential>, tokio::task::JoinError>;
+type Asked<T> = Result<Result<T, NoCredential>, tokio::task::JoinError>;
 
-fn asked(asked: Asked) -> Result<Arc<Credential>, Refusal> {
+fn asked<T>(asked: Asked<T>) -> Result<T, Refusal> {
     match asked {
         Ok(Ok(credential)) => Ok(credential),
         Ok(Err(NoCredential { reason, transient })) => Err(Refusal::NoCredential { reason, transient }),

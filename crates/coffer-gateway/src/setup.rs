@@ -254,12 +254,12 @@ pub trait Keyholder: Send + Sync {
     /// When there is none to be had; the words are for the agent's user and name the command to type.
     fn current(&self) -> Result<Arc<Credential>, NoCredential>;
 
-    /// The API has refused this one with 401: another one, if it can be had. May block; of many who call it at once
-    /// about one credential, one has it renewed.
+    /// The API has refused this one with 401: another one, or `None` where there is none and nobody knows more than the
+    /// API says. May block; of many who call it at once about one credential, one has it renewed.
     ///
     /// # Errors
     /// When it cannot.
-    fn refused(&self, credential: &Credential) -> Result<Arc<Credential>, NoCredential>;
+    fn refused(&self, credential: &Credential) -> Result<Option<Arc<Credential>>, NoCredential>;
 }
 
 /// What is put into a request.

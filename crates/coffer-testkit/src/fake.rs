@@ -292,6 +292,17 @@ impl FakeApi {
         self.shared.wait_for(limit, predicate)
     }
 
+    /// Keeps the bodies of all requests from now on; call it before the first one.
+    pub fn keep_bodies(&self) {
+        self.shared.lock().bodies = Some(Vec::new());
+    }
+
+    /// The bodies of the requests so far, in the order of [`Self::requests`].
+    #[must_use]
+    pub fn bodies(&self) -> Vec<bytes::Bytes> {
+        self.shared.lock().bodies.clone().unwrap_or_default()
+    }
+
     /// Lets a later request fail.
     pub fn script(&self, rule: Rule) {
         self.shared.lock().script.push(rule);

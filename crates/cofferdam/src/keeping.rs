@@ -211,8 +211,9 @@ impl RunKeeper<'_> {
         let keeper = AccountKeeper::of(&name, self.facts).map_err(|error| refused(&error))?;
         let Some(keeper) = keeper else { return Ok(()) };
         let login = keeper.sign_in_command();
-        // What is left of the token may be enough for a short run, and the run's own keeper tries again.
-        let is_alive = || keeper.left_ms().is_some_and(|left| left > 0);
+        // What is left of the token may be enough for a short run, and the run's own keeper tries again. One that the
+        // API has refused is dead, whatever its end says.
+        let is_alive = || need != Need::Newer && keeper.left_ms().is_some_and(|left| left > 0);
         let outcome = match keeper.keep(need) {
             Err(_) if is_alive() => return Ok(()),
             kept => kept.map_err(|error| refused(&error))?,

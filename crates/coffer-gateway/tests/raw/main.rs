@@ -8,6 +8,8 @@ mod faults;
 mod floods;
 
 mod injection;
+mod mutated;
+mod names;
 
 mod reach;
 mod sent;

@@ -21,6 +21,8 @@ pub(crate) const WORD: &str = "coffer-run-FAKE-word";
 pub(crate) const KEY: &str = "sk-ant-api03-FAKE-key-of-the-gateway";
 /// What it has after a renewal.
 pub(crate) const RENEWED: &str = "sk-ant-api03-FAKE-key-once-renewed";
+/// In place of a key: whoever keeps it knows that there will be none.
+pub(crate) const DEAD: &str = "dead";
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -75,14 +77,18 @@ impl Keyholder for Keys {
         self.at_hand().ok_or(NoCredential { reason: "type `coffer login`".to_owned(), transient: false })
     }
 
-    fn refused(&self, _: &Credential) -> Result<Arc<Credential>, NoCredential> {
+    fn refused(&self, _: &Credential) -> Result<Option<Arc<Credential>>, NoCredential> {
         let mut keys = self.0.lock().unwrap();
-        if keys.len() > 1 {
-            keys.remove(0);
-        } else {
-            return Err(NoCredential { reason: "type `coffer login`".to_owned(), transient: false });
+        if keys.len() < 2 {
+            return Ok(None);
         }
-        Ok(Self::credential(keys[0]))
+        keys.remove(0);
+        match keys[0] {
+            DEAD => {
+                Err(NoCredential { reason: "it is dead; type `coffer login`".to_owned(), transient: false })
+            }
+            key => Ok(Some(Self::credential(key))),
+        }
     }
 }
 

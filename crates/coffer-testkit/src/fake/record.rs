@@ -36,6 +36,9 @@ pub struct RequestRecord {
     /// How long the client says that it waits (`x-stainless-timeout`), in seconds.
     #[serde(default)]
     pub timeout_seconds: Option<u64>,
+    /// All headers in their order, but for those with credentials.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// Size of the request's body in bytes.
     pub body_bytes: u64,
     /// `model` of the body.

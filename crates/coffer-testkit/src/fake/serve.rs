@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) answers: VecDeque<Answer>,
     pub(crate) default_answer: Answer,
     pub(crate) log_error: Option<String>,
+    /// Kept only where a test wants to look at them, and never written down.
+    pub(crate) bodies: Option<Vec<Bytes>>,
     log: Option<File>,
 }
 
@@ -66,6 +68,7 @@ impl Shared {
             answers: VecDeque::new(),
             default_answer,
             log_error: None,
+            bodies: None,
             log,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), tap }
@@ -93,8 +96,11 @@ impl Shared {
         true
     }
 
-    fn arrived(&self, mut record: RequestRecord) -> (u64, Option<Fault>) {
+    fn arrived(&self, mut record: RequestRecord, body: &Bytes) -> (u64, Option<Fault>) {
         let mut inner = self.lock();
+        if let Some(bodies) = &mut inner.bodies {
+            bodies.push(body.clone());
+        }
         let fault = inner.script.next(&record.path);
         let seq = u64::try_from(inner.records.len()).unwrap_or(u64::MAX);
         record.seq = seq;
@@ -213,7 +219,7 @@ async fn handle(
         tap.show(&parts, &body);
     }
     let call = Call::new(&parts, &body);
-    let (seq, fault) = shared.arrived(describe(&parts, &body, &call, tls));
+    let (seq, fault) = shared.arrived(describe(&parts, &body, &call, tls), &body);
     let mut finish = Finish { shared: &shared, seq, status: None };
     let work = || shared.work(&call, seq);
     let mut manner = Manner::Whole;
@@ -279,6 +285,14 @@ fn describe(parts: &hyper::http::request::Parts, body: &Bytes, call: &Call, tls:
         beta: header("anthropic-beta"),
         user_agent: header("user-agent"),
         timeout_seconds: header("x-stainless-timeout").and_then(|seconds| seconds.parse().ok()),
+        headers: parts
+            .headers
+            .iter()
+            .filter(|(name, _)| {
+                !record::CREDENTIAL_HEADERS.contains(&name.as_str()) && name.as_str() != "cookie"
+            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
         body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
         model: text("model"),
         stream: call.body.get("stream").and_then(Value::as_bool),

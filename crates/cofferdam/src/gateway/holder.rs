@@ -8,7 +8,7 @@ use coffer_account::secret::Secret;
 use coffer_gateway::api::Echoes;
 use coffer_gateway::setup::{Credential, Keyholder, NoCredential, header};
 use coffer_launch::launch::Injected;
-use coffer_launch::run::{Resolve as _, SecretBytes};
+use coffer_launch::run::{Resolve as _, ResolveError, SecretBytes};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::Reference;
 use coffer_plan::sign_in::verify::ENDING_MS;
@@ -29,7 +29,14 @@ pub(super) struct Holder {
     headers: Vec<HeaderName>,
     known: RwLock<Option<Known>>,
     /// One at a time asks anew; when it last did because the API had refused one.
-    asking: Mutex<Option<Instant>>,
+    asking: Mutex<Asked>,
+}
+
+/// When it was last asked for anew after a refusal, and why there was none then.
+#[derive(Default)]
+struct Asked {
+    last: Option<Instant>,
+    failed: Option<NoCredential>,
 }
 
 struct Known {
@@ -62,18 +69,15 @@ impl Holder {
 
     /// Resolves it now.
     fn resolve(&self) -> Result<(SecretBytes, Good), NoCredential> {
-        let none = |reason: String, hint: Option<String>| NoCredential {
-            reason: hint.map_or(reason.clone(), |hint| format!("{reason}; {hint}")),
-            transient: false,
-        };
         let keeper = RunKeeper { facts: &self.facts };
         let resolver = Resolver::new(&self.facts, &keeper);
         let reference = &self.injected.credential;
-        let found = resolver.resolve(reference).map_err(|error| none(error.reason, error.hint))?;
+        let found = resolver.resolve(reference).map_err(none)?;
         match reference {
             Reference::Lease { .. } => {
                 let end = Mark::of(&found).ok().and_then(|mark| mark.expires_at_ms);
-                let token = access_token(&found).map_err(|error| none(error.to_string(), None))?;
+                let token = access_token(&found)
+                    .map_err(|error| none(ResolveError { reason: error.to_string(), hint: None }))?;
                 Ok((SecretBytes::from(token.into_bytes()), end.map_or(Good::Always, Good::Until)))
             }
             Reference::AccountHelper { .. } | Reference::SettingsHelper { .. } => {
@@ -133,40 +137,51 @@ impl Keyholder for Holder {
         }
     }
 
-    fn refused(&self, credential: &Credential) -> Result<Arc<Credential>, NoCredential> {
-        let mut last = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+    fn refused(&self, credential: &Credential) -> Result<Option<Arc<Credential>>, NoCredential> {
+        let mut asked = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let another =
+            |present: Arc<Credential>| (present.fingerprint != credential.fingerprint).then_some(present);
         // Somebody has renewed it meanwhile.
-        let another = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let another = another.as_ref().map(|known| known.credential.clone());
-        if let Some(another) = another.filter(|another| another.fingerprint != credential.fingerprint) {
-            return Ok(another);
-        }
-        let same = || NoCredential {
-            reason: format!(
-                "the API refuses the credential of the account `{}`; `coffer status --account {}`",
-                self.injected.account, self.injected.account
-            ),
-            transient: false,
+        let known = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.as_ref().map(|known| known.credential.clone())
         };
-        if !self.may_change() || last.is_some_and(|last| last.elapsed() < AGAIN) {
-            return Err(same());
+        if let Some(another) = known.and_then(another) {
+            return Ok(Some(another));
         }
-        *last = Some(Instant::now());
-        // Somebody outside may have renewed it, or written another one down.
-        let present = self.renew()?;
-        if present.fingerprint != credential.fingerprint {
-            return Ok(present);
+        if !self.may_change() {
+            return Ok(None);
         }
-        let Reference::Lease { account, .. } = &self.injected.credential else { return Err(same()) };
-        let keeper = RunKeeper { facts: &self.facts };
-        let renewed = keeper.renew_refused(account);
-        renewed.map_err(|error| NoCredential { reason: error.reason, transient: false })?;
-        let renewed = self.renew()?;
-        if renewed.fingerprint == credential.fingerprint { Err(same()) } else { Ok(renewed) }
+        // Whoever tries again at once hears the same.
+        if asked.last.is_some_and(|last| last.elapsed() < AGAIN) {
+            return asked.failed.clone().map_or(Ok(None), Err);
+        }
+        asked.last = Some(Instant::now());
+        let renewed = self.asks_anew(credential).map(|present| present.and_then(another));
+        asked.failed = renewed.as_ref().err().cloned();
+        renewed
     }
 }
 
+/// Why there is none, with the command that mends it.
+fn none(error: ResolveError) -> NoCredential {
+    let ResolveError { reason, hint } = error;
+    NoCredential { reason: hint.map_or(reason.clone(), |hint| format!("{reason}; {hint}")), transient: false }
+}
+
 impl Holder {
+    /// Looks whether somebody outside has renewed it, or written another one down; else the keeper is asked.
+    fn asks_anew(&self, refused: &Credential) -> Result<Option<Arc<Credential>>, NoCredential> {
+        let present = self.renew()?;
+        if present.fingerprint != refused.fingerprint {
+            return Ok(Some(present));
+        }
+        let Reference::Lease { account, .. } = &self.injected.credential else { return Ok(None) };
+        let keeper = RunKeeper { facts: &self.facts };
+        keeper.renew_refused(account).map_err(none)?;
+        self.renew().map(Some)
+    }
+
     /// Whether asking again can bring another one: a variable stays what it was.
     fn may_change(&self) -> bool {
         matches!(

@@ -338,7 +338,7 @@ fn whoever_ends_the_gateway_ends_the_way_out_and_nothing_else() {
 }
 
 /// Waits for the line `ready`.
-fn ready(output: &mut impl Read) {
+pub(crate) fn ready(output: &mut impl Read) {
     let mut line = [0; 6];
     output.read_exact(&mut line).unwrap();
     assert_eq!(&line, b"ready\n");

@@ -30,6 +30,7 @@ mod alone;
 mod backups;
 mod canaries;
 mod configs;
+mod conformance;
 mod copies;
 mod disks;
 mod doctors;
