@@ -11,6 +11,7 @@
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
+//! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
@@ -41,6 +42,7 @@ mod named;
 mod ordinary_user;
 mod other_agents;
 mod refusals;
+mod registries;
 mod renewals;
 mod reports;
 mod repositories;
