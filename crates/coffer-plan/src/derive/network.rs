@@ -42,6 +42,7 @@ pub(super) fn has_proxy(tier: NetworkTier) -> bool {
 pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -> (Network, Vec<PlanError>) {
     let tier = policy.network.value;
     let (mut forward, publish, mut errors) = services(policy);
+    forward.extend(api_here(policy, facts, signed_in, &forward));
     forward.extend(tools::forwarded(policy, facts, &forward, &publish));
     errors.extend(useless(policy));
     let mut doors = Vec::new();
@@ -72,6 +73,27 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -
         ca_file: policy.ca_file.as_ref().map(|file| file.value.clone()),
     };
     (network, errors)
+}
+
+/// An API on this machine's loopback, as the user says: nobody sends a loopback address through a proxy, so its port has
+/// to be there inside.
+fn api_here(
+    policy: &Policy,
+    facts: &HostFacts,
+    signed_in: &SignedIn,
+    forward: &[Forward],
+) -> Option<Forward> {
+    // Else the gateway asks it.
+    if !has_proxy(policy.network.value) || signed_in.credential.injection.is_some() {
+        return None;
+    }
+    let api = api(policy, facts, &signed_in.account)?.ok()?;
+    let rule = api.rule()?;
+    let HostPattern::Exact(host) = rule.host else { return None };
+    let what = ForwardSpec::Port(rule.port);
+    let known = forward.iter().any(|service| service.what == what);
+    let here = tools::is_here(&Endpoint { host, port: rule.port }) && tools::can_be_forwarded(rule.port);
+    (here && !known).then_some(Forward { what, origin: api.origin })
 }
 
 fn upstream(policy: &Policy) -> Vec<Upstream> {

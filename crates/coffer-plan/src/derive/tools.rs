@@ -86,14 +86,15 @@ pub(super) fn forwarded(
 }
 
 /// What clients reach past the proxy, and a forwarded port stands for.
-fn is_here(endpoint: &Endpoint) -> bool {
+pub(super) fn is_here(endpoint: &Endpoint) -> bool {
     match &endpoint.host {
         Host::Name(name) => name == "localhost",
         Host::Address(address) => matches!(address.to_string().as_str(), "127.0.0.1" | "::1"),
     }
 }
 
-fn can_be_forwarded(port: u16) -> bool {
+/// Whether somebody inside may listen there, and the gateway does not.
+pub(super) fn can_be_forwarded(port: u16) -> bool {
     port >= FIRST_FREE_PORT && ![PROXY_PORT, API_PORT].contains(&port)
 }
 
