@@ -42,6 +42,9 @@ need_for_tests() {
     need_command tmux tmux
     need_command ip iproute2
     need_command setpriv util-linux
+    # Stock projects that install something; the registries are the tests' own.
+    need_command npm npm
+    /usr/bin/python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || PACKAGES+=(python3 python3-venv)
     # A keyring of the session, for the sealing identity.
     need_command dbus-daemon dbus-daemon
     need_command gnome-keyring-daemon gnome-keyring

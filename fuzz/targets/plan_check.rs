@@ -38,6 +38,7 @@ fn machine() -> Machine {
             all_agents: built_in::agents().expect("all agents").into_values().collect(),
             system: built_in::system().expect("the system"),
             secrets: built_in::secrets().expect("the secret paths"),
+            tools: built_in::tools().expect("the tools"),
             trust: Trust::default(),
         },
         profiles: built_in::profiles().expect("the profiles"),

@@ -4,8 +4,7 @@
 //! its answer is kept in the user's cache folder, under what tells one file from another. A cache that is
 //! broken or cannot be written costs that start, and nothing else.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -16,7 +15,7 @@ use rustix::fs::CWD;
 use serde::{Deserialize, Serialize};
 
 use crate::read::read_file;
-use crate::search;
+use crate::{cache, search};
 
 /// How long `bwrap --version` may take before it is given up, in seconds.
 const PATIENCE: i64 = 5;
@@ -71,7 +70,7 @@ fn version(program: &PathFact, cache_folder: Option<&Utf8Path>) -> Option<String
     entry.version = ask(&program.resolved)?;
     if let Some(file) = file {
         // A full disk or a read-only home: the next start asks again.
-        let _ = remember(&file, &entry);
+        let _ = serde_json::to_vec(&entry).map(|text| cache::replace(&file, &text));
     }
     Some(entry.version)
 }
@@ -80,25 +79,6 @@ fn recall(file: &Utf8Path) -> Option<Remembered> {
     let found = read_file(file, MAX_ANSWER).ok()?;
     let known: Remembered = serde_json::from_slice(&found.content).ok()?;
     looks_like_version(&known.version).then_some(known)
-}
-
-/// Puts the file in place by one rename, so that a concurrent start reads the old or the new one.
-fn remember(file: &Utf8Path, entry: &Remembered) -> std::io::Result<()> {
-    let folder = file.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let temporary = folder.join(format!("bubblewrap.json.{}", std::process::id()));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut out| out.write_all(&serde_json::to_vec(entry)?))
-        .and_then(|()| std::fs::rename(&temporary, file));
-    if written.is_err() {
-        // Not ours to report: what failed is the writing.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// Runs `bwrap --version` with an empty environment.

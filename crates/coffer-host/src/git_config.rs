@@ -28,30 +28,41 @@ pub(crate) fn value(file: &Utf8Path, section: &str, key: &str) -> Option<String>
     last(&entries_of(file)?, section, key)
 }
 
-/// An entry of a section without subsection; section and key in lower case.
+/// An entry; section and key in lower case.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+pub(crate) struct Entry {
     section: String,
+    subsection: Option<String>,
     key: String,
-    value: String,
+    pub(crate) value: String,
+}
+
+impl Entry {
+    /// The key as git prints it.
+    pub(crate) fn dotted(&self) -> String {
+        match &self.subsection {
+            Some(subsection) => format!("{}.{subsection}.{}", self.section, self.key),
+            None => format!("{}.{}", self.section, self.key),
+        }
+    }
 }
 
 fn last(entries: &[Entry], section: &str, key: &str) -> Option<String> {
     entries
         .iter()
         .rev()
-        .find(|entry| entry.section == section && entry.key == key)
+        .find(|entry| entry.section == section && entry.subsection.is_none() && entry.key == key)
         .map(|entry| entry.value.clone())
         .filter(|value| !value.is_empty())
 }
 
 fn entries_of(file: &Utf8Path) -> Option<Vec<Entry>> {
     let found = read_file(file, MAX_BYTES).ok()?;
-    parse(std::str::from_utf8(&found.content).ok()?)
+    entries(std::str::from_utf8(&found.content).ok()?)
 }
 
-/// All entries outside subsections; `None` for a file that git would refuse.
-fn parse(text: &str) -> Option<Vec<Entry>> {
+/// All entries; `None` for a file that git would refuse.
+pub(crate) fn entries(text: &str) -> Option<Vec<Entry>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut rest = text.as_str();
     let mut section = None;
@@ -71,31 +82,36 @@ fn parse(text: &str) -> Option<Vec<Entry>> {
             _ => {
                 let (key, value, below) = entry(rest)?;
                 rest = below;
-                // A key before any section is an error; one in a subsection is somebody else's.
-                if let (Some(section), Some(value)) = (section.clone()?, value) {
-                    entries.push(Entry { section, key, value });
+                // A key before any section is an error.
+                let (section, subsection): (String, Option<String>) = section.clone()?;
+                if let Some(value) = value {
+                    entries.push(Entry { section, subsection, key, value });
                 }
             }
         }
     }
 }
 
-/// A header after its bracket: the section's name (`None` for a subsection), and what follows.
-fn header(text: &str) -> Option<(Option<String>, &str)> {
+/// A header after its bracket: section and subsection, and what follows.
+fn header(text: &str) -> Option<((String, Option<String>), &str)> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))?;
     let (name, rest) = text.split_at(end);
+    let name = name.to_ascii_lowercase();
     if let Some(below) = rest.strip_prefix(']') {
         // `[a.b]` is the old way to write `[a "b"]`.
-        let plain = !name.is_empty() && !name.contains('.');
-        return Some((plain.then(|| name.to_ascii_lowercase()), below));
+        return Some(match name.split_once('.') {
+            Some((section, subsection)) => ((section.to_owned(), Some(subsection.to_owned())), below),
+            None => ((name, None), below),
+        });
     }
     let mut characters = rest.trim_start_matches([' ', '\t']).strip_prefix('"')?.chars();
+    let mut subsection = String::new();
     loop {
         match characters.next()? {
-            '"' => return Some((None, characters.as_str().strip_prefix(']')?)),
-            '\\' => drop(characters.next()?),
+            '"' => return Some(((name, Some(subsection)), characters.as_str().strip_prefix(']')?)),
+            '\\' => subsection.push(characters.next()?),
             '\n' => return None,
-            _ => {}
+            other => subsection.push(other),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Reads the machine into `HostFacts`; decides nothing.
 //!
 //! [`base`] reads what every plan wants; [`look_up`] answers the [`Questions`] that data files, layers and
-//! flags raise. No process is started (but one `bwrap --version`, whose answer is cached), no folder is
-//! walked, and no secret stays: of values outside the public list there is a label only.
+//! flags raise. No process is started but one `bwrap --version`, and where the network tier depends on them the
+//! tools that know the user's registries; their answers are cached. No folder is walked, and no secret stays: of values
+//! outside the public list there is a label only.
 //!
 //! [`Questions`]: coffer_plan::facts::Questions
 #![forbid(unsafe_code)]
 
 mod agent;
 mod bubblewrap;
+mod cache;
 mod cgroups;
 mod config;
 mod environment;
@@ -31,6 +33,7 @@ mod scratch;
 mod search;
 mod settings;
 mod subordinate;
+mod tools;
 mod user;
 mod variable;
 

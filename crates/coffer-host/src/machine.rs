@@ -10,7 +10,7 @@ use coffer_plan::facts::{FACTS_SCHEMA, HostFacts};
 
 use crate::environment::{self, value};
 use crate::error::HostError;
-use crate::{bubblewrap, cgroups, git_config, kernel, paths, project, user};
+use crate::{bubblewrap, cache, cgroups, git_config, kernel, paths, project, user};
 
 /// Reads what every plan wants: all of [`HostFacts`] but the agent, its settings and its login, and the
 /// paths that somebody asks about.
@@ -85,9 +85,10 @@ impl Machine {
             login: None,
             account: None,
             mcp_servers: Vec::new(),
+            tools: Vec::new(),
             working_copy: None,
         };
-        facts.bubblewrap = bubblewrap::tool(&facts, self.cache_folder(&facts).as_deref());
+        facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());
         note_sources(&mut facts);
         Ok(facts)
     }
@@ -100,14 +101,6 @@ impl Machine {
             folder.into_iter().map(|folder| folder.join("git/config")).collect();
         files.extend(home.map(|home| home.join(".gitconfig")));
         Ok(files)
-    }
-
-    fn cache_folder(&self, facts: &HostFacts) -> Option<Utf8PathBuf> {
-        let folder = match facts.public_value("XDG_CACHE_HOME") {
-            Some(folder) if folder.starts_with('/') => Utf8PathBuf::from(folder),
-            Some(_) | None => facts.user.home.as_ref()?.join(".cache"),
-        };
-        Some(folder.join("cofferdam"))
     }
 
     fn own_program(&self) -> Result<Utf8PathBuf, HostError> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::agent::Agent;
 use crate::config::Settings;
 use crate::path::PathTemplate;
+use crate::tool::Tool;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,14 @@ pub enum DataError {
         /// All names.
         known: Vec<String>,
     },
+    /// A built-in tool.
+    #[error("cannot read the built-in tool `{name}`: {reason}")]
+    Tool {
+        /// The file.
+        name: String,
+        /// The parser's words, in one line.
+        reason: String,
+    },
     /// A built-in profile.
     #[error("cannot read the built-in profile `{name}`: {reason}")]
     Profile {
@@ -89,7 +98,7 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Profile { .. } => None,
+            Self::Tool { .. } | Self::Profile { .. } => None,
         }
     }
 }
@@ -122,6 +131,26 @@ pub fn agent(name: &str) -> Result<Agent, DataError> {
             known: AGENTS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         }),
     }
+}
+
+/// The built-in tools.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn tools() -> Result<Vec<Tool>, DataError> {
+    TOOLS
+        .iter()
+        .map(|(name, text)| {
+            toml::from_str(text)
+                .map_err(|error| DataError::Tool { name: (*name).to_owned(), reason: one_line(&error) })
+        })
+        .collect()
+}
+
+/// The tools' data files as they are written.
+#[cfg(test)]
+pub(crate) fn tool_texts() -> &'static [(&'static str, &'static str)] {
+    TOOLS
 }
 
 /// The built-in profiles that a user can name.

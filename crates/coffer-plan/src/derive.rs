@@ -18,6 +18,7 @@ pub(crate) mod shared;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod working_copy;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -35,6 +36,7 @@ pub use alone::{Alone, alone};
 pub use login::verified;
 pub use network::{API_PORT, PROXY_PORT, ranges_of};
 pub use offers::on_host;
+pub use tools::{NamedHosts, named_by_project};
 pub use working_copy::state_of_project;
 
 /// Where Cofferdam's own things lie inside.
@@ -78,6 +80,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     let mut list = MountList::new(facts);
     system::mounts(&mut list, policy, &identity);
     home::toolchains(&mut list, policy, &home);
+    tools::files(&mut list, policy);
     home::agent(&mut list);
     let state = home::state(&mut list, policy, &signed_in);
     system::login_and_init(&mut list, policy, &signed_in);
@@ -101,6 +104,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(environment.notes);
     notes.extend(signed_in.notes);
     notes.extend(out_of_reach);
+    notes.extend(tools::notes(policy, facts));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -124,12 +128,14 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         sign_in: signed_in.sign_in,
         backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },
         notes,
-        proposals: policy
-            .proposals
-            .iter()
-            .map(|proposal| Note { text: proposal.text.clone(), origin: proposal.origin.clone() })
-            .collect(),
+        proposals: proposals(policy, facts),
     })
+}
+
+fn proposals(policy: &Policy, facts: &HostFacts) -> Vec<Note> {
+    let said = policy.proposals.iter();
+    let said = said.map(|proposal| Note { text: proposal.text.clone(), origin: proposal.origin.clone() });
+    said.chain(tools::proposals(policy, facts)).collect()
 }
 
 /// What is asked for by name and does not exist yet.

@@ -14,7 +14,9 @@ use crate::sign_in::shape::LoginShape;
 use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
 mod questions;
+mod tools;
 pub use questions::Questions;
+pub use tools::{ToolAnswer, ToolEntry};
 
 /// Format number of saved facts; a fixture with another number is refused.
 pub const FACTS_SCHEMA: u32 = 1;
@@ -71,6 +73,10 @@ pub struct HostFacts {
     pub working_copy: Option<WorkingCopyFact>,
     /// MCP servers named in the agent's user configuration.
     pub mcp_servers: Vec<McpServerFact>,
+    /// What host tools and their files say about registries and remotes, the strongest word first; asked only for a
+    /// tier that depends on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolAnswer>,
 }
 
 impl HostFacts {

@@ -161,6 +161,7 @@ impl Machine {
             system: built_in::system().unwrap(),
             secrets: built_in::secrets().unwrap(),
             trust: self.trust.clone(),
+            tools: built_in::tools().unwrap(),
         }
     }
 

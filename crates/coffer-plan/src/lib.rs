@@ -24,3 +24,4 @@ pub mod plan;
 pub mod policy;
 pub mod show;
 pub mod sign_in;
+pub mod tool;

@@ -23,6 +23,8 @@ pub enum OriginLayer {
     Agent,
     /// What is on record about a named account.
     Account,
+    /// A host tool, as the user has configured it.
+    Tool,
     /// The user's config file.
     UserFile,
     /// A profile, built-in or the user's.
@@ -76,9 +78,11 @@ impl Origin {
             OriginLayer::Account | OriginLayer::UserFile | OriginLayer::PerProject | OriginLayer::Flag => {
                 true
             }
-            OriginLayer::BuiltIn | OriginLayer::Agent | OriginLayer::Profile | OriginLayer::ProjectFile => {
-                false
-            }
+            OriginLayer::BuiltIn
+            | OriginLayer::Agent
+            | OriginLayer::Tool
+            | OriginLayer::Profile
+            | OriginLayer::ProjectFile => false,
         }
     }
 }
@@ -89,6 +93,7 @@ impl fmt::Display for Origin {
             OriginLayer::BuiltIn => "built-in",
             OriginLayer::Agent => "agent",
             OriginLayer::Account => "account",
+            OriginLayer::Tool => "tool",
             OriginLayer::Profile => "profile",
             OriginLayer::UserFile => "user file",
             OriginLayer::PerProject => "per-project choice",

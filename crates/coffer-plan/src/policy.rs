@@ -13,6 +13,7 @@ use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::{PathTemplate, is_within};
 use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
+use crate::tool::Tool;
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,8 @@ pub struct Policy {
     pub proposals: Vec<Proposal>,
     /// What the user trusts.
     pub trust: Trust,
+    /// Tools whose hosts may be reached.
+    pub tools: Vec<Tool>,
 }
 
 /// A mount that a layer asks for.
@@ -154,6 +157,8 @@ pub struct Inputs {
     pub secrets: Vec<SecretPath>,
     /// What the user trusts.
     pub trust: Trust,
+    /// Host tools.
+    pub tools: Vec<Tool>,
 }
 
 impl Inputs {
@@ -207,8 +212,29 @@ impl Inputs {
         let own = &base.folders;
         paths.extend([&own.data, &own.runtime, &own.config].map(Clone::clone));
         paths.extend(own.config.parent().map(Utf8Path::to_owned));
-        Questions { agent: Some(self.agent.clone()), templates, paths, workdir: Some(workdir(flags, base)) }
+        let depends_on_tools = matches!(merged.network.value, NetworkTier::Dev | NetworkTier::Learn);
+        let tools = if depends_on_tools { self.tools.clone() } else { Vec::new() };
+        Questions {
+            agent: Some(self.agent.clone()),
+            templates,
+            paths,
+            workdir: Some(workdir(flags, base)),
+            tools,
+            writable: writable(merged, base),
+        }
     }
+}
+
+/// What a sandbox of this run, or of another one before it, can write.
+fn writable(merged: &Merged, base: &HostFacts) -> Vec<Utf8PathBuf> {
+    let mut folders =
+        vec![base.project.path.clone(), base.folders.data.clone(), base.folders.runtime.clone()];
+    if let Some(git) = base.project.git.as_ref().filter(|git| git.verified) {
+        folders.extend([git.git_dir.clone(), git.common_dir.clone()]);
+    }
+    let mounts = merged.mounts.iter().filter(|mount| mount.value.access == Access::Rw);
+    folders.extend(mounts.filter_map(|mount| locate(&mount.value.source, &mount.origin, base)));
+    folders
 }
 
 /// The working folder inside: a relative one counts from where the command was given.
@@ -231,6 +257,7 @@ fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option
         OriginLayer::BuiltIn
         | OriginLayer::Agent
         | OriginLayer::Account
+        | OriginLayer::Tool
         | OriginLayer::Profile
         | OriginLayer::UserFile
         | OriginLayer::PerProject
@@ -336,6 +363,7 @@ pub fn resolve(
         system: inputs.system,
         proposals: merged.proposals,
         trust: inputs.trust,
+        tools: inputs.tools,
         agent: inputs.agent,
     })
 }

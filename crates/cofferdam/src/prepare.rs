@@ -92,8 +92,14 @@ fn gather_on(
     let mut all_agents: Vec<Agent> = built_in::agents()?.into_values().collect();
     all_agents.push(agent.clone());
     let agent = changed(agent);
-    let inputs =
-        Inputs { agent, all_agents, system: built_in::system()?, secrets: built_in::secrets()?, trust };
+    let inputs = Inputs {
+        agent,
+        all_agents,
+        system: built_in::system()?,
+        secrets: built_in::secrets()?,
+        trust,
+        tools: built_in::tools()?,
+    };
     if !is_saved {
         let questions = inputs.questions(&merged, flags, &facts);
         look_up(&mut facts, &questions);

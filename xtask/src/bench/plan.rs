@@ -57,6 +57,7 @@ fn inputs() -> Result<Inputs, String> {
         all_agents: built_in::agents().map_err(words)?.into_values().collect(),
         system: built_in::system().map_err(words)?,
         secrets: built_in::secrets().map_err(words)?,
+        tools: built_in::tools().map_err(words)?,
         trust: Trust::default(),
     })
 }

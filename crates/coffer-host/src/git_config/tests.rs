@@ -1,10 +1,14 @@
 use coffer_plan::facts::GitIdentity;
 
-use super::{Entry, identity, parse, value};
+use super::{Entry, entries as parse, identity, value};
 use crate::scratch::Scratch;
 
 fn entry(section: &str, key: &str, value: &str) -> Entry {
-    Entry { section: section.into(), key: key.into(), value: value.into() }
+    Entry { section: section.into(), subsection: None, key: key.into(), value: value.into() }
+}
+
+fn below(section: &str, subsection: &str, key: &str, value: &str) -> Entry {
+    Entry { subsection: Some(subsection.into()), ..entry(section, key, value) }
 }
 
 #[test]
@@ -15,12 +19,22 @@ fn values_read_as_git_reads_them() {
     let wanted = [
         entry("user", "name", "Ada B  Lovelace"),
         entry("user", "email", "a@b"),
+        below("core", "x", "name", "no"),
+        below("core", "y", "name", "no"),
         entry("core", "worktree", "../a#b\"c\\d"),
         entry("core", "empty", ""),
         entry("core", "long", "one  two"),
         entry("core", "tab", "a\tb"),
     ];
     assert_eq!(parse(text).unwrap(), wanted);
+}
+
+#[test]
+fn a_subsection_keeps_its_case_and_its_escapes() {
+    let text = "[Remote \"My \\\"Fork\\\\\"] URL = x";
+    let found = parse(text).unwrap();
+    assert_eq!(found, [below("remote", "My \"Fork\\", "url", "x")]);
+    assert_eq!(found[0].dotted(), "remote.My \"Fork\\.url");
 }
 
 #[test]

@@ -71,6 +71,8 @@ fn every_question_has_its_answer() {
         templates: ["~/.ssh", "${XDG_NOWHERE}/x", "~/none"].map(|text| PathTemplate(text.into())).into(),
         paths: vec![Utf8PathBuf::from("/dev/null")],
         workdir: None,
+        tools: Vec::new(),
+        writable: Vec::new(),
     };
     look_up(&mut facts, &questions);
     assert_eq!(facts.agent.as_ref().unwrap().path, scratch.path("bin/agent"));

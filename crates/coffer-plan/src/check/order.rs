@@ -96,6 +96,7 @@ fn reserved(plan: &Plan, mount: &Mount) -> Option<PlanError> {
         OriginLayer::BuiltIn => true,
         OriginLayer::Agent
         | OriginLayer::Account
+        | OriginLayer::Tool
         | OriginLayer::Profile
         | OriginLayer::UserFile
         | OriginLayer::PerProject

@@ -195,7 +195,9 @@ pub(super) fn project(list: &mut MountList<'_>) {
 /// What persons asked for; it replaces what a profile put at the same place.
 pub(super) fn requests(list: &mut MountList<'_>, policy: &Policy) {
     for request in policy.mounts.iter().filter(|request| request.origin.layer != OriginLayer::Profile) {
-        list.make_way(&request.target, |origin| origin.layer == OriginLayer::Profile);
+        list.make_way(&request.target, |origin| {
+            matches!(origin.layer, OriginLayer::Profile | OriginLayer::Tool)
+        });
         mount(list, request);
     }
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::account::OfAccount;
 use super::credential::SignedIn;
 use super::mounts::MountList;
+use super::tools;
 use crate::facts::{EnvFact, HostFacts, McpServerFact, SettingsScope};
 use crate::host::{Endpoint, Host, HostPattern, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
@@ -19,7 +20,7 @@ pub const PROXY_PORT: u16 = 3128;
 /// Where the API listens inside.
 pub const API_PORT: u16 = 8377;
 /// Below it nobody inside may listen.
-const FIRST_FREE_PORT: u16 = 1024;
+pub(super) const FIRST_FREE_PORT: u16 = 1024;
 
 /// Whether the sandbox has a network of its own.
 pub(super) fn is_apart(tier: NetworkTier) -> bool {
@@ -40,7 +41,9 @@ pub(super) fn has_proxy(tier: NetworkTier) -> bool {
 /// The network, and what was refused of it.
 pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -> (Network, Vec<PlanError>) {
     let tier = policy.network.value;
-    let (forward, publish, mut errors) = services(policy);
+    let (mut forward, publish, mut errors) = services(policy);
+    forward.extend(api_here(policy, facts, signed_in, &forward));
+    forward.extend(tools::forwarded(policy, facts, &forward, &publish));
     errors.extend(useless(policy));
     let mut doors = Vec::new();
     let mut door = |port: u16, kind: DoorKind| {
@@ -70,6 +73,27 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -
         ca_file: policy.ca_file.as_ref().map(|file| file.value.clone()),
     };
     (network, errors)
+}
+
+/// An API on this machine's loopback, as the user says: nobody sends a loopback address through a proxy, so its port has
+/// to be there inside.
+fn api_here(
+    policy: &Policy,
+    facts: &HostFacts,
+    signed_in: &SignedIn,
+    forward: &[Forward],
+) -> Option<Forward> {
+    // Else the gateway asks it.
+    if !has_proxy(policy.network.value) || signed_in.credential.injection.is_some() {
+        return None;
+    }
+    let api = api(policy, facts, &signed_in.account)?.ok()?;
+    let rule = api.rule()?;
+    let HostPattern::Exact(host) = rule.host else { return None };
+    let what = ForwardSpec::Port(rule.port);
+    let known = forward.iter().any(|service| service.what == what);
+    let here = tools::is_here(&Endpoint { host, port: rule.port }) && tools::can_be_forwarded(rule.port);
+    (here && !known).then_some(Forward { what, origin: api.origin })
 }
 
 fn upstream(policy: &Policy) -> Vec<Upstream> {
@@ -110,6 +134,10 @@ fn allowed(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Vec<Allow
             add(value.clone(), ranges_of(value, origin), origin);
         }
     }
+    for Decided { value, origin } in tools::allowed(policy, facts) {
+        let ranges = ranges_of(&value, &origin);
+        add(value, ranges, &origin);
+    }
     out
 }
 
@@ -117,6 +145,7 @@ fn allowed(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Vec<Allow
 pub fn ranges_of(rule: &HostRule, origin: &Origin) -> Ranges {
     let own = match origin.layer {
         OriginLayer::UserFile
+        | OriginLayer::Tool
         | OriginLayer::Profile
         | OriginLayer::PerProject
         | OriginLayer::Flag

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 
 use crate::agent::Agent;
 use crate::path::PathTemplate;
+use crate::tool::Tool;
 
 /// What coffer-host shall look at, besides what it always reads.
 #[derive(Debug, Clone, Default)]
@@ -16,4 +17,8 @@ pub struct Questions {
     pub paths: Vec<Utf8PathBuf>,
     /// The working folder inside: agents read project settings there, too, and in the folders above it.
     pub workdir: Option<Utf8PathBuf>,
+    /// Tools to ask for their registries and remotes.
+    pub tools: Vec<Tool>,
+    /// Folders that the sandbox can write: no program in them is started, no file in them is the user's word.
+    pub writable: Vec<Utf8PathBuf>,
 }

@@ -133,6 +133,7 @@ impl Case {
             system: built_in::system().unwrap(),
             secrets: built_in::secrets().unwrap(),
             trust: Trust::default(),
+            tools: built_in::tools().unwrap(),
         };
         let policy =
             resolve(merged, &layers.flags, inputs, &self.facts).map_err(|errors| format!("{errors:?}"))?;

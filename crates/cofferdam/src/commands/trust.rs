@@ -1,7 +1,10 @@
 //! `coffer trust`: what the project asks for, shown; trusted as long as its content stays the same.
 
 use coffer_plan::config::Flags;
+use coffer_plan::derive::named_by_project;
 use coffer_plan::facts::{EnvFact, SettingsScope};
+use coffer_plan::plan::NetworkTier;
+use coffer_plan::policy::resolve;
 use coffer_plan::show::audit::printable;
 
 use crate::cli::TrustCommand;
@@ -18,7 +21,10 @@ struct Report {
 }
 
 pub(crate) fn trust(command: &TrustCommand, printer: &Printer) -> Result<u8, Failure> {
-    let gathered = gather(&Flags::default(), None)?;
+    // Only there it matters which hosts the project names.
+    let mut flags = Flags::default();
+    flags.settings.network = Some(NetworkTier::Dev);
+    let gathered = gather(&flags, None)?;
     let (facts, known) = (&gathered.facts, &gathered.inputs.trust);
     let mut new: Vec<TrustedFile> = Vec::new();
     let mut text = String::new();
@@ -47,6 +53,17 @@ pub(crate) fn trust(command: &TrustCommand, printer: &Printer) -> Result<u8, Fai
                 text.push_str(&format!("  {}\n", printable(&format!("{key}{shown}"))));
             }
             new.push(TrustedFile { file: settings.file.clone(), sha256: settings.sha256.clone() });
+        }
+    }
+    let policy =
+        resolve(gathered.merged.clone(), &flags, gathered.inputs.clone(), facts).map_err(Error::Policy)?;
+    for named in named_by_project(&policy, facts) {
+        if !named.trusted && !named.new.is_empty() {
+            text.push_str(&format!("{} names hosts:\n", printable(named.file.as_str())));
+            for host in &named.hosts {
+                text.push_str(&format!("  {}\n", printable(&host.to_string())));
+            }
+            new.push(TrustedFile { file: named.file, sha256: named.sha256 });
         }
     }
     if new.is_empty() {

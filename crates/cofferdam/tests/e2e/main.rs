@@ -13,6 +13,7 @@
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
+//! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
 //! - `renewals`: a live run gets each newer token, and what was signed in inside waits.
@@ -46,6 +47,7 @@ mod named;
 mod ordinary_user;
 mod other_agents;
 mod refusals;
+mod registries;
 mod renewals;
 mod reports;
 mod repositories;

@@ -1,9 +1,9 @@
 //! Whom a tier lets through, by which doors, and what is signed in by a word of the run.
 
 use crate::agent::CredentialKind;
-use crate::facts::McpServerFact;
+use crate::facts::{EnvFact, McpServerFact};
 use crate::fixture::{Machine, value, variable};
-use crate::plan::{AuthMode, CheckedPlan, DoorKind, EnvValue, NetworkTier, Ranges, Reference};
+use crate::plan::{AuthMode, CheckedPlan, DoorKind, EnvValue, ForwardSpec, NetworkTier, Ranges, Reference};
 
 fn tier(machine: Machine, tier: NetworkTier) -> CheckedPlan {
     machine.flags(|flags| flags.settings.network = Some(tier)).plan()
@@ -47,6 +47,26 @@ fn a_tier_lets_through_what_its_layers_say() {
         tier(Machine::ada().project("allow = ['pkg.example.org', '10.0.0.9']", true), NetworkTier::Dev);
     let last = allowed(&trusted).split_off(2);
     assert!(last.iter().all(|(_, ranges)| *ranges == Ranges::Public), "{last:?}");
+}
+
+#[test]
+fn an_api_on_this_machines_loopback_is_there_inside_at_its_port() {
+    let with = |url: &str| {
+        let url = EnvFact::Redacted(url.to_owned());
+        Machine::ada().with(|facts| drop(facts.environment.insert("ANTHROPIC_BASE_URL".to_owned(), url)))
+    };
+    let ports = |machine: Machine, kind| -> Vec<ForwardSpec> {
+        tier(machine, kind).network.forward.iter().map(|service| service.what.clone()).collect()
+    };
+    for kind in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
+        assert_eq!(ports(with("http://127.0.0.1:4000"), kind), [ForwardSpec::Port(4000)], "{kind}");
+        assert_eq!(ports(with("http://localhost:4000"), kind), [ForwardSpec::Port(4000)], "{kind}");
+        assert_eq!(ports(with("https://llm.example.org:4000"), kind), [], "{kind}");
+        let injected = with("http://127.0.0.1:4000").secret_env("ANTHROPIC_API_KEY").auth(AuthMode::Gateway);
+        assert_eq!(ports(injected, kind), [], "the gateway asks it: {kind}");
+    }
+    assert_eq!(ports(with("http://127.0.0.1:4000"), NetworkTier::None), []);
+    assert_eq!(ports(with("http://127.0.0.1:4000"), NetworkTier::Full), []);
 }
 
 #[test]
