@@ -20,7 +20,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::LocalSet;
 
-use crate::crew::{Arrived, Connection, Crew};
+use crate::crew::{Arrived, Connection, Crew, Seat};
 use crate::dial::Dialer;
 use crate::setup::{Door, Setup};
 use crate::tunnel::Stream;

@@ -140,7 +140,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab serve gateway version gateway-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab leaktest serve gateway version gateway-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

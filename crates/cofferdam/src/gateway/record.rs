@@ -51,6 +51,7 @@ pub(super) struct Writer(JoinHandle<()>);
 impl Writer {
     /// Waits until all is written; everybody who records must be gone.
     pub(super) fn finish(self) {
+        self.0.thread().unpark();
         // If it fell over, what it had is lost, and the standard library has said so.
         drop(self.0.join());
     }
@@ -124,7 +125,7 @@ impl Book {
             let ended = first.is_err();
             if busy && !ended {
                 // What comes in a moment goes down with it: each time the disc is waited for.
-                std::thread::sleep(TOGETHER);
+                std::thread::park_timeout(TOGETHER);
             }
             let mut count = 0;
             let decisions = first.into_iter().chain(queue.try_iter()).take(MOST_WAITING);

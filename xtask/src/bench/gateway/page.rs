@@ -61,9 +61,10 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
             ratio,
             requests_to_better_ratio,
         ));
-        let (p50, p99): (fn(&Seen) -> f64, fn(&Seen) -> f64) = (|seen| seen.p50_us, |seen| seen.p99_us);
-        for (name, value) in [("p50", p50), ("p99", p99)] {
-            let ratio = better(cell, value, f64::min);
+        for (name, ratio) in [
+            ("p50", better(cell, |seen| seen.p50_us, f64::min)),
+            ("p99", better(cell, |seen| seen.p99_us, f64::min)),
+        ] {
             let what = format!("{name} to the better of them, {what}");
             rows.push(aimed(what, ratio, latency_to_better_ratio, "×", 2));
         }

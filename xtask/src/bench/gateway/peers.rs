@@ -104,7 +104,10 @@ impl Peer {
                 let stderr = ended.map_or("it does not listen".to_owned(), |status| status.to_string());
                 return Err(Error::Failed { command: self.name.to_owned(), stderr });
             }
-            // Nobody tells when a foreign program begins to listen.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nobody tells when a foreign program begins to listen"
+            )]
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -101,6 +101,7 @@ pub(super) fn paced(to: SocketAddr, word: &str, per_second: u32, lasts: Duration
                 return Err(std::io::ErrorKind::InvalidData.into());
             }
             answered += 1;
+            #[expect(clippy::disallowed_methods, reason = "the pace is kept by the clock")]
             std::thread::sleep((every * answered).saturating_sub(begun.elapsed()));
         }
         Ok(u64::from(answered))
