@@ -18,6 +18,7 @@ pub mod connect;
 mod crew;
 pub mod dial;
 mod headers;
+mod pool;
 pub mod proxy;
 pub mod record;
 pub mod refusal;

@@ -20,8 +20,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::LocalSet;
 
+use crate::body::Counted;
 use crate::crew::{Arrived, Connection, Crew, Seat};
 use crate::dial::Dialer;
+use crate::pool::Pool;
 use crate::setup::{Door, Setup};
 use crate::tunnel::Stream;
 use crate::{api, proxy, tunnel};
@@ -100,6 +102,8 @@ pub struct Desk {
     pub dialer: Dialer,
     /// Connections to the API.
     pub upstreams: api::Upstreams,
+    /// Connections to hosts that are asked in plain HTTP.
+    pub(crate) plain: Pool<Counted>,
     /// When tunnels have to end.
     pub(crate) over: Over,
 }
@@ -109,7 +113,7 @@ impl Desk {
     pub(crate) fn new(setup: Arc<Setup>, over: Over) -> Self {
         let dialer = Dialer::new(setup.clone());
         let upstreams = api::Upstreams::new(&setup);
-        Self { setup, dialer, upstreams, over }
+        Self { setup, dialer, upstreams, plain: Pool::default(), over }
     }
 }
 

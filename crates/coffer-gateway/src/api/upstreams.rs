@@ -1,10 +1,8 @@
 //! Connections to the API: kept alive, a few for each thread.
 
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use coffer_plan::host::{Endpoint, Host};
 use http::{Request, Response};
@@ -17,35 +15,26 @@ use tokio_rustls::TlsConnector;
 
 use super::request::{Outgoing, Room};
 use crate::dial::Dialer;
+use crate::pool::Pool;
 use crate::refusal::Refusal;
 use crate::setup::{Setup, Upstream};
 
-/// How many connections that nobody uses are kept.
-const MOST_IDLE: usize = 128;
 /// How far the buffer of a connection to the API may grow, in bytes. It stays that large while nobody uses it.
 const MOST_BUFFERED: usize = 64 * 1024;
-/// For how long a connection that nobody uses is taken for alive. What lies in between may have forgotten it after.
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
 /// How much of all requests of one thread is kept for a second try, in bytes.
 const KEPT_OF_ALL: usize = 32 * 1024 * 1024;
 
 /// Connections to the API that one thread keeps.
 pub struct Upstreams {
     setup: Arc<Setup>,
-    idle: RefCell<Vec<Idle>>,
+    pool: Pool<Outgoing>,
     room: Rc<Room>,
-}
-
-/// A connection and when it was last used.
-struct Idle {
-    sender: SendRequest<Outgoing>,
-    since: Instant,
 }
 
 impl Upstreams {
     /// None yet.
     pub fn new(setup: &Arc<Setup>) -> Self {
-        Self { setup: setup.clone(), idle: RefCell::default(), room: Rc::new(Room::new(KEPT_OF_ALL)) }
+        Self { setup: setup.clone(), pool: Pool::default(), room: Rc::new(Room::new(KEPT_OF_ALL)) }
     }
 
     /// What all requests of the thread may keep.
@@ -53,59 +42,15 @@ impl Upstreams {
         self.room.clone()
     }
 
-    /// Sends a request on a connection that is free, or else on a new one. A connection that the API has just closed
-    /// has taken nothing of it; it is sent on another one then.
+    /// Sends a request on a connection that is free, or else on a new one.
     pub(super) async fn send(
         &self,
         dialer: &Dialer,
         upstream: &Upstream,
-        mut request: Request<Outgoing>,
+        request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Refusal> {
-        let broken = |error: &hyper::Error| Refusal::Unreachable {
-            endpoint: upstream.endpoint.to_string(),
-            reason: innermost(error),
-            timed_out: error.is_timeout(),
-        };
-        while let Some(mut sender) = self.free() {
-            match sender.try_send_request(request).await {
-                Ok(answer) => {
-                    self.keep(sender);
-                    return Ok(answer);
-                }
-                Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(broken(failed.error())),
-                },
-            }
-        }
-        let mut sender = self.connect(dialer, upstream).await?;
-        let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
-        self.keep(sender);
-        Ok(answer)
-    }
-
-    /// A connection that can take a request: of several the one that was used last.
-    fn free(&self) -> Option<SendRequest<Outgoing>> {
-        let mut idle = self.idle.borrow_mut();
-        let at = idle.iter().rposition(|idle| idle.sender.is_ready())?;
-        let Idle { sender, since } = idle.remove(at);
-        if since.elapsed() < LONGEST_IDLE {
-            return Some(sender);
-        }
-        // Those before it are older still, but for those that have not come to the end of an answer.
-        idle.retain(|idle| !idle.sender.is_closed() && !idle.sender.is_ready());
-        None
-    }
-
-    /// It can take the next one as soon as its answer has come to the end.
-    fn keep(&self, sender: SendRequest<Outgoing>) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() >= MOST_IDLE {
-            idle.retain(|idle| !idle.sender.is_closed());
-        }
-        if idle.len() < MOST_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
-        }
+        let connect = async || self.connect(dialer, upstream).await;
+        self.pool.send(&upstream.endpoint, request, connect).await
     }
 
     async fn connect(&self, dialer: &Dialer, upstream: &Upstream) -> Result<SendRequest<Outgoing>, Refusal> {
@@ -139,15 +84,6 @@ impl Upstreams {
         tokio::task::spawn_local(connection);
         Ok(sender)
     }
-}
-
-/// The cause that says most.
-fn innermost(error: &hyper::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 fn server_name(endpoint: &Endpoint) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {

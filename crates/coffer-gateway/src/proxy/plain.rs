@@ -50,20 +50,22 @@ async fn send(
 ) -> Result<Response<Incoming>, Refusal> {
     let request = origin_form(request)?;
     let rule = allowed(desk, endpoint)?;
-    pending.decision.rule = Some(rule.origin);
-    let server = desk.dialer.connect(endpoint, rule.ranges).await?;
-    let broken = |error: hyper::Error| Refusal::Unreachable {
-        endpoint: endpoint.to_string(),
-        reason: error.to_string(),
-        timed_out: false,
+    pending.decision.rule = Some(rule.origin.clone());
+    let connect = async || {
+        let server = desk.dialer.connect(endpoint, rule.ranges).await?;
+        let unreachable = |error: hyper::Error| Refusal::Unreachable {
+            endpoint: endpoint.to_string(),
+            reason: error.to_string(),
+            timed_out: false,
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(server)).await.map_err(unreachable)?;
+        // It ends with the host's side, or when nobody wants it any more.
+        tokio::task::spawn_local(connection);
+        Ok(sender)
     };
-    let (mut sender, connection) =
-        http1::handshake::<_, Counted>(TokioIo::new(server)).await.map_err(broken)?;
-    // It ends with the answer, or when nobody wants that any more.
-    tokio::task::spawn_local(connection);
     let request = request.map(|body| Counted::new(body, sent.clone()));
-    let answer = tokio::time::timeout(MOST_SILENCE, sender.send_request(request)).await;
-    let mut answer = answer.map_err(|_| silent(endpoint))?.map_err(broken)?;
+    let answer = tokio::time::timeout(MOST_SILENCE, desk.plain.send(endpoint, request, connect)).await;
+    let mut answer = answer.map_err(|_| silent(endpoint))??;
     if answer.status().is_informational() {
         return Err(Refusal::Unreachable {
             endpoint: endpoint.to_string(),

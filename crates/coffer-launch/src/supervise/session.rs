@@ -29,6 +29,8 @@ const OUTPUT_BEFORE_STOP: usize = 64;
 
 /// How long the agent has to end after its terminal is gone.
 const HANGUP_GRACE: Duration = Duration::from_secs(5);
+/// How long an agent that was told to end before it ran may take to begin.
+const START_GRACE: Duration = Duration::from_secs(2);
 
 /// What init has said about the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub(crate) struct Session {
     /// A signal that ended the start before the agent ran, or the wait for a slow terminal after it.
     ended_by: Option<Signal>,
     hangup: Option<Instant>,
+    /// The end of an agent that was told to end before it ran, and by which signal.
+    overdue: Option<(Instant, Signal)>,
 }
 
 /// What `poll` said.
@@ -102,6 +106,7 @@ impl Session {
             asked_to_stop: false,
             ended_by: None,
             hangup: None,
+            overdue: None,
         };
         session.send_start(stdio, &ends)?;
         Ok(session)
@@ -158,6 +163,12 @@ impl Session {
             if self.hangup.is_some_and(|deadline| Instant::now() >= deadline) {
                 self.kill(Signal::KILL)?;
             }
+            if let Some((deadline, signal)) = self.overdue
+                && Instant::now() >= deadline
+            {
+                self.overdue = None;
+                self.kill(signal)?;
+            }
             let shown = self.relay.as_ref().is_none_or(Relay::is_finished);
             if let Some(status) = self.backend.status()
                 && (shown || self.ended_by.is_some())
@@ -180,7 +191,8 @@ impl Session {
             _ => None,
         };
         fds.extend(self.files.interests());
-        let timeout = self.hangup.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let deadline = self.hangup.into_iter().chain(self.overdue.map(|(deadline, _)| deadline)).min();
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -222,7 +234,10 @@ impl Session {
                 self.relay = Some(Relay::new(master).map_err(SuperviseError::PrivateTerminal)?);
                 self.enter_terminal()?;
             }
-            FromInit::Started { .. } => self.agent = Agent::Running,
+            FromInit::Started { .. } => {
+                self.agent = Agent::Running;
+                self.overdue = None;
+            }
             FromInit::Continued => {
                 self.agent = Agent::Running;
                 self.pending_stop = None;
@@ -270,9 +285,12 @@ impl Session {
             return Ok(());
         };
         let ends = ENDING.contains(&signal);
-        // Until the agent runs nobody inside hears it: init may wait for a gateway that waits for a helper.
-        if ends && matches!(self.agent, Agent::Unheard | Agent::Starting | Agent::Ended(_)) {
+        if ends && matches!(self.agent, Agent::Unheard | Agent::Ended(_)) {
             return self.kill(signal);
+        }
+        // Init passes it on once the agent runs. Until then it may wait for a gateway, which waits for a helper.
+        if ends && self.agent == Agent::Starting && self.overdue.is_none() {
+            self.overdue = Some((Instant::now() + START_GRACE, signal));
         }
         self.asked_to_stop |= signal == Signal::TSTP;
         self.say(&ToInit::Signal(number))
@@ -312,6 +330,7 @@ impl Session {
     fn backend_ended(&mut self) -> Result<(), SuperviseError> {
         self.backend.bury().map_err(SuperviseError::Backend)?;
         self.hangup = None;
+        self.overdue = None;
         while self.control.as_ref().is_some_and(is_readable) {
             self.listen()?;
         }

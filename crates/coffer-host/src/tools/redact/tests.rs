@@ -70,8 +70,8 @@ fn what_is_no_address_names_nobody() {
     assert_eq!(registry("https://a.example.org/\u{7}"), None);
     assert_eq!(registry(&format!("https://a.example.org/{}", "x/".repeat(2000))), None);
     // A name that is none stays as it is, without what stands before it.
-    let unknown = registry(&format!("https://u:{CANARY}@${{HOST}}/"));
-    assert_eq!(unknown, Some((Some("https://${HOST}/".to_owned()), true, Vec::new())));
+    let unknown = registry(&format!("https://u:{CANARY}@${{host}}/"));
+    assert_eq!(unknown, Some((Some("https://${host}/".to_owned()), true, Vec::new())));
 }
 
 #[test]
