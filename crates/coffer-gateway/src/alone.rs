@@ -28,15 +28,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::LocalSet;
 
 use crate::body::{Body, whole};
 use crate::crew::{Arrived, Connection, Crew};
 use crate::record::{Pending, Record, Verdict};
 use crate::refusal::Refusal;
-use crate::serve::{Desk, Over, Permit, Socket, accept};
+use crate::serve::{Desk, Over, Permit, Socket, accept, beat};
 use crate::setup::{Limits, Setup};
 use crate::tunnel::Stream;
 use crate::{api, proxy};
@@ -155,12 +155,15 @@ struct Worker {
 
 impl Worker {
     fn run(self, sockets: Vec<Socket>, hear: UnboundedReceiver<Arrived>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // Without a set of local tasks: that would wake itself by the kernel for each of them.
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default());
         let Ok(runtime) = runtime else { return };
         let Self { number, alone, room, crew, mut stopped } = self;
-        LocalSet::new().block_on(&runtime, async move {
+        runtime.block_on(async move {
             let counter = Rc::new(Counter { alone: alone.clone(), desks: RefCell::default() });
             tokio::task::spawn_local(welcome(counter, stopped.clone(), hear));
+            tokio::task::spawn_local(beat());
             let accepting = sockets.into_iter().map(|socket| {
                 let crew = crew.clone();
                 let take = move |connection, permit| crew.hand(number, 0, connection, permit);
@@ -218,7 +221,7 @@ where
         .max_buf_size(limits.head_bytes);
     let service = service_fn(|request: Request<Incoming>| {
         let (counter, permit) = (counter.clone(), permit.clone());
-        async move { Ok::<_, Infallible>(counter.answer(permit, request).await) }
+        async move { Ok::<_, Infallible>(Box::pin(counter.answer(permit, request)).await) }
     });
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // What ends a connection is known to whom it happened; nobody else can do anything about it.

@@ -57,7 +57,8 @@ impl<B: Body + 'static> Pool<B> {
                 },
             }
         }
-        let mut sender = connect().await?;
+        // Apart from the rest: it takes much room, and only until it has come about.
+        let mut sender = Box::pin(connect()).await?;
         let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
         self.keep(endpoint, sender);
         Ok(answer)

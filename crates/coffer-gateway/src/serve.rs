@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -16,9 +17,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::LocalSet;
 
 use crate::body::Counted;
 use crate::crew::{Arrived, Connection, Crew, Seat};
@@ -154,13 +155,16 @@ struct Worker {
 
 impl Worker {
     fn run(self, doors: Vec<Open>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // Without a set of local tasks: that would wake itself by the kernel for each of them.
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default());
         let Ok(runtime) = runtime else { return };
         let Self { number, setup, crew, hear, mut stopped } = self;
-        LocalSet::new().block_on(&runtime, async move {
+        runtime.block_on(async move {
             let desk = Rc::new(Desk::new(setup, Over::never()));
             let behind = doors.iter().map(|(door, ..)| door.clone()).collect();
             tokio::task::spawn_local(welcome(desk, behind, hear));
+            tokio::task::spawn_local(beat());
             for (door, (_, socket, room)) in doors.into_iter().enumerate() {
                 let crew = crew.clone();
                 tokio::task::spawn_local(accept(socket, room, move |connection, permit| {
@@ -172,6 +176,18 @@ impl Worker {
         });
         // Whoever asks a helper or the keeper right now is not waited for.
         runtime.shutdown_background();
+    }
+}
+
+/// How often the thread wakes by itself: more often than any limit on the head of a request is long.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Sets a timer that is always due before those of connections. Without it each of them would be the next one that is
+/// due, and the thread would wake itself by the kernel to hear of it, once for each request.
+pub(crate) async fn beat() {
+    let mut beats = tokio::time::interval(BEAT);
+    loop {
+        beats.tick().await;
     }
 }
 
@@ -248,7 +264,8 @@ where
         Door::Proxy => {
             let service = service_fn(|request: Request<Incoming>| {
                 let (desk, permit) = (desk.clone(), permit.clone());
-                async { Ok::<_, Infallible>(proxy::answer(desk, request, permit).await) }
+                // Apart from the connection, which would have room for it as long as it lives.
+                async { Ok::<_, Infallible>(Box::pin(proxy::answer(desk, request, permit)).await) }
             });
             // What ends a connection is known to whom it happened; nobody else can do anything about it.
             let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
@@ -256,7 +273,7 @@ where
         Door::Api => {
             let service = service_fn(|request: Request<Incoming>| {
                 let desk = desk.clone();
-                async { Ok::<_, Infallible>(api::answer(desk, request).await) }
+                async { Ok::<_, Infallible>(Box::pin(api::answer(desk, request)).await) }
             });
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         }
@@ -270,6 +287,6 @@ async fn after(error: &io::Error) {
     let broke =
         [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
     if !broke.contains(&error.kind()) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

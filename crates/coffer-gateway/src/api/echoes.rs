@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use bytes::{Buf as _, Bytes, BytesMut};
 use coffer_account::secret::Secret;
 use http::HeaderMap;
@@ -48,8 +48,11 @@ impl Echoes {
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(usize::MAX);
         let usual = texts.iter().all(|text| text.iter().copied().all(usual));
-        // It fails for more patterns than a number can count.
-        let finder = AhoCorasick::new(texts.iter().map(|text| &text[..])).ok().filter(|_| longest > 0);
+        // The small kind: what may be a beginning is looked for in another way, and seldom found. It fails for more
+        // patterns than a number can count.
+        let mut builder = AhoCorasick::builder();
+        builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+        let finder = builder.build(texts.iter().map(|text| &text[..])).ok().filter(|_| longest > 0);
         Self { finder, longest, shortest, usual }
     }
 
