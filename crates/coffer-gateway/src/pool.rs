@@ -73,9 +73,8 @@ impl<B: Body + 'static> Pool<B> {
             return Some(sender);
         }
         // Those before it are older still, but for those that have not come to the end of an answer.
-        idle.retain(|idle| {
-            !idle.sender.is_closed() && !(idle.sender.is_ready() && idle.since.elapsed() >= LONGEST_IDLE)
-        });
+        let is_old = |idle: &Idle<B>| idle.sender.is_ready() && idle.since.elapsed() >= LONGEST_IDLE;
+        idle.retain(|idle| !(idle.sender.is_closed() || is_old(idle)));
         None
     }
 
