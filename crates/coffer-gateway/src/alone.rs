@@ -177,8 +177,8 @@ impl Worker {
             let places = u32::try_from(alone.limits.connections).unwrap_or(u32::MAX);
             let _ = tokio::time::timeout(alone.grace, room.acquire_many(places)).await;
         });
-        // Whoever asks a helper or the keeper right now is not waited for any longer.
-        runtime.shutdown_background();
+        // A renewal that is under way is waited for: whoever stops the service would end the client in the middle of it.
+        drop(runtime);
     }
 }
 
