@@ -27,16 +27,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 
 use crate::body::{Body, whole};
-use crate::crew::{Arrived, Connection, Crew};
+use crate::crew::{Arrived, Connection, Crew, Sent};
 use crate::record::{Pending, Record, Verdict};
 use crate::refusal::Refusal;
-use crate::serve::{Desk, Over, Permit, Socket, accept, beat};
+use crate::serve::{Desk, Over, Permit, Socket, accept, beat, hear_of};
 use crate::setup::{Limits, Setup};
 use crate::tunnel::Stream;
 use crate::{api, proxy};
@@ -154,7 +154,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, sockets: Vec<Socket>, hear: UnboundedReceiver<Arrived>) {
+    fn run(self, sockets: Vec<Socket>, hear: UnboundedReceiver<Sent>) {
         // Without a set of local tasks: that would wake itself by the kernel for each of them.
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default());
@@ -162,12 +162,15 @@ impl Worker {
         let Self { number, alone, room, crew, mut stopped } = self;
         runtime.block_on(async move {
             let counter = Rc::new(Counter { alone: alone.clone(), desks: RefCell::default() });
-            tokio::task::spawn_local(welcome(counter, stopped.clone(), hear));
+            let to_counter = stopped.clone();
+            let welcome = move |arrived| welcome(&counter, &to_counter, arrived);
+            tokio::task::spawn_local(hear_of(hear, welcome.clone()));
             tokio::task::spawn_local(beat());
             let accepting = sockets.into_iter().map(|socket| {
-                let crew = crew.clone();
-                let take = move |connection, permit| crew.hand(number, 0, connection, permit);
-                tokio::task::spawn_local(accept(socket, room.clone(), take))
+                let (crew, welcome) = (crew.clone(), welcome.clone());
+                tokio::task::spawn_local(accept(socket, room.clone(), move |connection, permit| {
+                    crew.seat(number, 0, connection, permit).into_iter().for_each(&welcome);
+                }))
             });
             let accepting: Vec<_> = accepting.collect();
             // An error means that nobody is left who could stop it.
@@ -182,23 +185,18 @@ impl Worker {
     }
 }
 
-/// Serves those who have arrived, until the thread ends.
-async fn welcome(counter: Rc<Counter>, stopped: watch::Receiver<bool>, mut hear: UnboundedReceiver<Arrived>) {
-    while let Some(Arrived { door: _, connection, seat }) = hear.recv().await {
-        let (counter, stopped, permit) = (counter.clone(), stopped.clone(), Rc::new(seat));
-        // What cannot be waited for is closed.
-        match connection {
-            Connection::Tcp(stream) => {
-                let Ok(stream) = TcpStream::from_std(stream) else { continue };
-                tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
-            }
-            Connection::Unix(stream) => {
-                let Ok(stream) = UnixStream::from_std(stream) else { continue };
-                // Nothing is said to those who may not: the connection is closed.
-                if counter.may_come_in(&stream) {
-                    tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
-                }
-            }
+/// Begins to serve somebody.
+fn welcome(counter: &Rc<Counter>, stopped: &watch::Receiver<bool>, arrived: Arrived) {
+    let Arrived { door: _, connection, seat } = arrived;
+    let (counter, stopped, permit) = (counter.clone(), stopped.clone(), Rc::new(seat));
+    match connection {
+        Connection::Tcp(stream) => {
+            tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
+        }
+        // Nothing is said to those who may not: the connection is closed.
+        Connection::Unix(stream) if !counter.may_come_in(&stream) => {}
+        Connection::Unix(stream) => {
+            tokio::task::spawn_local(self::connection(counter, stopped, stream, permit));
         }
     }
 }
@@ -252,7 +250,7 @@ impl Counter {
         }
         let mut pending = Pending::begin(&self.alone.record, None);
         pending.decision.verdict = Verdict::ForeignPeer;
-        pending.decision.rule = uid.ok().map(|uid| format!("uid {uid} may not come in"));
+        pending.decision.rule = uid.ok().map(|uid| format!("uid {uid} may not come in").into());
         false
     }
 

@@ -25,7 +25,7 @@ use crate::serve::Desk;
 use crate::setup::{Credential, Injection, NoCredential};
 pub use echoes::{Echoes, Searched, forms};
 pub(crate) use request::in_chunks;
-use request::{Kept, Outgoing, prepared, shown};
+use request::{Kept, Outgoing, Shown, prepared, shown};
 pub use upstreams::{Tls, Upstreams};
 
 /// Answers a request to the API.
@@ -35,7 +35,7 @@ pub async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Response<Body
             .answer();
     };
     let mut pending = Pending::begin(&desk.setup.record, Some(injection.upstream.endpoint.clone()));
-    pending.decision.rule = Some("the account's API".to_owned());
+    pending.decision.rule = Some(desk.upstreams.rule());
     match pass(&desk, injection, request, &mut pending).await {
         Ok((mut answer, credential)) => {
             pending.decision.status = answer.status().as_u16();
@@ -59,14 +59,12 @@ async fn pass(
     request: Request<Incoming>,
     pending: &mut Pending,
 ) -> Result<Passed, Refusal> {
-    let (mut head, body) = prepared(request, injection)?;
+    let (mut head, body) = prepared(request, injection, desk.upstreams.host()?)?;
     let credential = match shown(&head.headers, injection) {
         // What asks whether anybody is there shows no credential, and gets none.
-        None if head.method == http::Method::HEAD => None,
-        Some(capability) if injection.capability.is(capability.expose()) => {
-            Some(credential(injection).await?)
-        }
-        Some(_) | None => return Err(Refusal::Unauthorized),
+        Shown::Nothing if head.method == http::Method::HEAD => None,
+        Shown::Capability => Some(credential(injection).await?),
+        Shown::Nothing | Shown::Other => return Err(Refusal::Unauthorized),
     };
     request::strip(&mut head.headers, injection);
     let kept = Kept::new(desk.setup.limits.kept_bytes, desk.upstreams.room());

@@ -1,6 +1,7 @@
 //! Connections that are kept for the next request, a few for each thread.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coffer_plan::host::Endpoint;
@@ -20,7 +21,7 @@ pub(crate) struct Pool<B>(RefCell<Vec<Idle<B>>>);
 
 /// A connection, and when it was last used.
 struct Idle<B> {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     sender: SendRequest<B>,
     since: Instant,
 }
@@ -36,7 +37,7 @@ impl<B: Body + 'static> Pool<B> {
     /// closed has taken nothing of it; it is sent on another one then.
     pub(crate) async fn send(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         mut request: Request<B>,
         connect: impl AsyncFnOnce() -> Result<SendRequest<B>, Refusal>,
     ) -> Result<Response<Incoming>, Refusal> {
@@ -65,7 +66,7 @@ impl<B: Body + 'static> Pool<B> {
     }
 
     /// A connection that can take a request: of several the one that was used last.
-    fn free(&self, endpoint: &Endpoint) -> Option<SendRequest<B>> {
+    fn free(&self, endpoint: &Arc<Endpoint>) -> Option<SendRequest<B>> {
         let mut idle = self.0.borrow_mut();
         let at = idle.iter().rposition(|idle| idle.sender.is_ready() && idle.endpoint == *endpoint)?;
         let Idle { sender, since, .. } = idle.remove(at);
@@ -79,7 +80,7 @@ impl<B: Body + 'static> Pool<B> {
     }
 
     /// It can take the next one as soon as its answer has come to the end.
-    fn keep(&self, endpoint: &Endpoint, sender: SendRequest<B>) {
+    fn keep(&self, endpoint: &Arc<Endpoint>, sender: SendRequest<B>) {
         let mut idle = self.0.borrow_mut();
         if idle.len() >= MOST_IDLE {
             idle.retain(|idle| !idle.sender.is_closed());

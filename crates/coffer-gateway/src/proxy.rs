@@ -7,6 +7,7 @@ mod sni;
 mod tests;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use coffer_plan::host::{Endpoint, Host};
 use http::{Method, Request, Response, StatusCode};
@@ -27,6 +28,7 @@ pub(crate) async fn answer(desk: Rc<Desk>, request: Request<Incoming>, permit: P
     let mut pending = Pending::begin(&desk.setup.record, None);
     let answered = match endpoint(&request) {
         Ok(endpoint) => {
+            let endpoint = Arc::new(endpoint);
             pending.decision.endpoint = Some(endpoint.clone());
             if request.method() == Method::CONNECT {
                 connect(desk, request, pending, permit).await
@@ -88,7 +90,7 @@ fn allowed(desk: &Desk, endpoint: &Endpoint) -> Result<Rule, Refusal> {
         None if desk.setup.reach.open => Ok(Rule {
             pattern: coffer_plan::host::HostPattern::Exact(endpoint.host.clone()),
             port: endpoint.port,
-            origin: "tier `learn`".to_owned(),
+            origin: "tier `learn`".into(),
             ranges: Ranges::Public,
         }),
         None => Err(denied()),

@@ -12,20 +12,20 @@ use crate::refusal::Refusal;
 /// Writes down what is decided. It is called on the threads that serve: it must not block.
 pub trait Record: Send + Sync {
     /// Somebody asked for something, and this is what came of it.
-    fn decided(&self, decision: Decision);
+    fn decided(&self, decision: &Decision);
 }
 
 /// One answer of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Who was asked for; `None` when the request did not get as far as to say.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<Arc<Endpoint>>,
     /// What came of it.
     pub verdict: Verdict,
     /// Who allowed it, in words.
-    pub rule: Option<String>,
+    pub rule: Option<Arc<str>>,
     /// The credential that was put in.
-    pub credential: Option<String>,
+    pub credential: Option<Arc<str>>,
     /// Status of the answer; 0 for tunnels.
     pub status: u16,
     /// Bytes of bodies or tunnels that went out.
@@ -48,7 +48,7 @@ pub struct Pending {
 
 impl Pending {
     /// Begins now.
-    pub fn begin(record: &Arc<dyn Record>, endpoint: Option<Endpoint>) -> Self {
+    pub fn begin(record: &Arc<dyn Record>, endpoint: Option<Arc<Endpoint>>) -> Self {
         let decision = Decision {
             endpoint,
             verdict: Verdict::Allowed,
@@ -90,7 +90,7 @@ impl Drop for Pending {
         self.decision.sent = self.sent.get();
         self.decision.received = self.received.get();
         self.decision.milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.record.decided(self.decision.clone());
+        self.record.decided(&self.decision);
     }
 }
 

@@ -16,13 +16,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::body::Counted;
-use crate::crew::{Arrived, Connection, Crew, Seat};
+use crate::crew::{Arrived, Connection, Crew, Seat, Sent};
 use crate::dial::Dialer;
 use crate::pool::Pool;
 use crate::setup::{Door, Setup};
@@ -149,7 +149,7 @@ struct Worker {
     number: usize,
     setup: Arc<Setup>,
     crew: Arc<Crew>,
-    hear: UnboundedReceiver<Arrived>,
+    hear: UnboundedReceiver<Sent>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -162,13 +162,14 @@ impl Worker {
         let Self { number, setup, crew, hear, mut stopped } = self;
         runtime.block_on(async move {
             let desk = Rc::new(Desk::new(setup, Over::never()));
-            let behind = doors.iter().map(|(door, ..)| door.clone()).collect();
-            tokio::task::spawn_local(welcome(desk, behind, hear));
+            let behind: Rc<[Door]> = doors.iter().map(|(door, ..)| door.clone()).collect();
+            let welcome = move |arrived| welcome(&desk, &behind, arrived);
+            tokio::task::spawn_local(hear_of(hear, welcome.clone()));
             tokio::task::spawn_local(beat());
             for (door, (_, socket, room)) in doors.into_iter().enumerate() {
-                let crew = crew.clone();
+                let (crew, welcome) = (crew.clone(), welcome.clone());
                 tokio::task::spawn_local(accept(socket, room, move |connection, permit| {
-                    crew.hand(number, door, connection, permit);
+                    crew.seat(number, door, connection, permit).into_iter().for_each(&welcome);
                 }));
             }
             // An error means that nobody is left who could stop it.
@@ -191,21 +192,25 @@ pub(crate) async fn beat() {
     }
 }
 
-/// Serves those who have arrived, until the thread ends.
-async fn welcome(desk: Rc<Desk>, doors: Vec<Door>, mut hear: UnboundedReceiver<Arrived>) {
-    while let Some(Arrived { door, connection, seat }) = hear.recv().await {
-        let Some(door) = doors.get(door).cloned() else { continue };
-        let (desk, permit): (_, Permit) = (desk.clone(), Rc::new(seat));
+/// Welcomes those whom other threads send, until the thread ends.
+pub(crate) async fn hear_of(mut hear: UnboundedReceiver<Sent>, welcome: impl Fn(Arrived)) {
+    while let Some(sent) = hear.recv().await {
         // What cannot be waited for is closed.
-        match connection {
-            Connection::Tcp(stream) => {
-                let Ok(stream) = TcpStream::from_std(stream) else { continue };
-                tokio::task::spawn_local(self::connection(desk, door, stream, permit));
-            }
-            Connection::Unix(stream) => {
-                let Ok(stream) = UnixStream::from_std(stream) else { continue };
-                tokio::task::spawn_local(self::connection(desk, door, stream, permit));
-            }
+        sent.arrive().into_iter().for_each(&welcome);
+    }
+}
+
+/// Begins to serve somebody.
+fn welcome(desk: &Rc<Desk>, doors: &[Door], arrived: Arrived) {
+    let Arrived { door, connection, seat } = arrived;
+    let Some(door) = doors.get(door).cloned() else { return };
+    let (desk, permit): (_, Permit) = (desk.clone(), Rc::new(seat));
+    match connection {
+        Connection::Tcp(stream) => {
+            tokio::task::spawn_local(self::connection(desk, door, stream, permit));
+        }
+        Connection::Unix(stream) => {
+            tokio::task::spawn_local(self::connection(desk, door, stream, permit));
         }
     }
 }
@@ -221,13 +226,12 @@ pub(crate) async fn accept(
             let socket = TcpListener::from_std(socket).ok()?;
             loop {
                 let permit = room.clone().acquire_owned().await.ok()?;
-                let accepted = socket.accept().await.and_then(|(stream, _)| {
-                    // Without it small answers wait for acknowledgements.
-                    let _ = stream.set_nodelay(true);
-                    stream.into_std()
-                });
-                match accepted {
-                    Ok(stream) => take(Connection::Tcp(stream), permit),
+                match socket.accept().await {
+                    Ok((stream, _)) => {
+                        // Without it small answers wait for acknowledgements.
+                        let _ = stream.set_nodelay(true);
+                        take(Connection::Tcp(stream), permit);
+                    }
                     Err(error) => after(&error).await,
                 }
             }
@@ -236,8 +240,8 @@ pub(crate) async fn accept(
             let socket = UnixListener::from_std(socket).ok()?;
             loop {
                 let permit = room.clone().acquire_owned().await.ok()?;
-                match socket.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => take(Connection::Unix(stream), permit),
+                match socket.accept().await {
+                    Ok((stream, _)) => take(Connection::Unix(stream), permit),
                     Err(error) => after(&error).await,
                 }
             }

@@ -87,7 +87,7 @@ pub struct Rule {
     /// At which port.
     pub port: u16,
     /// Who said so, in words.
-    pub origin: String,
+    pub origin: Arc<str>,
     /// To which addresses its name may lead.
     pub ranges: Ranges,
 }
@@ -172,7 +172,7 @@ pub struct Upstream {
     /// Whether TLS is spoken.
     pub tls: bool,
     /// Where.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
     /// What stands before each path; empty, or beginning with `/` and not ending in one.
     pub prefix: String,
     /// To which addresses its name may lead.
@@ -201,7 +201,7 @@ impl Upstream {
         let host = url.host_str().and_then(|host| host.parse().ok()).ok_or("it names no host")?;
         let port = url.port_or_known_default().ok_or("it names no port")?;
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { tls, endpoint: Endpoint { host, port }, prefix, ranges })
+        Ok(Self { tls, endpoint: Arc::new(Endpoint { host, port }), prefix, ranges })
     }
 
     /// What a request to it says in `Host`.
@@ -269,7 +269,7 @@ pub struct Credential {
     /// What must not come back in a response.
     pub echoes: Echoes,
     /// By which it is named in records: `sha256:` and twelve hex digits.
-    pub fingerprint: String,
+    pub fingerprint: Arc<str>,
 }
 
 /// How a credential is said in a header, by whose name that is: `Authorization` says `Bearer` first.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coffer_plan::host::{Endpoint, Host};
@@ -150,8 +151,8 @@ where
 /// A service by its port on a loopback, for the record.
 fn service(desk: &Desk, port: u16, rule: &str) -> Pending {
     let host = Host::Address(Ipv4Addr::LOCALHOST.into());
-    let mut pending = Pending::begin(&desk.setup.record, Some(Endpoint { host, port }));
-    pending.decision.rule = Some(format!("{rule} {port}"));
+    let mut pending = Pending::begin(&desk.setup.record, Some(Arc::new(Endpoint { host, port })));
+    pending.decision.rule = Some(format!("{rule} {port}").into());
     pending
 }
 

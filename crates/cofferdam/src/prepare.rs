@@ -12,7 +12,7 @@ use coffer_plan::config::{AuditMode, Flags, Layers, Merged, Settings, merge, par
 use coffer_plan::derive::Alone;
 use coffer_plan::facts::{HostFacts, ProjectFacts};
 use coffer_plan::host::{Host, HostRule};
-use coffer_plan::origin::{Decided, Origin};
+use coffer_plan::origin::{Decided, Origin, OriginLayer};
 use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::{AuthMode, CheckedPlan, NetworkTier, StateMode};
 use coffer_plan::policy::{Inputs, Policy, resolve};
@@ -129,6 +129,11 @@ pub(crate) fn prepare(flags: &Flags, saved: Option<HostFacts>) -> Result<Prepare
 /// With `debug` the agent writes its own log into its state, where it can.
 pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Error> {
     let mut gathered = gather_for(flags, None, Agent::for_sign_in)?;
+    // The browser comes back to a port of this machine, and nobody else's words are at work in this sandbox.
+    let network = &mut gathered.merged.network;
+    if network.origin.layer == OriginLayer::BuiltIn {
+        *network = Decided::new(NetworkTier::Full, Origin::built_in("sign-in"));
+    }
     let agent = &gathered.inputs.agent;
     let layout = agent.login.as_ref().and_then(|login| login.sign_in.as_ref()).filter(|_| debug);
     let home = agent.state.as_ref().and_then(|state| state.home.expand(&gathered.facts));

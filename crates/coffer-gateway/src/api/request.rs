@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use coffer_account::secret::Secret;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRAILER,
     TRANSFER_ENCODING,
@@ -24,6 +23,7 @@ use crate::setup::{Injection, Upstream};
 pub(super) fn prepared(
     request: Request<Incoming>,
     injection: &Injection,
+    host: HeaderValue,
 ) -> Result<(Parts, Incoming), Refusal> {
     let malformed = |reason| Refusal::Malformed { reason, status: StatusCode::BAD_REQUEST };
     unambiguous(&request)?;
@@ -49,8 +49,6 @@ pub(super) fn prepared(
     in_chunks(&mut head.headers, &body);
     // It was answered here.
     head.headers.remove(EXPECT);
-    let host =
-        HeaderValue::try_from(injection.upstream.authority()).map_err(|_| malformed("it names no host"))?;
     head.headers.insert(HOST, host);
     // What comes back has to be legible.
     head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -85,6 +83,11 @@ fn address(uri: &Uri, upstream: &Upstream, strip: &[String]) -> Option<Uri> {
         let name = url::form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name.into_owned());
         !strip.iter().any(|stripped| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(stripped)))
     };
+    // Most are as they shall be.
+    let whole = uri.query().is_none_or(|query| query.split('&').all(|pair| kept(&pair)));
+    if upstream.prefix.is_empty() && whole {
+        return uri.path_and_query().cloned().map(Uri::from);
+    }
     let query: Option<Vec<&str>> = uri.query().map(|query| query.split('&').filter(kept).collect());
     let mut text = format!("{}{path}", upstream.prefix);
     if let Some(query) = query.filter(|query| !query.is_empty()) {
@@ -94,25 +97,28 @@ fn address(uri: &Uri, upstream: &Upstream, strip: &[String]) -> Option<Uri> {
     text.parse().ok()
 }
 
-/// What the sandbox shows: in the headers in which credentials come.
-pub(super) fn shown(headers: &HeaderMap, injection: &Injection) -> Option<Secret> {
-    let of = |name: &http::HeaderName| {
+/// What the sandbox shows in the headers in which credentials come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// No credential at all.
+    Nothing,
+    /// The word of this run.
+    Capability,
+    /// Something else.
+    Other,
+}
+
+/// What the sandbox shows. Of several, the one that is right counts.
+pub(super) fn shown(headers: &HeaderMap, injection: &Injection) -> Shown {
+    let of = |name: &HeaderName| {
         let value = headers.get(name)?.as_bytes();
-        let value = if *name == AUTHORIZATION { after_scheme(value).unwrap_or(value) } else { value };
-        Some(Secret::new(value.to_vec()))
+        Some(if *name == AUTHORIZATION { after_scheme(value).unwrap_or(value) } else { value })
     };
-    let shows_it = |secret: &Secret| injection.capability.is(secret.expose());
     let mut all = injection.strip.iter().filter_map(of).peekable();
-    all.peek()?;
-    // Of several, the one that is right counts; a wrong one is as good as another.
-    let mut last = None;
-    for secret in all {
-        if shows_it(&secret) {
-            return Some(secret);
-        }
-        last = Some(secret);
+    if all.peek().is_none() {
+        return Shown::Nothing;
     }
-    last
+    if all.any(|word| injection.capability.is(word)) { Shown::Capability } else { Shown::Other }
 }
 
 /// The word after `Bearer`.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use coffer_plan::host::{Endpoint, Host};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -29,12 +29,34 @@ pub struct Upstreams {
     setup: Arc<Setup>,
     pool: Pool<Outgoing>,
     room: Rc<Room>,
+    /// What each request says in `Host`; `None` where nothing can be said.
+    host: Option<HeaderValue>,
+    /// What allows them, for the record.
+    rule: Arc<str>,
 }
 
 impl Upstreams {
     /// None yet.
     pub fn new(setup: &Arc<Setup>) -> Self {
-        Self { setup: setup.clone(), pool: Pool::default(), room: Rc::new(Room::new(KEPT_OF_ALL)) }
+        let authority = setup.injection.as_ref().map(|injection| injection.upstream.authority());
+        Self {
+            setup: setup.clone(),
+            pool: Pool::default(),
+            room: Rc::new(Room::new(KEPT_OF_ALL)),
+            host: authority.and_then(|authority| authority.try_into().ok()),
+            rule: "the account's API".into(),
+        }
+    }
+
+    /// What a request says in `Host`.
+    pub(super) fn host(&self) -> Result<HeaderValue, Refusal> {
+        let nobody = Refusal::Malformed { reason: "it names no host", status: StatusCode::BAD_REQUEST };
+        self.host.clone().ok_or(nobody)
+    }
+
+    /// What allows requests, in words.
+    pub(super) fn rule(&self) -> Arc<str> {
+        self.rule.clone()
     }
 
     /// What all requests of the thread may keep.

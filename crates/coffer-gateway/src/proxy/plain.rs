@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coffer_plan::host::Endpoint;
@@ -27,7 +28,7 @@ const MOST_SILENCE: Duration = Duration::from_secs(600);
 pub(super) async fn pass(
     desk: Rc<Desk>,
     request: Request<Incoming>,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     mut pending: Pending,
 ) -> Answer {
     let sent = pending.sent();
@@ -44,7 +45,7 @@ pub(super) async fn pass(
 async fn send(
     desk: &Desk,
     request: Request<Incoming>,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     pending: &mut Pending,
     sent: &Rc<Cell<u64>>,
 ) -> Result<Response<Incoming>, Refusal> {

@@ -31,8 +31,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Decisions(Mutex<Vec<Decision>>, Condvar);
 
 impl Record for Decisions {
-    fn decided(&self, decision: Decision) {
-        self.0.lock().unwrap().push(decision);
+    fn decided(&self, decision: &Decision) {
+        self.0.lock().unwrap().push(decision.clone());
         self.1.notify_all();
     }
 }
@@ -63,7 +63,7 @@ impl Keys {
         Arc::new(Credential {
             headers: vec![(name, value)],
             echoes: Echoes::of(&secret),
-            fingerprint: key[13..].to_owned(),
+            fingerprint: key[13..].into(),
         })
     }
 }
@@ -151,7 +151,7 @@ impl Wanted {
 /// A rule for this host and port.
 pub(crate) fn rule(endpoint: &str, ranges: Ranges) -> Rule {
     let rule: coffer_plan::host::HostRule = endpoint.parse().unwrap();
-    Rule { pattern: rule.host, port: rule.port, origin: "test".to_owned(), ranges }
+    Rule { pattern: rule.host, port: rule.port, origin: "test".into(), ranges }
 }
 
 /// A server that does this with each connection, and what it returns, in order.

@@ -84,7 +84,7 @@ impl Merged {
             account: Decided::new("host".to_owned(), default()),
             auth: None,
             state: Decided::new(StateMode::Project, default()),
-            network: Decided::new(NetworkTier::Full, default()),
+            network: Decided::new(NetworkTier::Dev, default()),
             backend: Decided::new(BackendKind::Bwrap, default()),
             audit: Decided::new(AuditMode::Always, default()),
             unattended: Decided::new(false, default()),

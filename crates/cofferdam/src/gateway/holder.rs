@@ -105,7 +105,7 @@ impl Holder {
         let credential = Arc::new(Credential {
             headers: headers.collect::<Result<_, _>>()?,
             echoes: Echoes::of(&secret),
-            fingerprint: format!("sha256:{fingerprint}"),
+            fingerprint: format!("sha256:{fingerprint}").into(),
         });
         let known = Known { credential: credential.clone(), good, since: Instant::now() };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);

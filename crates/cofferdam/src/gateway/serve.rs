@@ -164,7 +164,7 @@ pub(super) fn reach(gateway: &Gateway) -> Reach {
     let rule = |allow: &Allow| Rule {
         pattern: allow.host.clone(),
         port: allow.port,
-        origin: allow.origin.clone(),
+        origin: allow.origin.as_str().into(),
         ranges: allow.ranges,
     };
     let rules = gateway.allow.iter().map(rule).collect();

@@ -45,7 +45,7 @@ fn hear(stream: &UnixStream, setup: &Setup) -> io::Result<()> {
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut line)?;
     let more: Vec<Allow> = serde_json::from_str(&line)?;
     for Allow { host, port, ranges, origin } in more {
-        setup.reach.add(Rule { pattern: host, port, ranges, origin });
+        setup.reach.add(Rule { pattern: host, port, ranges, origin: origin.into() });
     }
     let mut stream = stream;
     stream.write_all(b"ok\n")

@@ -25,7 +25,7 @@ fn plan_compares_with_the_last_run() {
     let ran = check(&["--diff", "--network", "none", "--env", "A=b"]);
     ran.ends_with(0);
     let lines: Vec<String> = ran.text().lines().map(str::to_owned).collect();
-    assert!(lines.iter().any(|line| line.starts_with("~ network full -> none")), "{ran}");
+    assert!(lines.iter().any(|line| line.starts_with("~ network dev -> none")), "{ran}");
     assert!(lines.iter().any(|line| line.starts_with("+ env A")), "{ran}");
     // Looking changes nothing.
     check(&["--check"]).ends_with(0);

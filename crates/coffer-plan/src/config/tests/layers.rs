@@ -10,7 +10,7 @@ fn without_a_word_the_defaults_hold() {
     assert_eq!((merged.agent.value.as_str(), &merged.agent.origin), ("claude", &default));
     assert_eq!((merged.account.value.as_str(), &merged.account.origin), ("host", &default));
     assert_eq!(merged.auth, None);
-    assert_eq!((merged.state.value, merged.network.value), (StateMode::Project, NetworkTier::Full));
+    assert_eq!((merged.state.value, merged.network.value), (StateMode::Project, NetworkTier::Dev));
     assert_eq!((merged.backend.value, merged.audit.value), (BackendKind::Bwrap, AuditMode::Always));
     assert!(!merged.unattended.value && !merged.trust_folder.value && !merged.as_root_inside.value);
     assert!(merged.proposals.is_empty() && merged.expose.is_empty());
@@ -76,7 +76,7 @@ fn lists_grow_from_the_weakest_layer_to_the_strongest() {
 #[test]
 fn choices_for_another_project_mean_nothing_here() {
     let merged = Machine::ada().config("[project.\"/home/ada/src/other\"]\nnetwork = 'none'\n").merged();
-    assert_eq!(merged.network.value, NetworkTier::Full);
+    assert_eq!(merged.network.value, NetworkTier::Dev);
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn the_hosts_allowlist_passes_what_is_set() {
         ("GITHUB_TOKEN", EnvFact::Redacted("set".to_owned())),
         ("HTTPS_PROXY", EnvFact::Redacted("http://proxy:3128".to_owned())),
     ])
+    .flags(|flags| flags.settings.network = Some(NetworkTier::Full))
     .plan();
     for (name, expected) in [("LC_ALL", "C"), ("LC_TIME", "de_DE.UTF-8"), ("TERM", "xterm-256color")] {
         assert_eq!(value(&plan, name), Some(expected), "{name}");

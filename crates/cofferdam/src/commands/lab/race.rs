@@ -288,7 +288,9 @@ pub(crate) fn coffer_command(
     words: &[&str],
 ) -> Result<Command, Error> {
     let mut command = limited(scratch, lab.coffer);
-    command.args(["run", "--yes", "--audit", "never", "--mount"]).arg(lab.practice.ca());
+    // The names of this network lead to loopback, where a gateway lets nobody.
+    command.args(["run", "--yes", "--audit", "never", "--network", "full", "--mount"]);
+    command.arg(lab.practice.ca());
     for name in ["NODE_EXTRA_CA_CERTS", "CLAUDE_CODE_MAX_RETRIES"] {
         command.args(["--env", name]);
     }
