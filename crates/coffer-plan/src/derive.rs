@@ -104,6 +104,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(environment.notes);
     notes.extend(signed_in.notes);
     notes.extend(out_of_reach);
+    notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
     if !errors.is_empty() {
         return Err(errors);
