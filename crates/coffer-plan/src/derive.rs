@@ -105,6 +105,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(environment.notes);
     notes.extend(signed_in.notes);
     notes.extend(out_of_reach);
+    notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
     let hardening = walls::hardening(policy, facts);
     notes.extend(walls::notes(policy, facts, &hardening));

@@ -263,7 +263,10 @@ impl SignIn {
 
     /// `coffer run --account work -- -p hi` is answered.
     fn answers(&self) {
-        let run_it = self.stage.run(["--account", "work", "--", "-p", "hi"]);
+        // Here its name leads to a loopback.
+        let allowed = ["--allow", "api.anthropic.com"];
+        let mut run_it = self.stage.run(allowed);
+        run_it.args(["--account", "work", "--", "-p", "hi"]);
         run(self.equip(run_it)).prints("practice answer: hi\n");
     }
 

@@ -74,7 +74,7 @@ fn is_refused_the_same() {
     for (flags, code) in [
         (["--mount", "~/.ssh"], "secret-path"),
         (["--mount", "~:/x"], "secret-path"),
-        (["--allow", "example.org"], "not-in-tier"),
+        (["--forward", "22"], "port-refused"),
         (["--auth", "shared"], "shared-refused"),
         (["--env", "TOKEN=CANARY"], "secret-value"),
     ] {
