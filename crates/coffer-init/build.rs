@@ -89,7 +89,8 @@ struct Condition {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let file = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../coffer-plan/walls/system-calls.toml");
+    let file =
+        Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../coffer-plan/walls/system-calls.toml");
     println!("cargo::rerun-if-changed={}", file.display());
     let rules: Rules = toml::from_str(&std::fs::read_to_string(&file)?)?;
     let built_for = std::env::var("CARGO_CFG_TARGET_ARCH")?;
@@ -127,7 +128,8 @@ fn compile(rules: &[Rule], machine: &Machine, nesting: bool) -> Result<BpfProgra
     for (answer, errno) in ERRNOS {
         let of_answer = rules.iter().filter(counts).filter(|rule| rule.answer == answer);
         let filter: Vec<Value> = of_answer.flat_map(in_json).collect();
-        let wanted = json!({"it": {"mismatch_action": "allow", "match_action": {"errno": errno}, "filter": filter}});
+        let wanted =
+            json!({"it": {"mismatch_action": "allow", "match_action": {"errno": errno}, "filter": filter}});
         let mut made = compile_from_json(wanted.to_string().as_bytes(), machine.target)?;
         program.extend(going_on(made.remove("it").ok_or("seccompiler made nothing")?));
     }

@@ -78,7 +78,15 @@ impl Arguments {
         if gateway.is_none() && !listen.is_empty() || landlock.abi.is_none() && !landlock.rules.is_empty() {
             return Err(Failure::Usage);
         }
-        Ok(Self { control, gateway, listen, demands, system_calls: system_calls.unwrap_or_default(), landlock, command })
+        Ok(Self {
+            control,
+            gateway,
+            listen,
+            demands,
+            system_calls: system_calls.unwrap_or_default(),
+            landlock,
+            command,
+        })
     }
 }
 

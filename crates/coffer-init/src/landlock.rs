@@ -6,8 +6,8 @@
 use crate::agent::SetupFailed;
 use coffer_sys::control::Step;
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, Scope,
 };
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use std::ffi::OsString;
@@ -59,7 +59,8 @@ impl Landlock {
         let Some(abi) = self.abi else { return Ok(None) };
         let failed = |cause: io::Error| SetupFailed { step: Step::Walls, cause };
         let abi = version(abi).ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
-        let mut ruleset = create(abi, !self.rules.is_empty()).map_err(|error| failed(io::Error::other(error)))?;
+        let mut ruleset =
+            create(abi, !self.rules.is_empty()).map_err(|error| failed(io::Error::other(error)))?;
         for rule in &self.rules {
             let told = |cause: &dyn std::fmt::Display| {
                 failed(io::Error::other(format!("landlock: `{}`: {cause}", rule.path.display())))

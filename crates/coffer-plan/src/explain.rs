@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::derive::{LEASE, SHARED};
 use crate::facts::HostFacts;
-use crate::landlock::{self, Reach};
 use crate::host::{BadHost, Endpoint, HostPattern, HostRule};
+use crate::landlock::{self, Reach};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
 use crate::plan::{AllowedHost, CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Ranges, Source};
@@ -96,7 +96,8 @@ fn second_wall(plan: &CheckedPlan, mount: &Mount, path: &Utf8Path) -> Option<Rea
         Reach::Write => "lets it be written",
         Reach::Devices => "lets it be used",
     };
-    let is_narrower = !matches!(mount.op, MountOp::Symlink { .. }) && landlock::granted(mount) < Some(rule.reach);
+    let is_narrower =
+        !matches!(mount.op, MountOp::Symlink { .. }) && landlock::granted(mount) < Some(rule.reach);
     let alone = if is_narrower && rule.reach > Reach::List { "; the mount alone narrows that" } else { "" };
     Some(reason(format!("Landlock {words}, beneath `{}`{alone}", rule.path), &rule.origin))
 }

@@ -48,7 +48,8 @@ impl Confinement {
 pub fn filters_system_calls() -> bool {
     let answer = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the kernel reads the four bytes of `answer`, which outlives the call, and changes nothing.
-    let known = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const answer) };
+    let known =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const answer) };
     known == 0
 }
 

@@ -125,7 +125,16 @@ fn everyday_calls_are_allowed() {
 #[test]
 fn each_rule_answers_with_what_programs_expect() {
     for numbers in [
-        SETNS, MOUNT, PIVOT_ROOT, BPF, PERF_EVENT_OPEN, USERFAULTFD, REBOOT, CLOCK_SETTIME, FINIT_MODULE, KEXEC_LOAD,
+        SETNS,
+        MOUNT,
+        PIVOT_ROOT,
+        BPF,
+        PERF_EVENT_OPEN,
+        USERFAULTFD,
+        REBOOT,
+        CLOCK_SETTIME,
+        FINIT_MODULE,
+        KEXEC_LOAD,
     ] {
         both(false, numbers, &[], EPERM);
     }

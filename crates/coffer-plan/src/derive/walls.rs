@@ -73,12 +73,9 @@ fn landlock(kernel: Option<u32>, nesting: bool) -> Landlock {
     };
     if !nesting {
         let missing = [(2, "renames across folders"), (3, "truncation"), (5, "commands to devices")];
-        lacks.extend(
-            missing
-                .iter()
-                .filter(|(since, _)| abi < *since)
-                .map(|(since, what)| format!("{what}: this kernel's version is {kernel}, and they come with {since}")),
-        );
+        lacks.extend(missing.iter().filter(|(since, _)| abi < *since).map(|(since, what)| {
+            format!("{what}: this kernel's version is {kernel}, and they come with {since}")
+        }));
     }
     // Without files and scopes there is nothing left to enforce.
     let is_of_use = !nesting || !scopes.is_empty();
@@ -89,7 +86,9 @@ fn landlock(kernel: Option<u32>, nesting: bool) -> Landlock {
 pub(super) fn unavailable(facts: &HostFacts) -> Option<PlanError> {
     let machine = &facts.kernel.machine;
     if !FILTERED.contains(&machine.as_str()) {
-        return Some(PlanError::NoFilter { reason: format!("there are no filters for the machine `{machine}`") });
+        return Some(PlanError::NoFilter {
+            reason: format!("there are no filters for the machine `{machine}`"),
+        });
     }
     let reason = "this kernel takes no filters of system calls (seccomp)".to_owned();
     (!facts.kernel.filters_system_calls).then_some(PlanError::NoFilter { reason })

@@ -58,7 +58,10 @@ fn the_chain_goes_from_what_counts_to_what_it_covers() {
         texts[0].contains("is hidden") && texts[1].contains("bound rw") && texts[2].contains("in memory")
     );
     // The home is granted more widely, so nobody but the mount hides it.
-    assert!(texts[3].starts_with("Landlock lets it be written") && texts[3].ends_with("the mount alone narrows that"));
+    assert!(
+        texts[3].starts_with("Landlock lets it be written")
+            && texts[3].ends_with("the mount alone narrows that")
+    );
     let answer = path(&machine.plan(), &machine.policy(), "/usr/bin/env".into());
     assert_eq!(chain(&answer)[1], ("Landlock lets it be read, beneath `/usr`", "built-in system"));
 }

@@ -64,9 +64,8 @@ fn both_walls_agree_on_whatever_is_not_below_a_wider_grant() {
 
 #[test]
 fn what_is_narrowed_below_a_wider_grant_is_named() {
-    let machine = Machine::ada()
-        .has("/home/ada/src/app/secrets", PathKind::Folder)
-        .config("hide = ['secrets']");
+    let machine =
+        Machine::ada().has("/home/ada/src/app/secrets", PathKind::Folder).config("hide = ['secrets']");
     let plan = checked(&machine);
     let alone: Vec<&Utf8Path> =
         held_by_mounts_alone(&plan).iter().map(|mount| mount.target.as_path()).collect();

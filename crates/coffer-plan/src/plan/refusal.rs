@@ -360,7 +360,8 @@ impl PlanError {
             Self::UnknownAccount { name, .. } => format!("`coffer account add {name}`"),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
             Self::NoFilter { .. } => {
-                "run it on x86_64 or aarch64, with a kernel that is built with `CONFIG_SECCOMP_FILTER=y`".to_owned()
+                "run it on x86_64 or aarch64, with a kernel that is built with `CONFIG_SECCOMP_FILTER=y`"
+                    .to_owned()
             }
             Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),
             Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),

@@ -53,7 +53,8 @@ fn files(out: &mut String, plan: &Plan, landlock: &Landlock) {
     }
     let alone = landlock::held_by_mounts_alone(plan).len();
     if *files && alone > 0 {
-        let _ = writeln!(out, "  by mounts alone: {alone} that lie below a folder that is granted more widely");
+        let _ =
+            writeln!(out, "  by mounts alone: {alone} that lie below a folder that is granted more widely");
     }
     for lack in lacks {
         let _ = writeln!(out, "  Landlock leaves open: {}", printable(lack));
