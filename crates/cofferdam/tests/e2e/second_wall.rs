@@ -49,9 +49,9 @@ fn without_landlock(words: &[String]) -> Vec<String> {
     out
 }
 
-/// One more operation of bubblewrap, after all that the plan has.
+/// One more operation of bubblewrap, after all that the plan mounts.
 fn with_mount(words: &[String], operation: [&str; 3]) -> Vec<String> {
-    let at = words.iter().position(|word| word == "--chdir").unwrap();
+    let at = words.windows(2).position(|two| two == ["--remount-ro", "/"]).unwrap();
     let mut out = words.to_vec();
     out.splice(at..at, operation.map(str::to_owned));
     out
@@ -135,11 +135,9 @@ fn what_is_granted_for_reading_stays_so_when_its_mount_can_be_written() {
         whole.windows(3).position(|three| three[0].starts_with("--ro-bind") && three[2] == "/data").unwrap();
     let mut broken = whole.clone();
     broken[at] = whole[at].replace("--ro-bind", "--bind");
-    let demand = broken.iter().position(|word| word.ends_with(":/data") && word.contains(':')).unwrap();
-    let demand = broken[demand..].iter().position(|word| word == "--verify-ro").map_or(demand, |_| demand);
-    if broken[demand - 1] == "--verify-ro" {
-        broken.drain(demand - 1..=demand);
-    }
+    let is_demand = |two: &[String]| two[0] == "--verify-ro" && two[1].ends_with(":/data");
+    let demand = broken.windows(2).position(is_demand).unwrap();
+    broken.drain(demand..demand + 2);
     held(&stage, &broken);
     let ran = launch(&stage, &broken);
     assert_eq!(ran.text(), "CANARY", "it can be read: {ran}");
