@@ -16,9 +16,6 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// Nothing.
-    pub const NONE: Self = Self { filter: &[], ruleset: None };
-
     /// Confines this thread. Only system calls are made, and nothing is allocated: it is meant for between fork and
     /// exec. The ruleset comes first, since a filter may refuse the call for it.
     ///
