@@ -74,12 +74,8 @@ fn the_audit_is_on_stderr_alone() {
     assert!(run_it(&["--audit", "changed", "--network", "none"]).stderr.contains("Network\n"));
     assert_eq!(run_it(&["--audit", "changed", "--network", "none"]).stderr, "");
     // Errors are told in any case.
-    run(stage.coffer(["run", "--quiet", "--network", "full", "--allow", "example.org"]).args(["--", "true"])).refuses(
-        125,
-        "not-in-tier",
-        "`full`",
-        "",
-    );
+    run(stage.coffer(["run", "--quiet", "--network", "full", "--allow", "example.org"]).args(["--", "true"]))
+        .refuses(125, "not-in-tier", "`full`", "");
 }
 
 #[test]
