@@ -140,7 +140,7 @@ fn what_is_granted_for_reading_stays_so_when_its_mount_can_be_written() {
     broken.drain(demand..demand + 2);
     held(&stage, &broken);
     let ran = launch(&stage, &broken);
-    assert_eq!(ran.text(), "CANARY", "it can be read: {ran}");
+    assert!(ran.text().starts_with("CANARY"), "it can be read: {ran}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn signals_do_not_leave_the_sandbox() {
 /// What agents, build tools and shells do all day.
 const EVERYDAY: &[(&str, &str)] = &[
     (
-        "a terminal's own devices",
+        "the devices of a terminal",
         "test -c /dev/null && : > /dev/null && head -c1 /dev/urandom | wc -c | grep -qx 1",
     ),
     (
