@@ -182,7 +182,11 @@ const EVERYDAY: &[(&str, &str)] = &[
         "proc",
         "echo 0 > /proc/self/oom_score_adj; cat /proc/self/status /proc/meminfo /proc/self/mounts > /dev/null && ls /proc/self/fd/ > /dev/null",
     ),
-    ("descriptors by name", "echo x > /dev/stdout && echo y | cat /dev/stdin && echo z 2>&1 >/dev/stderr"),
+    // By pipes made inside: the test's own belong to another user, where an ordinary one is tried.
+    (
+        "descriptors by name",
+        "(echo x > /dev/stdout; echo y > /dev/stderr) 2>&1 | cat /dev/stdin | grep -c . | grep -qx 2",
+    ),
     (
         "shared memory",
         "echo x > /dev/shm/x && cat /dev/shm/x && /usr/bin/python3 -c 'from multiprocessing import Lock; Lock()'",
@@ -215,7 +219,7 @@ const EVERYDAY: &[(&str, &str)] = &[
         "abstract sockets of its own",
         "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"\\0mine\"); s.listen(); socket.socket(socket.AF_UNIX).connect(\"\\0mine\")'",
     ),
-    ("names of folders", "ls / /home /usr /run > /dev/null"),
+    ("names of folders", "ls / /usr /run > /dev/null"),
     ("signals to its own", "sleep 30 & kill $!"),
     (
         "a program in memory",
