@@ -64,9 +64,9 @@ fn has_both_walls_of_the_kernel() {
 #[test]
 fn makes_sandboxes_inside_where_that_is_allowed() {
     let Some(stage) = stage() else { return };
-    let bwrap = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- sh -c 'echo $$; ls /proc | grep -c ^[0-9]'";
+    let bwrap = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- sh -c 'echo $$; set -- /proc/[0-9]*; echo $#'";
     assert_ne!(stage.inside(&[], bwrap).code, Some(0));
-    stage.inside(&["--allow-nesting"], bwrap).prints("2\n4\n");
+    stage.inside(&["--allow-nesting"], bwrap).prints("2\n2\n");
     system_calls::nested(&stage, &["--allow-nesting"]).prints("within\n");
 }
 
