@@ -79,10 +79,12 @@ fn of(error: &Error) -> u8 {
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
         | Error::NoPrivateNetwork
+        | Error::NoStage
         | Error::ToolMissing { .. }
         | Error::BackendFailed { .. } => UNAVAILABLE,
         Error::Run(_)
         | Error::Lab { .. }
+        | Error::Attack { .. }
         | Error::SetupFailed { .. }
         | Error::GatewayFailed { .. }
         | Error::GatewayLost
