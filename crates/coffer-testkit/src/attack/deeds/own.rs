@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::files::{beginning, open_to_write};
-use crate::attack::scene::{LED, LEASED, STATE_LINK};
+use crate::attack::scene::{ACCESS_TOKEN, LED, LEASED, STATE_LINK};
 use crate::attack::{Brief, Outcome};
 
 /// How long a process may take to die.
@@ -73,7 +73,7 @@ fn leased(brief: &Brief, word: &str) -> Outcome {
 }
 
 pub(crate) fn read_lease(brief: &Brief) -> Outcome {
-    leased(brief, "accessToken")
+    leased(brief, ACCESS_TOKEN)
 }
 
 pub(crate) fn refresh_token(brief: &Brief) -> Outcome {

@@ -215,14 +215,3 @@ pub(crate) fn inherited_socket(brief: &Brief) -> Outcome {
         Err(outcome) => outcome,
     }
 }
-
-/// A folder among 0–2, or a file by whose folder one gets further.
-pub(crate) fn standard_descriptors(brief: &Brief) -> Outcome {
-    for number in 0..3 {
-        let Ok(path) = fs::read_link(format!("/proc/self/fd/{number}")) else { continue };
-        if path.starts_with(&brief.stage) {
-            return Outcome::Done("a file of the host is there".to_owned());
-        }
-    }
-    Outcome::Refused("pipes and terminals alone".to_owned())
-}

@@ -44,7 +44,11 @@ pub(crate) fn by_name(brief: &Brief) -> Outcome {
     let flags = i32::try_from((OFlags::NOCTTY | OFlags::NONBLOCK).bits()).unwrap_or_default();
     match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
         Ok(terminal) if is_users(&terminal, brief) => Outcome::Done("it was opened".to_owned()),
-        Ok(_) => Outcome::Own("another terminal has its name".to_owned()),
+        Ok(_) => Outcome::Own("another terminal has its name, or none has".to_owned()),
+        // Which of the two it is depends on its number.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Outcome::Own("another terminal has its name, or none has".to_owned())
+        }
         Err(error) => Outcome::refused(&error),
     }
 }

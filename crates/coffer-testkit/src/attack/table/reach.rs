@@ -30,7 +30,6 @@ pub(super) const ATTACKS: &[Attack] = rows! {
     "use-inherited-file" Descriptors Never: Do(processes::inherited_file), "a file that was left open";
     "use-inherited-folder" Descriptors Never: Do(processes::inherited_folder), "a folder that was left open, and what lies around it";
     "use-inherited-socket" Descriptors Never: Do(processes::inherited_socket), "a connection that was left open";
-    "descriptor-to-folder-above" Descriptors Never: Do(processes::standard_descriptors), "what lies around the standard descriptors";
 
     "type-into-terminal" Terminals Never: Do(terminals::type_into), "a character into the input of the user's terminal";
     "type-into-terminal-high-bits" Terminals Never: Do(terminals::type_into_high), "the same, past a filter that compares 64 bits";

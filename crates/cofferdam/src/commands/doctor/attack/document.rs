@@ -216,8 +216,10 @@ pub(super) fn text(document: &Document) -> String {
     let mut text = document.table.clone();
     text.push('\n');
     for row in &document.attacks {
-        for inside in row.inside.iter().filter(|inside| inside.open) {
-            text.push_str(&format!("OPEN in {}: {}: {} ({})\n", inside.run, row.name, row.tries, inside.detail));
+        let open: Vec<&Inside> = row.inside.iter().filter(|inside| inside.open).collect();
+        if let Some(first) = open.first() {
+            let runs = open.iter().map(|inside| inside.run).collect::<Vec<_>>().join(", ");
+            text.push_str(&format!("OPEN in {runs}: {}: {} ({})\n", row.name, row.tries, first.detail));
         }
         let mut grants: Vec<&str> = row.inside.iter().filter_map(|inside| inside.grant.as_deref()).collect();
         grants.dedup();

@@ -41,7 +41,7 @@ fn what_the_plan_grants_is_explained_by_its_entry_and_the_rest_is_open() {
     assert!(none.open && none.grant.is_none(), "{none:?}");
     assert_eq!(full.grant.as_deref(), Some("network `full` (flag: --network)"));
     let text = text(&document);
-    assert!(text.contains("OPEN in full: read-ssh-key"), "{text}");
+    assert!(text.contains("OPEN in none, full: read-ssh-key"), "{text}");
     assert!(text.contains("granted: write-project: the project, read-write (built-in: project)"), "{text}");
 }
 
