@@ -10,8 +10,8 @@ mod terminals;
 mod tests;
 
 pub use ipc::{
-    has_message_queue, has_semaphores, new_message_queue, new_posix_queue, new_semaphores, new_shared_memory, open_posix_queue,
-    shared_memory,
+    has_message_queue, has_semaphores, new_message_queue, new_posix_queue, new_semaphores, new_shared_memory,
+    open_posix_queue, shared_memory,
 };
 pub use keys::{add_user_key, find_user_key, read_key, revoke_key};
 pub use others::{compare_with, file_handle, open_by_handle, read_memory, seize};
@@ -79,7 +79,19 @@ pub fn call(what: Call) -> io::Result<()> {
             // `r0 = 0` and `exit`.
             let program: [u64; 2] = [0xb7, 0x95];
             let licence = c"GPL";
-            bpf(5, [1 | 2 << 32, program.as_ptr().expose_provenance() as u64, licence.as_ptr().expose_provenance() as u64, 0, 0, 0, 0, 0])
+            bpf(
+                5,
+                [
+                    1 | 2 << 32,
+                    program.as_ptr().expose_provenance() as u64,
+                    licence.as_ptr().expose_provenance() as u64,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                ],
+            )
         }
         Call::PerfEvent => {
             // A clock of the software, without the kernel's and the hypervisor's part.
@@ -93,7 +105,9 @@ pub fn call(what: Call) -> io::Result<()> {
             let answer = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) };
             made(answered(answer))
         }
-        Call::Kexec => after_the_right(plain(libc::SYS_kexec_load, [0, 0, 0, usize::MAX, 0]), &[libc::EINVAL]),
+        Call::Kexec => {
+            after_the_right(plain(libc::SYS_kexec_load, [0, 0, 0, usize::MAX, 0]), &[libc::EINVAL])
+        }
         Call::KexecFile => {
             let answer = plain(libc::SYS_kexec_file_load, [usize::MAX, usize::MAX, 0, 0, usize::MAX]);
             after_the_right(answer, &[libc::EINVAL, libc::EBADF])

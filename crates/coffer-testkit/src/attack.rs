@@ -90,7 +90,9 @@ impl Outcome {
     /// A call that says that there is no such thing was let through, to an empty place of the sandbox's own.
     pub(crate) fn or_own<T>(result: io::Result<T>) -> Self {
         match result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Own("there is none here".to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Self::Own("there is none here".to_owned())
+            }
             result => Self::of(result),
         }
     }

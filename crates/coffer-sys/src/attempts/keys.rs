@@ -26,7 +26,14 @@ pub fn add_user_key(name: &CStr, value: &[u8]) -> io::Result<i32> {
     let kind = c"user";
     // SAFETY: the kernel reads two strings and so many bytes of the value.
     let answer = unsafe {
-        libc::syscall(libc::SYS_add_key, kind.as_ptr(), name.as_ptr(), value.as_ptr(), value.len(), USER_KEYRING)
+        libc::syscall(
+            libc::SYS_add_key,
+            kind.as_ptr(),
+            name.as_ptr(),
+            value.as_ptr(),
+            value.len(),
+            USER_KEYRING,
+        )
     };
     let key = i32::try_from(answered(answer)?).map_err(io::Error::other)?;
     // SAFETY: numbers alone.

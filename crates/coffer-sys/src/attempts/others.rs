@@ -74,7 +74,9 @@ pub fn file_handle(path: &CStr) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As `open_by_handle_at(2)`; `EINVAL` for bytes that are no handle.
 pub fn open_by_handle(at: impl AsFd, handle: &[u8]) -> io::Result<OwnedFd> {
-    let Some((kind, data)) = handle.split_first_chunk::<4>() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let Some((kind, data)) = handle.split_first_chunk::<4>() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
     let mut filled = [0; HANDLE];
     filled.get_mut(..data.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(data);
     let handle = Handle { bytes: data.len() as u32, kind: i32::from_ne_bytes(*kind), data: filled };

@@ -17,7 +17,11 @@ fn our_own_memory_is_read_as_it_is_and_nobody_elses_that_is_not_there() {
 fn what_is_no_handle_opens_nothing() {
     let here = std::fs::File::open("/").unwrap();
     for bytes in [&[][..], &[0; 3], &[0; 200]] {
-        assert_eq!(open_by_handle(&here, bytes).unwrap_err().kind(), std::io::ErrorKind::InvalidInput, "{bytes:?}");
+        assert_eq!(
+            open_by_handle(&here, bytes).unwrap_err().kind(),
+            std::io::ErrorKind::InvalidInput,
+            "{bytes:?}"
+        );
     }
     // File systems of the kernel's own have none.
     if let Ok(handle) = file_handle(c"/usr") {

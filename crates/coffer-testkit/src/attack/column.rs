@@ -59,7 +59,11 @@ impl Column {
     ///
     /// # Errors
     /// When it cannot be started, takes too long, or ends badly; with what was said.
-    pub fn attacked(name: &str, scene: &mut Scene, command: impl FnOnce(&Brief) -> Command) -> io::Result<Self> {
+    pub fn attacked(
+        name: &str,
+        scene: &mut Scene,
+        command: impl FnOnce(&Brief) -> Command,
+    ) -> io::Result<Self> {
         let (terminal, path) = terminal()?;
         let user = open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         let about = fstat(&user)?;

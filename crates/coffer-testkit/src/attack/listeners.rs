@@ -66,7 +66,8 @@ fn greet(listener: UnixListener, canary: &str) {
 
 /// Says yes to every request of HTTP.
 fn serve(listener: TcpListener, canary: &str) {
-    let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{canary}", canary.len());
+    let text =
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{canary}", canary.len());
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // Who is gone needs no answer.

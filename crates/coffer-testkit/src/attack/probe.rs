@@ -53,7 +53,8 @@ fn parsed(brief: &str) -> io::Result<Brief> {
 fn all(brief: &Brief) -> io::Result<()> {
     let mut out = io::stdout();
     for attack in attacks() {
-        let line = if attack.only_opens() { in_a_thread(attack, brief) } else { in_a_process(attack, brief)? };
+        let line =
+            if attack.only_opens() { in_a_thread(attack, brief) } else { in_a_process(attack, brief)? };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         out.write_all(&text)?;

@@ -294,7 +294,12 @@ fn sockets(scratch: &Scratch, canary: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn other_process(scratch: &Scratch, probe: &Probe, file: &Path, canary: &str) -> io::Result<(Child, Process)> {
+fn other_process(
+    scratch: &Scratch,
+    probe: &Probe,
+    file: &Path,
+    canary: &str,
+) -> io::Result<(Child, Process)> {
     let mut command = probe.command();
     command.arg(VICTIM).arg(file).env_clear().envs(scratch.env()).env(CANARY_VARIABLE, canary);
     command.current_dir(scratch.project()).stdin(Stdio::piped()).stdout(Stdio::piped());

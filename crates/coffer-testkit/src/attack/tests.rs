@@ -9,7 +9,8 @@ fn there_are_at_least_ninety_and_each_has_a_name_of_its_own() {
     let names: BTreeSet<&str> = attacks().map(|attack| attack.name).collect();
     assert_eq!(names.len(), attacks().count());
     assert!(names.len() >= 90, "{}", names.len());
-    let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || b"-0123456789".contains(&byte));
+    let plain =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || b"-0123456789".contains(&byte));
     assert!(names.iter().all(|name| plain(name)), "{names:?}");
 }
 

@@ -99,11 +99,18 @@ fn table(report: &Value) -> String {
                 format!("{run} {word}")
             })
             .collect();
-        let all_same = inside.iter().all(|word| word.split_once(' ').unwrap().1 == inside[0].split_once(' ').unwrap().1);
-        let what = if all_same { inside[0].split_once(' ').unwrap().1.to_owned() } else { inside.join(" | ") };
-        text.push_str(&format!("{} [{}]: {what}\n", row["name"].as_str().unwrap(), row["class"].as_str().unwrap()));
+        let all_same =
+            inside.iter().all(|word| word.split_once(' ').unwrap().1 == inside[0].split_once(' ').unwrap().1);
+        let what =
+            if all_same { inside[0].split_once(' ').unwrap().1.to_owned() } else { inside.join(" | ") };
+        text.push_str(&format!(
+            "{} [{}]: {what}\n",
+            row["name"].as_str().unwrap(),
+            row["class"].as_str().unwrap()
+        ));
     }
-    let open: Vec<String> = list(&report["open"]).iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    let open: Vec<String> =
+        list(&report["open"]).iter().map(|name| name.as_str().unwrap().to_owned()).collect();
     text.push_str(&format!("\n{} still open, which must be blocked: {}\n", open.len(), open.join(" ")));
     text
 }

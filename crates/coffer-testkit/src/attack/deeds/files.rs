@@ -30,9 +30,10 @@ pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Whether it is seen on the host is for the host to say.
 pub(super) fn write(path: &Path, mark: &str) -> Outcome {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-        OpenOptions::new().append(true).create(true).open(path)?.write_all(mark.as_bytes())
-    });
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| OpenOptions::new().append(true).create(true).open(path)?.write_all(mark.as_bytes()));
     Outcome::of(written)
 }
 

@@ -99,8 +99,7 @@ pub(crate) fn mismatch(brief: &Brief) -> Outcome {
 
 /// A request to the API's door with these headers and this body.
 fn api(headers: &str, body: &str, brief: &Brief) -> Outcome {
-    let request =
-        format!("POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{API_PORT}\r\n{headers}\r\n{body}");
+    let request = format!("POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{API_PORT}\r\n{headers}\r\n{body}");
     through(API_PORT, &request, brief)
 }
 

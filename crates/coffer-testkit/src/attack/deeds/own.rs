@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::files::{beginning, open_to_write};
-use crate::attack::scene::{ACCESS_TOKEN, LED, LEASED, STATE_LINK};
+use crate::attack::scene::{ACCESS_TOKEN, LEASED, LED, STATE_LINK};
 use crate::attack::{Brief, Outcome};
 
 /// How long a process may take to die.

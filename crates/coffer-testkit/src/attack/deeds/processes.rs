@@ -167,7 +167,9 @@ pub(crate) fn others_environment(brief: &Brief) -> Outcome {
     let parent = getppid().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
     let mut seen = 0;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         if pid == own || pid == parent {
             continue;
         }

@@ -4,8 +4,8 @@ use coffer_sys::attempts::{Call, Namespace};
 
 use super::Deed::{Call as Calls, Do, Open, OpenToWrite};
 use super::{Attack, rows};
-use crate::attack::deeds::{ipc, mounts};
 use crate::attack::deeds::mounts::unshares;
+use crate::attack::deeds::{ipc, mounts};
 
 pub(super) const ATTACKS: &[Attack] = rows! {
     "new-user-namespace" Namespaces Never: Do(|_| unshares(&[Namespace::User])), "a user namespace, in which one is root";

@@ -24,8 +24,8 @@ use crate::cli::DoctorCommand;
 use crate::error::Error;
 use crate::exit::NO;
 use crate::printer::Printer;
-pub(crate) use document::{granted_by, schema};
 use document::{Run, document, text};
+pub(crate) use document::{granted_by, schema};
 
 /// The runs that are attacked: a name, the network tier, the auth mode.
 const RUNS: [[&str; 3]; 5] = [
@@ -66,7 +66,8 @@ fn test(command: &DoctorCommand, printer: &Printer) -> Result<u8, Error> {
     let probe =
         Probe { program: coffer.into_std_path_buf(), called: crate::INIT_NAME, words: &[probe::VERB] };
     let ground = Ground::new(&canary()?).map_err(failed("lay the stage"))?;
-    let runs = RUNS.into_iter().map(|run| run_of(&ground, &probe, run)).collect::<Result<Vec<Run>, Error>>()?;
+    let runs =
+        RUNS.into_iter().map(|run| run_of(&ground, &probe, run)).collect::<Result<Vec<Run>, Error>>()?;
     // What all runs are limited to bounds what is used up without a sandbox, too.
     let limits = runs.first().map(|run| run.limits).unwrap_or_default();
     let outside = outside(&ground, &probe, limits)?;
@@ -103,11 +104,7 @@ fn outside(ground: &Ground, probe: &Probe, limits: Limits) -> Result<Column, Err
 }
 
 /// One run of ours.
-fn run_of(
-    ground: &Ground,
-    probe: &Probe,
-    [name, tier, auth]: [&'static str; 3],
-) -> Result<Run, Error> {
+fn run_of(ground: &Ground, probe: &Probe, [name, tier, auth]: [&'static str; 3]) -> Result<Run, Error> {
     let mut scene = Scene::lay(ground, probe).map_err(failed("lay the stage"))?;
     add_neighbour(&mut scene, &probe.program)?;
     let flags = ["--network", tier, "--auth", auth];
