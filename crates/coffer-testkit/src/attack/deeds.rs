@@ -22,6 +22,7 @@ pub(super) fn make(attack: &Attack, brief: &Brief) -> Outcome {
         Deed::Read(path) => files::read(&brief.path(path), brief),
         Deed::Write(path) => files::write(&brief.path(path), &brief.mark(attack.name)),
         Deed::OpenToWrite(path) => files::open_to_write(&brief.path(path)),
+        Deed::MayWrite(path) => files::may_write(&brief.path(path)),
         Deed::Open(path) => files::open(&brief.path(path)),
         Deed::Connect(path) => network::named_socket(&brief.path(path), brief),
         Deed::Tcp(address) => network::tcp(address, brief),

@@ -118,6 +118,8 @@ pub(crate) enum Deed {
     Write(&'static str),
     /// Opens a file for writing, and writes nothing.
     OpenToWrite(&'static str),
+    /// Asks whether a program or a file of the system may be written.
+    MayWrite(&'static str),
     /// Opens a device or a file of the kernel's for reading, and reads one byte of it if it is a file.
     Open(&'static str),
     /// Connects to a socket with a path, and is greeted with the canary.
@@ -139,6 +141,7 @@ impl Attack {
             Deed::Read(_)
             | Deed::Write(_)
             | Deed::OpenToWrite(_)
+            | Deed::MayWrite(_)
             | Deed::Open(_)
             | Deed::Connect(_)
             | Deed::Tcp(_) => true,
@@ -155,6 +158,7 @@ impl Attack {
             Deed::Lead(_) => Some(brief.stage.join(LED).join(self.name)),
             Deed::Read(_)
             | Deed::OpenToWrite(_)
+            | Deed::MayWrite(_)
             | Deed::Open(_)
             | Deed::Connect(_)
             | Deed::Tcp(_)

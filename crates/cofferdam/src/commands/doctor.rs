@@ -17,7 +17,7 @@ use crate::cli::DoctorCommand;
 use crate::error::Error;
 use crate::exit::{Failure, NO};
 use crate::printer::Printer;
-pub(crate) use attack::{granted_by, schema as attack_schema};
+pub(crate) use attack::{AttackError, granted_by, schema as attack_schema};
 pub(crate) use finding::schema;
 use finding::{Document, Finding, Severity};
 pub(crate) use registry::{CHECKS, Check};

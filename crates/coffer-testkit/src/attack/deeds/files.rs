@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::judged;
 use crate::attack::{Brief, Outcome};
@@ -38,13 +38,17 @@ pub(super) fn write(path: &Path, mark: &str) -> Outcome {
 }
 
 pub(super) fn open_to_write(path: &Path) -> Outcome {
-    match OpenOptions::new().write(true).open(path) {
-        // It is running. The kernel says so before it says that the mount is read-only; this call asks for that, too.
-        Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-            Outcome::of(access(path, Access::WRITE_OK).map_err(io::Error::from))
-        }
-        opened => Outcome::of(opened),
-    }
+    Outcome::of(OpenOptions::new().write(true).open(path))
+}
+
+/// Nothing is opened: as long as somebody has a program open for writing, nobody can start it.
+pub(super) fn may_write(path: &Path) -> Outcome {
+    Outcome::of(is_writable(path).map_err(io::Error::from))
+}
+
+/// Asked with the rights that are in effect; the kernel looks at the mount, too.
+pub(super) fn is_writable(path: &Path) -> rustix::io::Result<()> {
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)
 }
 
 pub(super) fn open(path: &Path) -> Outcome {

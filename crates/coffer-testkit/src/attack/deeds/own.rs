@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::files::{beginning, open_to_write};
+use super::files::{beginning, may_write};
 use crate::attack::scene::{ACCESS_TOKEN, LEASED, LED, STATE_LINK};
 use crate::attack::{Brief, Outcome};
 
@@ -114,7 +114,7 @@ fn lead(link: &Path, attack: &str, brief: &Brief) -> Outcome {
 
 /// The program by which we ourselves were started.
 pub(crate) fn replace_init(_: &Brief) -> Outcome {
-    fs::read_link("/proc/self/exe").map_or_else(Outcome::from, |program| open_to_write(&program))
+    fs::read_link("/proc/self/exe").map_or_else(Outcome::from, |program| may_write(&program))
 }
 
 /// Outside that is the other process, which nobody needs after this.

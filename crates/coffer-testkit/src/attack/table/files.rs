@@ -1,6 +1,6 @@
 //! Reading, writing, files that run later, and links.
 
-use super::Deed::{Do, Open, Read, Write};
+use super::Deed::{Do, MayWrite, Open, Read, Write};
 use super::{Attack, rows};
 use crate::attack::deeds::links;
 
@@ -49,9 +49,9 @@ pub(super) const ATTACKS: &[Attack] = rows! {
     "write-runtime" Writing Never: Write("${runtime}/new-file"), "a file in the folder of the session";
     "write-system-run" Writing Never: Write("/run/coffer-attack/new-file"), "a file of a service below `/run`";
     "write-shared-memory" Writing Never: Do(crate::attack::deeds::files::shared_memory_file), "a file in `/dev/shm` that others see";
-    "replace-program" Writing Never: super::Deed::OpenToWrite("${program}"), "the program by which sandboxes are made";
-    "write-system-program" Writing Never: super::Deed::OpenToWrite("/usr/bin/env"), "a program of the system";
-    "write-system-config" Writing Never: super::Deed::OpenToWrite("/etc/passwd"), "the list of users";
+    "replace-program" Writing Never: MayWrite("${program}"), "the program by which sandboxes are made";
+    "write-system-program" Writing Never: MayWrite("/usr/bin/env"), "a program of the system";
+    "write-system-config" Writing Never: MayWrite("/etc/passwd"), "the list of users";
     "write-project" Writing Project: Write("${project}/src/lib.rs"), "a file of the project, which is the agent's work";
 
     "plant-git-hook" Deferred Never: Write("${project}/.git/hooks/pre-commit"), "a hook that the next commit on the host runs";

@@ -5,6 +5,7 @@
 //! default, with this kernel and this bubblewrap.
 
 mod document;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::exit::NO;
 use crate::printer::Printer;
 use document::{Run, document, text};
 pub(crate) use document::{granted_by, schema};
+pub(crate) use error::AttackError;
 
 /// The runs that are attacked: a name, the network tier, the auth mode.
 const RUNS: [[&str; 3]; 5] = [
@@ -43,13 +45,13 @@ pub(super) fn attack(command: &DoctorCommand, printer: &Printer) -> Result<u8, E
 }
 
 fn failed(action: &'static str) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Attack { action, source }
+    move |source| AttackError::Step { action, source }.into()
 }
 
 /// Starts ourselves again in a machine of our own.
 fn enter(command: &DoctorCommand) -> Result<u8, Error> {
     if !world::available() {
-        return Err(Error::NoStage);
+        return Err(AttackError::NoStage.into());
     }
     let coffer = coffer_host::base()?.coffer;
     let hosts = hosts_file(&hosts()).map_err(failed("write a hosts file"))?;
