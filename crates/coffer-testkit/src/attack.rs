@@ -5,7 +5,7 @@
 //! - [`probe`]: makes them, each in a process of its own, and says a JSON line about each.
 //! - [`world`]: a machine of the test's own, by namespaces: its network has nothing but what listens there.
 //! - [`scene`]: what lies in that machine: a home with canaries, a project, a process, sockets, keys.
-//! - [`column`]: one way to start the probe: without a sandbox, or in one.
+//! - [`mod@column`]: one way to start the probe: without a sandbox, or in one.
 //! - [`report`]: the table of verdicts.
 
 pub mod brief;
