@@ -18,6 +18,7 @@ pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod host;
+pub mod landlock;
 pub mod origin;
 pub mod path;
 pub mod plan;

@@ -4,6 +4,7 @@
 //! protocol that both ends of a run's control socket share.
 
 pub mod attempts;
+pub mod confine;
 pub mod control;
 pub mod descriptors;
 pub mod keyring;

@@ -3,6 +3,7 @@
 //! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
 //! - `same_sandbox`: what is printed is what runs.
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
@@ -54,6 +55,7 @@ mod renewals;
 mod reports;
 mod repositories;
 mod same_sandbox;
+mod second_wall;
 mod serving;
 mod signed_in;
 mod sources;
@@ -61,4 +63,5 @@ mod statuses;
 mod strange;
 mod streams;
 mod support;
+mod system_calls;
 mod walls;
