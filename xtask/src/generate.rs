@@ -2,6 +2,7 @@
 //!
 //! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
 
+mod attacks;
 mod command_line;
 mod doctor;
 mod error_codes;
@@ -22,6 +23,7 @@ struct Page {
 type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
 
 const GENERATORS: &[Generator] = &[
+    attacks::pages,
     command_line::pages,
     doctor::pages,
     error_codes::pages,

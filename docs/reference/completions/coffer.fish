@@ -352,6 +352,8 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l fix -d 'Show what can be mended, ask, and mend it'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s y -l yes -d 'Don\'t ask'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l attack -d 'Attack the sandbox of this machine instead, harmlessly, from a home made for it; exit with 1 where one succeeds'
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l inside -d 'We are in the machine that is attacked already'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s v -l verbose -d 'Print more: the exact command of a run after its audit'

@@ -536,6 +536,8 @@ never\:"Never"))' \
 '--fix[Show what can be mended, ask, and mend it]' \
 '-y[Don'\''t ask]' \
 '--yes[Don'\''t ask]' \
+'(--fix --run)--attack[Attack the sandbox of this machine instead, harmlessly, from a home made for it; exit with 1 where one succeeds]' \
+'--inside[We are in the machine that is attacked already]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \

@@ -14,6 +14,7 @@
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
+//! - `attacks`: every attack of the table in every tier, against a golden file.
 //! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
@@ -29,6 +30,7 @@
 
 mod accounts;
 mod alone;
+mod attacks;
 mod backups;
 mod canaries;
 mod configs;
