@@ -1,8 +1,8 @@
 //! Reads the machine into `HostFacts`; decides nothing.
 //!
 //! [`base`] reads what every plan wants; [`look_up`] answers the [`Questions`] that data files, layers and
-//! flags raise. No process is started but one `bwrap --version`, and where the network tier depends on them the
-//! tools that know the user's registries; their answers are cached. No folder is walked, and no secret stays: of values
+//! flags raise. No process is started but one `bwrap --version`, where the network tier depends on them the
+//! tools that know the user's registries, and GnuPG where its keys are granted. No folder is walked, and no secret stays: of values
 //! outside the public list there is a label only.
 //!
 //! [`Questions`]: coffer_plan::facts::Questions
@@ -20,6 +20,7 @@ mod git;
 mod git_config;
 mod inspect;
 mod kernel;
+mod key_agents;
 mod login;
 mod lookup;
 mod machine;
@@ -32,6 +33,7 @@ mod sandbox;
 mod scratch;
 mod search;
 mod settings;
+mod sockets;
 mod subordinate;
 mod tools;
 mod user;
@@ -42,6 +44,7 @@ pub use config::{read_config, read_project_config, read_secret, read_secret_bene
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use inspect::{Mounted, Owned, may_write, mounts, owned};
+pub use key_agents::gpg_public_keys;
 pub use login::{host_login, login_in, login_of_account};
 pub use lookup::look_up;
 pub use machine::{Machine, base, now_ms};

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::{HostFacts, Questions};
 
-use crate::{agent, cache, login, mcp, paths, settings, tools};
+use crate::{agent, cache, key_agents, login, mcp, paths, settings, sockets, tools};
 
 /// Adds to base facts what the questions ask for: the agent's program, its settings, login and MCP
 /// servers, and what stands at every path that was named. Templates that do not expand here are left out.
@@ -24,6 +24,8 @@ pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
     if !questions.tools.is_empty() {
         facts.tools = tools::answers(facts, questions, cache::folder(facts).as_deref());
     }
+    sockets::note(facts, questions);
+    facts.keys = key_agents::facts(facts, questions);
 }
 
 fn about_agent(facts: &mut HostFacts, agent: &Agent, workdir: Option<&Utf8Path>) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_plan::facts::{FACTS_SCHEMA, HostFacts};
+use coffer_plan::facts::{FACTS_SCHEMA, HostFacts, KeyFacts, SocketFacts};
 
 use crate::environment::{self, value};
 use crate::error::HostError;
@@ -86,6 +86,8 @@ impl Machine {
             account: None,
             mcp_servers: Vec::new(),
             tools: Vec::new(),
+            keys: KeyFacts::default(),
+            sockets: SocketFacts::default(),
             working_copy: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());

@@ -5,7 +5,7 @@
 //! are read where they tell nothing. Neither a program nor a file counts that lies where a sandbox can write. Of all
 //! that is read only hosts and plain values stay.
 
-mod ask;
+pub(crate) mod ask;
 mod readers;
 mod redact;
 mod remember;
@@ -32,20 +32,30 @@ const FOLDERS: &[&str] =
 const WRITABLE: &str = "it lies where a sandbox can write";
 
 /// What is asked, and what may be believed.
-struct Machine<'a> {
+pub(crate) struct Machine<'a> {
     facts: &'a HostFacts,
     writable: Vec<Utf8PathBuf>,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
+    pub(crate) fn new(facts: &'a HostFacts, questions: &Questions) -> Self {
+        // The way to a folder may lead over a link.
+        let real = questions.writable.iter().map(|folder| paths::look(folder).resolved);
+        Self { facts, writable: questions.writable.iter().cloned().chain(real).collect() }
+    }
+
+    pub(crate) fn facts(&self) -> &HostFacts {
+        self.facts
+    }
+
     /// Whether a sandbox could have written what lies there, or could exchange it.
-    fn is_writable(&self, path: &Utf8Path) -> bool {
+    pub(crate) fn is_writable(&self, path: &Utf8Path) -> bool {
         let real = paths::look(path).resolved;
         self.writable.iter().any(|folder| is_within(path, folder) || is_within(&real, folder))
     }
 
     /// What every tool gets, besides what its data file says.
-    fn environment(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut out = vec![("LC_ALL".to_owned(), "C".to_owned()), ("PATH".to_owned(), self.search_path())];
         out.extend(self.facts.user.home.iter().map(|home| ("HOME".to_owned(), home.to_string())));
         for name in FOLDERS {
@@ -72,9 +82,7 @@ pub(crate) fn answers(
     questions: &Questions,
     cache_folder: Option<&Utf8Path>,
 ) -> Vec<ToolAnswer> {
-    // The way to a folder may lead over a link.
-    let real = questions.writable.iter().map(|folder| paths::look(folder).resolved);
-    let machine = Machine { facts, writable: questions.writable.iter().cloned().chain(real).collect() };
+    let machine = Machine::new(facts, questions);
     let cache_folder = cache_folder.filter(|folder| !machine.is_writable(folder));
     let environment = machine.environment();
     let asked: Vec<(&Tool, &Ask)> =

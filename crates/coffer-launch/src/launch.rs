@@ -3,6 +3,7 @@
 //! reads.
 
 mod gateway;
+mod key_agents;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -12,6 +13,7 @@ use coffer_plan::plan::{CopyWay, Reference, RunFolder};
 use serde::{Deserialize, Serialize};
 
 pub use gateway::{Allow, Gateway, Injected};
+pub use key_agents::{KeyAgents, KeyFilter};
 pub use text::{ParseError, quote};
 
 /// The first word of a printed launch after `coffer`.
@@ -26,6 +28,8 @@ pub struct Launch {
     pub(crate) about: Option<About>,
     /// What its gateway is told, if it has one.
     pub(crate) gateway: Option<Gateway>,
+    /// What the filters in front of the user's agents for keys are told, if there are any.
+    pub(crate) key_agents: Option<KeyAgents>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.
@@ -193,6 +197,11 @@ impl Launch {
     /// What its gateway is told, if it has one.
     pub fn gateway(&self) -> Option<&Gateway> {
         self.gateway.as_ref()
+    }
+
+    /// What the filters in front of the user's agents for keys are told, if there are any.
+    pub fn key_agents(&self) -> Option<&KeyAgents> {
+        self.key_agents.as_ref()
     }
 
     /// The login that the run needs while it lives, if it needs one: the lease's, or the gateway's.

@@ -24,11 +24,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio as Redirect};
 
-use coffer_plan::plan::Reference;
+use coffer_plan::plan::{Reference, RunFolder};
 use coffer_sys::control::Channel;
 
 use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
+use beneath::Folder;
 use companion::Company;
 pub use companion::{Alone, Companion, InState, Leased, Run};
 use descriptors::Inherited;
@@ -134,6 +135,10 @@ fn perform(
     }
     for preparation in &launch.preparations {
         prepare::prepare(preparation, folders, resolve, companion)?;
+    }
+    if let Some(agents) = &launch.key_agents {
+        let folder = Folder::open(&folders.path(RunFolder::KeyAgents)?)?;
+        companion.open_key_agents(folders.id(), folder.descriptor(), agents)?;
     }
     // What the agent will be able to write is opened before it starts.
     let company = Company::new(launch, folders)?;

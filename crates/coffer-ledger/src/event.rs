@@ -68,6 +68,22 @@ pub enum Event {
         /// times are sums then.
         times: u64,
     },
+    /// A run asked for the use of a key of the user's. Nothing of what was to be signed or decrypted.
+    KeyUsed {
+        /// The run's id.
+        run: String,
+        /// `ssh`, `gpg`.
+        agent: String,
+        /// `list`, `sign`, `decrypt`, `bind`, `other`, …
+        what: String,
+        /// By which key: its fingerprint, and what its owner called it; `None` when the request names none, or names
+        /// too many.
+        key: Option<String>,
+        /// What came of it: `allowed`, `denied`, `declined`, `failed`.
+        verdict: String,
+        /// How often the same happened.
+        times: u64,
+    },
     /// A token of a gateway that stands alone was made or taken away.
     TokenChanged {
         /// Its id.

@@ -50,6 +50,9 @@ pub struct SecretPath {
     /// Names below it that hold no secret.
     #[serde(default)]
     pub except: Vec<String>,
+    /// What it leads to, when it is a socket.
+    #[serde(default)]
+    pub socket: Option<crate::facts::SocketKind>,
 }
 
 /// A rule about system calls (`walls/system-calls.toml`).

@@ -19,6 +19,7 @@ use crate::policy::Policy;
 pub fn check(plan: Plan, policy: &Policy, facts: &HostFacts) -> Result<CheckedPlan, Vec<PlanError>> {
     let mut errors = order::check(&plan);
     errors.extend(host::secrets(&plan, policy, facts));
+    errors.extend(crate::sockets::refused(&plan, policy, facts));
     errors.extend(shared::own_sources(&plan, facts));
     errors.extend(host::executables(&plan, facts));
     errors.extend(host::configuration(&plan, facts));

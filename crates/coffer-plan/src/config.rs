@@ -2,6 +2,7 @@
 //! of decisions of them, each with its origin.
 
 mod file;
+mod keys;
 mod layer;
 mod merge;
 #[cfg(test)]
@@ -12,5 +13,6 @@ pub use file::{
     AuditMode, ConfigError, EnvSettings, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile,
     fingerprint, parse_project, parse_user,
 };
+pub use keys::{KeyChoice, KeyDecisions};
 pub use layer::{Flags, Layers, Trust};
 pub use merge::{Merged, Proposal, merge};

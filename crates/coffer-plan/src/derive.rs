@@ -10,6 +10,7 @@ mod credential;
 mod environment;
 mod gateway;
 mod home;
+mod key_agents;
 mod login;
 mod mounts;
 pub(crate) mod network;
@@ -43,6 +44,8 @@ pub use working_copy::state_of_project;
 pub const INSIDE: &str = "/run/coffer";
 /// The init inside.
 pub const INIT: &str = "/run/coffer/coffer-init";
+/// The folder of the filters of key agents inside.
+pub const KEY_AGENTS: &str = "/run/coffer/key-agents";
 /// The lease folder inside.
 pub const LEASE: &str = "/run/coffer/lease";
 /// The parent of a shared login folder inside: the client makes a lock beside the folder.
@@ -85,6 +88,9 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     home::agent(&mut list);
     let state = home::state(&mut list, policy, &signed_in);
     system::login_and_init(&mut list, policy, &signed_in);
+    let (key_agents, refused) = key_agents::derive(policy, facts);
+    errors.extend(refused);
+    key_agents::mounts(&mut list, &key_agents, &identity);
     home::project(&mut list);
     home::requests(&mut list, policy);
     network::sockets(&mut list, policy);
@@ -98,7 +104,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     let (network, refused) = network::derive(policy, facts, &signed_in);
     errors.extend(refused);
     let out_of_reach = network::out_of_reach(policy, facts, &network);
-    let environment = environment::derive(policy, facts, &identity, &signed_in, &list);
+    let environment = environment::derive(policy, facts, &identity, &signed_in, &key_agents, &list);
     let (mounts, mut notes, refused) = list.finish();
     errors.extend(refused);
     errors.extend(environment.errors);
@@ -107,6 +113,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(out_of_reach);
     notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
+    notes.extend(crate::sockets::notes(&mounts, policy, facts));
     let hardening = walls::hardening(policy, facts);
     notes.extend(walls::notes(policy, facts, &hardening));
     if !errors.is_empty() {
@@ -125,6 +132,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         environment: environment.entries,
         mounts,
         network,
+        key_agents,
         credential: signed_in.credential,
         state,
         limits: Limits {},

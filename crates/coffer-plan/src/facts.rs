@@ -13,9 +13,13 @@ use crate::agent::CredentialKind;
 use crate::sign_in::shape::LoginShape;
 use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
+mod keys;
 mod questions;
 mod tools;
-pub use questions::Questions;
+pub use keys::{
+    GpgAgentFact, GpgKeyFact, GpgPartFact, KeyFacts, SocketFacts, SocketKind, SshAgentFact, SshKeyFact,
+};
+pub use questions::{KeyQuestions, Questions};
 pub use tools::{ToolAnswer, ToolEntry};
 
 /// Format number of saved facts; a fixture with another number is refused.
@@ -77,6 +81,12 @@ pub struct HostFacts {
     /// tier that depends on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolAnswer>,
+    /// The user's agents for keys, where a layer grants some.
+    #[serde(default, skip_serializing_if = "KeyFacts::is_empty")]
+    pub keys: KeyFacts,
+    /// Sockets of which something is known besides their usual paths.
+    #[serde(default, skip_serializing_if = "SocketFacts::is_empty")]
+    pub sockets: SocketFacts,
 }
 
 impl HostFacts {

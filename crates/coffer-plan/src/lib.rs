@@ -25,4 +25,5 @@ pub mod plan;
 pub mod policy;
 pub mod show;
 pub mod sign_in;
+pub mod sockets;
 pub mod tool;

@@ -5,6 +5,7 @@
 //! for names on the public list, for what the sandbox itself makes, and for what a person typed as
 //! `NAME=VALUE`; everything else is a [`Reference`] with a label.
 
+mod key_agents;
 mod network;
 mod refusal;
 mod walls;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::origin::Origin;
 use crate::sign_in::precedence::SignIn;
+pub use key_agents::{GrantedKey, KeyAgent, KeyAgentKind};
 pub use network::{
     AllowedHost, Door, DoorKind, Forward, ForwardSpec, Injection, Network, Publish, PublishSpec, Upstream,
 };
@@ -44,6 +46,9 @@ pub struct Plan {
     pub mounts: Vec<Mount>,
     /// What it can talk to.
     pub network: Network,
+    /// Agents of the host whose keys it may use, each behind a filter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key_agents: Vec<KeyAgent>,
     /// How it gets to be signed in.
     pub credential: Credential,
     /// Where the agent's own files are.

@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::agent::Agent;
 use crate::built_in::{CallRule, SecretPath, System};
-use crate::config::{Flags, Merged, Proposal, Trust};
-use crate::facts::{HostFacts, Questions};
+use crate::config::{Flags, KeyChoice, KeyDecisions, Merged, Proposal, Trust};
+use crate::facts::{HostFacts, KeyQuestions, Questions, SocketKind};
 use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::{PathTemplate, is_within};
@@ -51,6 +51,8 @@ pub struct Policy {
     pub allow_host_login: Decided<bool>,
     /// Whether sandboxes may be made inside.
     pub allow_nesting: Decided<bool>,
+    /// The user's keys, and sockets that are the machine itself.
+    pub keys: KeyDecisions,
     /// Scopes that the login must have: the agent's, and what the layers demand.
     pub scopes: Vec<String>,
     /// Mounts, weakest layer first.
@@ -115,6 +117,8 @@ pub struct Secret {
     pub reason: String,
     /// Paths below it that hold no secret.
     pub except: Vec<Utf8PathBuf>,
+    /// What it leads to, when it is a socket.
+    pub socket: Option<SocketKind>,
 }
 
 /// What was said and means nothing here.
@@ -227,8 +231,27 @@ impl Inputs {
             workdir: Some(workdir(flags, base)),
             tools,
             writable: writable(merged, base),
+            keys: key_questions(merged),
+            sockets: sockets(merged, base),
         }
     }
+}
+
+/// What has to be known of the user's keys.
+fn key_questions(merged: &Merged) -> KeyQuestions {
+    let (ssh, gpg) = (&merged.keys.ssh.value, &merged.keys.gpg.value);
+    let (ssh, gpg) = (*ssh != KeyChoice::None, *gpg != KeyChoice::None);
+    KeyQuestions { ssh, gpg, askpass: merged.keys.confirm.value && (ssh || gpg) }
+}
+
+/// What may be a socket that somebody wants inside.
+fn sockets(merged: &Merged, base: &HostFacts) -> Vec<Utf8PathBuf> {
+    let forwarded = merged.forward.iter().filter_map(|service| match &service.value {
+        ForwardSpec::Socket(path) => Some(path.clone()),
+        ForwardSpec::Port(_) => None,
+    });
+    let mounted = merged.mounts.iter().filter_map(|mount| locate(&mount.value.source, &mount.origin, base));
+    forwarded.chain(mounted).collect()
 }
 
 /// What a sandbox of this run, or of another one before it, can write.
@@ -353,6 +376,7 @@ pub fn resolve(
         as_root_inside: merged.as_root_inside,
         allow_host_login: merged.allow_host_login,
         allow_nesting: merged.allow_nesting,
+        keys: merged.keys,
         scopes: scopes(&inputs.agent, merged.scopes),
         mounts,
         path,
@@ -404,7 +428,8 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
     for secret in &inputs.secrets {
         if let Some(path) = secret.path.expand(facts) {
             let except = secret.except.iter().map(|name| path.join(name)).collect();
-            out.push(Secret { path, reason: secret.reason.clone(), except });
+            let (reason, socket) = (secret.reason.clone(), secret.socket);
+            out.push(Secret { path, reason, except, socket });
         }
     }
     for agent in &inputs.all_agents {
@@ -413,12 +438,12 @@ fn secrets(inputs: &Inputs, facts: &HostFacts) -> Vec<Secret> {
             let except = agent.user_config.iter().map(|name| folder.join(name)).collect();
             let reason = format!("the login of {}", agent.title);
             out.retain(|known| known.path != folder);
-            out.push(Secret { path: folder, reason, except });
+            out.push(Secret { path: folder, reason, except, socket: None });
         }
     }
     for folder in [&facts.folders.data, &facts.folders.runtime] {
         let reason = "Cofferdam's own store".to_owned();
-        out.push(Secret { path: folder.clone(), reason, except: Vec::new() });
+        out.push(Secret { path: folder.clone(), reason, except: Vec::new(), socket: None });
     }
     let linked: Vec<Secret> = out.iter().filter_map(|secret| behind_links(secret, facts)).collect();
     out.extend(linked);
@@ -434,6 +459,7 @@ fn behind_links(secret: &Secret, facts: &HostFacts) -> Option<Secret> {
         path: resolved.clone(),
         reason: secret.reason.clone(),
         except,
+        socket: secret.socket,
     })
 }
 

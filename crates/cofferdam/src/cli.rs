@@ -116,6 +116,9 @@ pub enum Command {
     /// Be the gateway of a run; what to do comes on standard input
     #[command(hide = true, name = crate::gateway::VERB)]
     GatewayOfRun,
+    /// Be the filters in front of the user's keys; what to do comes on standard input
+    #[command(hide = true, name = crate::key_agents::VERB)]
+    KeyAgentsOfRun,
     /// Start a launch that `run --dry-run=command` printed
     #[command(hide = true, name = coffer_launch::launch::VERB)]
     ExecLaunch(ExecLaunchCommand),

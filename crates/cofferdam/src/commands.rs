@@ -47,6 +47,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Gateway(command) => gateway::gateway(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),
+        Command::KeyAgentsOfRun => Ok(crate::key_agents::serve::key_agents_of_run()),
         Command::ExecLaunch(command) => exec_launch::exec_launch(&command, printer),
     }
 }

@@ -12,7 +12,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8Path;
@@ -21,7 +21,7 @@ use coffer_account::lease::Mark;
 use coffer_account::publish::{Published, Publisher};
 use coffer_account::renewal::{Next, Told, follow, renew_in_time};
 use coffer_account::secret::Secret;
-use coffer_launch::launch::{About, Gateway, Launch};
+use coffer_launch::launch::{About, Gateway, KeyAgents, Launch};
 use coffer_launch::run::{Companion, Kept, Leased, Run, RunError};
 use coffer_launch::supervise::Ended;
 use coffer_ledger::{Event, Ledger};
@@ -34,6 +34,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use crate::commands::exec_launch::code_of;
 use crate::error::Error;
 use crate::gateway::{Gatekeeper, Heard};
+use crate::key_agents::KeyGuard;
 use crate::prepare;
 use crate::printer::Printer;
 use crate::resolver::read_login;
@@ -61,6 +62,8 @@ pub(crate) struct RunCompanion<'a> {
     /// Shown while a state is copied, on a terminal.
     copying: Mutex<Option<ProgressBar>>,
     gatekeeper: &'a Gatekeeper,
+    /// The filters in front of the user's keys.
+    keys: KeyGuard,
     /// What the gateway did.
     heard: Mutex<Option<Heard>>,
     /// Whether everybody could be reached, so that the user learns who was.
@@ -103,6 +106,7 @@ impl<'a> RunCompanion<'a> {
             left: Mutex::default(),
             copying: Mutex::default(),
             gatekeeper,
+            keys: KeyGuard::default(),
             heard: Mutex::default(),
             learns: launch.gateway().is_some_and(|gateway| gateway.open),
         }
@@ -135,6 +139,8 @@ impl<'a> RunCompanion<'a> {
         // A run that never came so far as to settle leaves it to us.
         let heard = self.heard.into_inner().unwrap_or_else(PoisonError::into_inner);
         let heard = heard.or_else(|| self.gatekeeper.close());
+        self.keys.close();
+        self.keys.report(printer);
         let unable = heard.and_then(|heard| gateway::report(&heard, self.learns, printer));
         for error in self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
             printer.failure(&error);
@@ -250,6 +256,10 @@ impl Companion for RunCompanion<'_> {
         self.gatekeeper.open(run, gateway, init)
     }
 
+    fn open_key_agents(&self, run: &str, folder: BorrowedFd<'_>, agents: &KeyAgents) -> Result<(), RunError> {
+        self.keys.open(run, folder, agents)
+    }
+
     fn copying(&self, files: u64) {
         let mut bar = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bar.get_or_insert_with(|| {
@@ -272,6 +282,7 @@ impl Companion for RunCompanion<'_> {
 
     fn settle(&self, run: &Run<'_>, ended: Option<&Ended>) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = self.gatekeeper.close();
+        self.keys.close();
         if run.about.is_some() {
             let code = i32::from(ended.map_or(crate::exit::BEFORE_START, code_of));
             self.note(Event::RunEnded { run: run.id.to_owned(), code });

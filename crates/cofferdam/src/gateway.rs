@@ -162,7 +162,7 @@ impl Gatekeeper {
 }
 
 /// Whether a child has ended, or does within this time.
-fn ended(child: &Child, within: Duration) -> bool {
+pub(crate) fn ended(child: &Child, within: Duration) -> bool {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return true };
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
     let mut waits = [PollFd::new(&process, PollFlags::IN)];

@@ -104,6 +104,10 @@ impl Resolve for Resolver<'_> {
                     self.gatekeeper()?.url().ok_or_else(|| gone("the gateway has no port".to_owned()))?;
                 Ok(SecretBytes::from(url.into_bytes()))
             }
+            Reference::GpgKeys(fingerprints) => {
+                let exported = coffer_host::gpg_public_keys(self.facts, fingerprints).map_err(gone)?;
+                Ok(SecretBytes::from(exported))
+            }
             // A folder of the run is known to the run itself.
             Reference::Folder(folder) => Err(gone(format!("the run has no folder `{folder}`"))),
         }

@@ -14,14 +14,14 @@ use zeroize::Zeroizing;
 use crate::read::Content;
 
 /// How long a tool may take. Node.js on a cold disc takes seconds.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest answer, in bytes.
 pub(super) const MAX_ANSWER: usize = 256 * 1024;
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// All that it printed; it ended well.
     Said(Content),
     /// It ended with this exit code, or by a signal as 128 and its number.
@@ -31,7 +31,7 @@ pub(super) enum Heard {
 }
 
 /// Asks. What the tool leaves running ends with it.
-pub(super) fn ask(
+pub(crate) fn ask(
     program: &Utf8Path,
     arguments: &[String],
     environment: &[(String, String)],

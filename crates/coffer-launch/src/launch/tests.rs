@@ -152,6 +152,7 @@ fn launch() -> impl Strategy<Value = Launch> {
         runtime: runtime.into(),
         about,
         gateway,
+        key_agents: None,
         preparations,
         program: program.into(),
         options,

@@ -15,7 +15,7 @@ use super::beneath::Folder;
 use super::folder::RunFolders;
 use super::prepare::open;
 use super::{RunError, SecretBytes};
-use crate::launch::{About, Gateway, Launch, Preparation};
+use crate::launch::{About, Gateway, KeyAgents, Launch, Preparation};
 use crate::supervise::Ended;
 
 /// Goes along with a run.
@@ -31,6 +31,15 @@ pub trait Companion: Sync {
     /// When it cannot be started; then nothing of the sandbox is.
     fn open_gateway(&self, _run: &str, _gateway: &Gateway, _init: OwnedFd) -> Result<(), RunError> {
         Err(RunError::Gateway(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Starts the filters in front of the user's agents for keys; their sockets have to be in the folder, which the
+    /// sandbox sees, when this returns. They have to end with the run.
+    ///
+    /// # Errors
+    /// When they cannot be started; then nothing of the sandbox is.
+    fn open_key_agents(&self, _run: &str, _folder: BorrowedFd<'_>, _agents: &KeyAgents) -> Result<(), RunError> {
+        Err(RunError::KeyAgents(std::io::ErrorKind::Unsupported.into()))
     }
 
     /// A state is being copied; so many files are done. Never while the agent runs.

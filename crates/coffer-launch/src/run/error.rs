@@ -143,6 +143,9 @@ pub enum RunError {
     /// The gateway of the run cannot be started.
     #[error("cannot start the gateway of the run")]
     Gateway(#[source] io::Error),
+    /// The filters in front of the user's agents for keys cannot be started.
+    #[error("cannot start the filter in front of your keys")]
+    KeyAgents(#[source] io::Error),
     /// The backend's program cannot be started.
     #[error("cannot start `{program}`")]
     StartBackend {
@@ -183,6 +186,7 @@ impl RunError {
             Self::CloseDescriptors(_)
             | Self::Companion(_)
             | Self::Gateway(_)
+            | Self::KeyAgents(_)
             | Self::Control(_)
             | Self::Data(_)
             | Self::NoDiagnostics
@@ -259,6 +263,7 @@ impl RunError {
             | Self::Data(_)
             | Self::Companion(_)
             | Self::Gateway(_)
+            | Self::KeyAgents(_)
             | Self::Control(_)
             | Self::NoDiagnostics => None,
         }

@@ -24,6 +24,10 @@ pub(super) fn secrets(plan: &Plan, policy: &Policy, facts: &HostFacts) -> Vec<Pl
         if super::shared::is_granted(plan, mount, policy, facts) {
             continue;
         }
+        // They are judged by what they lead to.
+        if crate::sockets::known(mount, policy, facts).is_some() {
+            continue;
+        }
         let granted =
             |secret: &&Secret| policy.expose.iter().any(|granted| is_within(&secret.path, &granted.value));
         let exposed = policy.secrets.iter().filter(|secret| secret.is_exposed_by(source));
@@ -67,6 +71,7 @@ pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
     programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
     programs.extend(facts.account.iter().filter_map(|account| account.helper.as_deref()));
+    programs.extend(facts.keys.askpass.as_deref());
     let agents: Vec<&AgentFacts> = facts.agent.iter().chain(&facts.other_agents).collect();
     for agent in &agents {
         programs.extend([agent.path.as_path(), &agent.resolved, &agent.install_root]);

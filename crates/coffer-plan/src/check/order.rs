@@ -3,7 +3,7 @@
 
 use camino::Utf8Path;
 
-use crate::derive::{INSIDE, LEASE};
+use crate::derive::{INSIDE, KEY_AGENTS, LEASE};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
 use crate::plan::{Mount, MountOp, Plan, PlanError, RunFolder, Source};
@@ -85,10 +85,14 @@ fn hides(mount: &Mount) -> bool {
     }
 }
 
-/// The lease of this run: who chose the auth mode asked for it, too.
-fn is_lease(mount: &Mount) -> bool {
-    let of_run = Source::Run { folder: RunFolder::Lease };
-    mount.target == LEASE && matches!(&mount.op, MountOp::Bind { source, .. } if *source == of_run)
+/// A folder of this run at its place: who chose the auth mode asked for the lease, too, and who granted keys for the
+/// folder of the filters.
+fn is_of_run(mount: &Mount) -> bool {
+    let places = [(LEASE, RunFolder::Lease), (KEY_AGENTS, RunFolder::KeyAgents)];
+    places.into_iter().any(|(target, folder)| {
+        let of_run = Source::Run { folder };
+        mount.target == target && matches!(&mount.op, MountOp::Bind { source, .. } if *source == of_run)
+    })
 }
 
 fn reserved(plan: &Plan, mount: &Mount) -> Option<PlanError> {
@@ -101,7 +105,7 @@ fn reserved(plan: &Plan, mount: &Mount) -> Option<PlanError> {
         | OriginLayer::UserFile
         | OriginLayer::PerProject
         | OriginLayer::ProjectFile
-        | OriginLayer::Flag => is_lease(mount) || super::shared::is_shared_login(plan, mount),
+        | OriginLayer::Flag => is_of_run(mount) || super::shared::is_shared_login(plan, mount),
     };
     let reserved = RESERVED.iter().any(|folder| is_within(&mount.target, Utf8Path::new(folder)));
     // What hides the sandbox's own folder hides the init that it starts with.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::host::{Host, HostRule};
 use crate::origin::Origin;
 use crate::path::PathTemplate;
+use super::keys::KeyChoice;
 use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
 /// What one layer may say. Every key is optional.
@@ -40,6 +41,16 @@ pub struct Settings {
     pub allow_host_login: Option<bool>,
     /// `--allow-nesting`: sandboxes may be made inside.
     pub allow_nesting: Option<bool>,
+    /// `--ssh-agent`: SSH keys that may be used.
+    pub ssh_agent: Option<KeyChoice>,
+    /// `--gpg-agent`: GnuPG keys that may be used.
+    pub gpg_agent: Option<KeyChoice>,
+    /// `--gpg-agent-decrypt`: GnuPG keys may decrypt, too.
+    pub gpg_agent_decrypt: Option<bool>,
+    /// `--confirm-keys`: a person is asked each time a key is used.
+    pub confirm_keys: Option<bool>,
+    /// `--allow-container-engine`: a container engine of the host may be shown.
+    pub allow_container_engine: Option<bool>,
     /// Scopes that a login must have.
     pub scopes: Vec<String>,
     /// Mounts to add.
@@ -227,15 +238,19 @@ pub(super) const KEYS: &[&str] = &[
     "account",
     "agent",
     "allow",
+    "allow_container_engine",
     "allow_host_login",
     "allow_nesting",
     "as_root_inside",
     "audit",
     "auth",
     "backend",
+    "confirm_keys",
     "env",
     "expose",
     "forward",
+    "gpg_agent",
+    "gpg_agent_decrypt",
     "hide",
     "mount",
     "network",
@@ -244,6 +259,7 @@ pub(super) const KEYS: &[&str] = &[
     "publish",
     "readonly",
     "scopes",
+    "ssh_agent",
     "state",
     "trust_folder",
     "unattended",
@@ -295,6 +311,7 @@ pub fn parse_project(path: &str, text: &str) -> Result<ProjectFile, ConfigError>
         "profile",
         "project",
         "as_root_inside",
+        "allow_container_engine",
         "allow_host_login",
         "trust_folder",
         "audit",

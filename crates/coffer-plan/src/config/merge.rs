@@ -9,6 +9,7 @@ use crate::path::PathTemplate;
 use crate::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 use crate::sign_in::withhold::looks_secret;
 
+use super::keys::KeyDecisions;
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
 use super::layer::Layers;
 
@@ -48,6 +49,8 @@ pub struct Merged {
     pub allow_host_login: Decided<bool>,
     /// Whether sandboxes may be made inside.
     pub allow_nesting: Decided<bool>,
+    /// The user's keys, and sockets that are the machine itself.
+    pub keys: KeyDecisions,
     /// Scopes that a login must have.
     pub scopes: Vec<Decided<String>>,
     /// Mounts, weakest layer first.
@@ -94,6 +97,7 @@ impl Merged {
             as_root_inside: Decided::new(false, default()),
             allow_host_login: Decided::new(false, default()),
             allow_nesting: Decided::new(false, default()),
+            keys: KeyDecisions::built_in(),
             scopes: Vec::new(),
             mounts: Vec::new(),
             path: Vec::new(),
@@ -129,6 +133,7 @@ impl Merged {
         set(&mut self.as_root_inside, settings.as_root_inside.as_ref(), origin("as_root_inside"));
         set(&mut self.allow_host_login, settings.allow_host_login.as_ref(), origin("allow_host_login"));
         set(&mut self.allow_nesting, settings.allow_nesting.as_ref(), origin("allow_nesting"));
+        self.keys.apply(settings, &origin);
         if let Some(auth) = settings.auth {
             self.auth = Some(Decided::new(auth, origin("auth")));
         }
@@ -191,6 +196,7 @@ impl Merged {
             Some(false) => self.allow_nesting = Decided::new(false, origin("allow_nesting")),
             None => {}
         }
+        self.keys.tighten(settings, &origin, &mut propose);
         for mount in &settings.mounts {
             let target =
                 mount.target.as_ref().map(|target| format!(" on `{}`", target.0)).unwrap_or_default();
@@ -302,9 +308,6 @@ fn apply_profile(
 fn flag_name(key: &str) -> String {
     match key {
         "env.pass" | "env.set" => "--env".to_owned(),
-        "as_root_inside" => "--as-root-inside".to_owned(),
-        "allow_host_login" => "--allow-host-login".to_owned(),
-        "allow_nesting" => "--allow-nesting".to_owned(),
-        other => format!("--{other}"),
+        other => format!("--{}", other.replace('_', "-")),
     }
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::credential::SignedIn;
+use super::key_agents::SSH_VARIABLE;
 use super::mounts::MountList;
 use super::system::shell;
 use super::{API_PORT, INIT, PROXY_PORT, WAY_OUT, network};
 use crate::facts::{EnvFact, HostFacts, SettingsScope};
 use crate::origin::{Origin, OriginLayer};
-use crate::plan::{EnvClass, EnvEntry, EnvValue, Identity, Note, PlanError, Reference};
+use crate::plan::{
+    EnvClass, EnvEntry, EnvValue, Identity, KeyAgent, KeyAgentKind, Note, PlanError, Reference,
+};
 use crate::policy::Policy;
 use crate::sign_in::withhold::looks_secret;
 
@@ -66,6 +69,7 @@ pub(super) fn derive(
     facts: &HostFacts,
     identity: &Identity,
     signed_in: &SignedIn,
+    key_agents: &[KeyAgent],
     list: &MountList<'_>,
 ) -> Environment {
     let mut builder = Builder { facts, by_name: BTreeMap::new() };
@@ -119,6 +123,10 @@ pub(super) fn derive(
     }
     withhold_credentials(&mut builder, policy, signed_in);
     sandbox(&mut builder, policy, identity, signed_in, list);
+    // GnuPG's clients look where it always is.
+    for agent in key_agents.iter().filter(|agent| agent.agent == KeyAgentKind::Ssh) {
+        builder.set(SSH_VARIABLE, agent.target.as_str(), EnvClass::Sandbox, &agent.origin);
+    }
     errors.extend(reserved(&builder, policy));
     let entries: Vec<EnvEntry> = builder.by_name.into_values().collect();
     errors.extend(

@@ -22,7 +22,7 @@ pub(super) fn toolchains(list: &mut MountList<'_>, policy: &Policy, home: &Utf8P
         if in_project || list.has_target(&request.target) {
             continue;
         }
-        mount(list, request);
+        mount(list, request, policy);
     }
     git_identity(list, home);
 }
@@ -198,12 +198,15 @@ pub(super) fn requests(list: &mut MountList<'_>, policy: &Policy) {
         list.make_way(&request.target, |origin| {
             matches!(origin.layer, OriginLayer::Profile | OriginLayer::Tool)
         });
-        mount(list, request);
+        mount(list, request, policy);
     }
 }
 
-fn mount(list: &mut MountList<'_>, request: &MountRequest) {
-    if request.optional && request.access == Access::Ro {
+fn mount(list: &mut MountList<'_>, request: &MountRequest, policy: &Policy) {
+    // The check says what it leads to.
+    if crate::sockets::leads_to(&request.source, policy, list.facts).is_some() {
+        list.bind_socket(&request.source, &request.target, &request.origin);
+    } else if request.optional && request.access == Access::Ro {
         list.bind_if_there(&request.source, &request.target, &request.origin);
     } else if !request.optional || list.facts.exists(&request.source) {
         list.bind(&request.source, &request.target, request.access, &request.origin);

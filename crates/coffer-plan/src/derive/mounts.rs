@@ -39,14 +39,14 @@ impl<'a> MountList<'a> {
         }
     }
 
-    /// Shows a socket of the host at its own path. To connect to it, nothing has to be writable.
-    pub(super) fn bind_socket(&mut self, path: &Utf8Path, origin: &Origin) {
+    /// Shows a socket of the host. To connect to it, nothing has to be writable.
+    pub(super) fn bind_socket(&mut self, path: &Utf8Path, target: &Utf8Path, origin: &Origin) {
         let refused =
             |what| PlanError::SourceKind { source_path: path.to_owned(), what, origin: origin.clone() };
         match self.facts.path(path) {
             Some(fact) if fact.kind == PathKind::Socket => {
                 let op = MountOp::Bind { source: host_source(fact), access: Access::Ro };
-                self.push(op, path, origin.clone());
+                self.push(op, target, origin.clone());
             }
             Some(fact) if fact.kind != PathKind::Missing => self.refused.push(refused("no socket")),
             Some(_) | None => {

@@ -276,7 +276,7 @@ fn services(policy: &Policy) -> (Vec<Forward>, Vec<Publish>, Vec<PlanError>) {
 pub(super) fn sockets(list: &mut MountList<'_>, policy: &Policy) {
     for Decided { value, origin } in &policy.forward {
         match value {
-            ForwardSpec::Socket(path) => list.bind_socket(path, origin),
+            ForwardSpec::Socket(path) => list.bind_socket(path, path, origin),
             ForwardSpec::Port(_) => {}
         }
     }

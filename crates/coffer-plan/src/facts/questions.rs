@@ -21,4 +21,19 @@ pub struct Questions {
     pub tools: Vec<Tool>,
     /// Folders that the sandbox can write: no program in them is started, no file in them is the user's word.
     pub writable: Vec<Utf8PathBuf>,
+    /// Agents to ask for their keys.
+    pub keys: KeyQuestions,
+    /// Sockets that somebody wants inside: who listens there.
+    pub sockets: Vec<Utf8PathBuf>,
+}
+
+/// What matters of the user's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyQuestions {
+    /// SSH keys.
+    pub ssh: bool,
+    /// GnuPG keys.
+    pub gpg: bool,
+    /// The program that asks a person.
+    pub askpass: bool,
 }

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use super::key_agents::KeyAgentKind;
 use super::words::{AuthMode, BackendKind, NetworkTier, StateMode};
 use crate::origin::Origin;
 
@@ -208,6 +209,60 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// A container engine of the host would be inside.
+    #[error(
+        "`{path}` is a container engine: whoever talks to it is {who} on this machine, outside of every sandbox ({origin})"
+    )]
+    ContainerEngine {
+        /// The socket.
+        path: Utf8PathBuf,
+        /// As whom it makes containers.
+        who: &'static str,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// A socket of the host that would hand over more than it seems.
+    #[error("`{path}` is {what} ({origin})")]
+    HostSocket {
+        /// The socket.
+        path: Utf8PathBuf,
+        /// What it is, and what it gives.
+        what: &'static str,
+        /// The way out.
+        mend: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// An agent whose keys cannot be had.
+    #[error("the agent for {} keys cannot be used: {reason} ({origin})", .agent.title())]
+    KeyAgent {
+        /// Which.
+        agent: KeyAgentKind,
+        /// Why.
+        reason: String,
+        /// The way out.
+        mend: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// No key is what a filter says.
+    #[error("no {} key is `{}`; there is {known} ({origin})", .agent.title(), .filter.escape_debug())]
+    NoSuchKey {
+        /// Which agent.
+        agent: KeyAgentKind,
+        /// The filter.
+        filter: String,
+        /// The keys that are there.
+        known: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// Somebody has to be asked, and there is nothing to ask with.
+    #[error("nobody can be asked before a key is used: neither `SSH_ASKPASS` nor `ssh-askpass` is there ({origin})")]
+    NobodyAsks {
+        /// Who wants it.
+        origin: Origin,
+    },
     /// A program that the host runs could be changed from inside.
     #[error("`{program}` is run on the host and lies in `{mount}`, which the agent could write ({origin})")]
     HostExecutable {
@@ -325,6 +380,11 @@ impl PlanError {
             Self::OpensHidden { .. } => "opens-hidden",
             Self::ReservedTarget { .. } => "reserved-target",
             Self::Secret { .. } => "secret-path",
+            Self::ContainerEngine { .. } => "container-engine",
+            Self::HostSocket { .. } => "host-socket",
+            Self::KeyAgent { .. } => "key-agent",
+            Self::NoSuchKey { .. } => "no-such-key",
+            Self::NobodyAsks { .. } => "nobody-asks",
             Self::HostExecutable { .. } => "host-executable",
             Self::ProjectSettings { .. } | Self::ProjectSettingsUnreadable { .. } => "project-settings",
             Self::LoginUnusable { .. } => "login-unusable",
@@ -376,6 +436,14 @@ impl PlanError {
                 format!(
                     "mount less, or hide the secret, or say `expose = [\"{secret}\"]` in your own config file"
                 )
+            }
+            Self::ContainerEngine { .. } => {
+                "leave it out, or give the agent this machine: `--allow-container-engine`".to_owned()
+            }
+            Self::HostSocket { mend, .. } | Self::KeyAgent { mend, .. } => mend.clone(),
+            Self::NoSuchKey { agent, .. } => format!("name one of them: `{}=KEY`", agent.flag()),
+            Self::NobodyAsks { .. } => {
+                "install `ssh-askpass`, or name such a program in `SSH_ASKPASS`".to_owned()
             }
             Self::HostExecutable { .. } => {
                 "install the program outside of what the agent may write".to_owned()

@@ -151,6 +151,8 @@ words! {
         State = "state",
         /// A working copy of a state; it lies beside the states.
         Copy = "copy",
+        /// In which the filters of key agents listen.
+        KeyAgents = "key-agents",
     }
 }
 
@@ -218,6 +220,8 @@ pub enum Reference {
     },
     /// Where the gateway's API is, in a sandbox that has the host's network.
     GatewayUrl,
+    /// The public parts of GnuPG keys, by their fingerprints.
+    GpgKeys(Vec<String>),
     /// A folder of this run.
     Folder(RunFolder),
 }
@@ -236,6 +240,7 @@ impl fmt::Display for Reference {
             Self::Capability => f.write_str("@ref:gateway:capability"),
             Self::CapabilityLogin { account, file } => write!(f, "@ref:capability-login:{account}:{file}"),
             Self::GatewayUrl => f.write_str("@ref:gateway:url"),
+            Self::GpgKeys(fingerprints) => write!(f, "@ref:gpg-keys:{}", fingerprints.join(",")),
             Self::Folder(folder) => write!(f, "@ref:run:{folder}"),
         }
     }
@@ -268,10 +273,18 @@ impl FromStr for Reference {
             "gateway" if rest == "capability" => Ok(Self::Capability),
             "gateway" if rest == "url" => Ok(Self::GatewayUrl),
             "capability-login" => named_file().map(|(account, file)| Self::CapabilityLogin { account, file }),
+            "gpg-keys" if rest.split(',').all(is_fingerprint) => {
+                Ok(Self::GpgKeys(rest.split(',').map(str::to_owned).collect()))
+            }
             "run" => rest.parse().map(Self::Folder),
             _ => Err(unknown()),
         }
     }
+}
+
+/// Whether a text is the fingerprint of a GnuPG key: nothing else goes on a command line of `gpg`.
+fn is_fingerprint(text: &str) -> bool {
+    (40..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Serialize for Reference {

@@ -6,7 +6,7 @@ use crate::fixture::Machine;
 
 fn secret(path: &str, except: &[&str]) -> Secret {
     let except = except.iter().map(|name| Utf8Path::new(path).join(name)).collect();
-    Secret { path: path.into(), reason: "keys".to_owned(), except }
+    Secret { path: path.into(), reason: "keys".to_owned(), except, socket: None }
 }
 
 #[test]

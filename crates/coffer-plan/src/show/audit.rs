@@ -12,6 +12,7 @@ use crate::plan::{
 };
 use crate::sign_in::OWN_ACCOUNT;
 
+mod keys;
 mod walls;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         environment,
         mounts,
         network: _,
+        key_agents,
         credential: _,
         state: _,
         limits: _,
@@ -73,6 +75,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
     mounts_section(&mut out, mounts, &identity.home, style);
     section(&mut out, style, "Network");
     network_section(&mut out, plan);
+    keys::section(&mut out, key_agents, style);
     section(&mut out, style, "Sign-in");
     sign_in_section(&mut out, plan, style);
     section(&mut out, style, "Walls");

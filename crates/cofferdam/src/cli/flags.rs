@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
-use coffer_plan::config::{AuditMode, EnvSettings, Flags, MountSpec, Settings};
+use coffer_plan::config::{AuditMode, EnvSettings, Flags, KeyChoice, MountSpec, Settings};
 use coffer_plan::host::HostRule;
 use coffer_plan::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
@@ -103,6 +103,22 @@ pub struct PlanFlags {
     /// Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then
     #[arg(long)]
     pub allow_nesting: bool,
+    /// Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or
+    /// SHA256 fingerprint
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "KEY")]
+    pub ssh_agent: Vec<String>,
+    /// Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_name = "KEY")]
+    pub gpg_agent: Vec<String>,
+    /// Let it decrypt with the keys of `--gpg-agent`, too
+    #[arg(long)]
+    pub gpg_agent_decrypt: bool,
+    /// Ask you (by `ssh-askpass`) each time before a key is used
+    #[arg(long)]
+    pub confirm_keys: bool,
+    /// Let `--forward` or `--mount` show it a container engine: it is root on this machine then
+    #[arg(long)]
+    pub allow_container_engine: bool,
     /// A command to run instead of the agent; arguments for the agent when the first begins with `-`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -152,6 +168,11 @@ impl PlanFlags {
                 as_root_inside: switched(self.as_root_inside),
                 allow_host_login: switched(self.allow_host_login),
                 allow_nesting: switched(self.allow_nesting),
+                ssh_agent: KeyChoice::from_flags(&self.ssh_agent),
+                gpg_agent: KeyChoice::from_flags(&self.gpg_agent),
+                gpg_agent_decrypt: switched(self.gpg_agent_decrypt),
+                confirm_keys: switched(self.confirm_keys),
+                allow_container_engine: switched(self.allow_container_engine),
                 mounts: self.mount.clone(),
                 allow: self.allow.clone(),
                 forward: self.forward.clone(),

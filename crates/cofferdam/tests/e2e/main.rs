@@ -15,6 +15,7 @@
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
 //! - `attacks`: every attack of the table in every tier, against a golden file.
+//! - `keys`: the user's agents for SSH and GnuPG keys, behind their filters.
 //! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
@@ -40,6 +41,7 @@ mod disks;
 mod doctors;
 mod gateways;
 mod keeping;
+mod keys;
 mod killings;
 mod labs;
 mod leaktests;
