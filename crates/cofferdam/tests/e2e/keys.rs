@@ -91,8 +91,8 @@ impl Drop for SshStage {
 
 fn of_keys(stage: &Stage) -> Vec<(String, String, String, u64)> {
     let shown = run(&mut stage.coffer(["ledger", "show", "--json"])).json();
-    let events = shown["events"].as_array().unwrap().iter().map(|line| &line["event"]);
-    let of_keys = events.filter(|event| event["event"] == "key_used");
+    let lines = shown["entries"].as_array().unwrap_or_else(|| panic!("{shown}"));
+    let of_keys = lines.iter().filter(|event| event["event"] == "key_used");
     of_keys
         .map(|event| {
             let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();

@@ -11,6 +11,7 @@
 //! - `lifetimes`: what ends with a run, what outlives it, and runs beside each other.
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
+//! - `engines`: container engines and buses of the host take a word of their own.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
@@ -39,6 +40,7 @@ mod conformance;
 mod copies;
 mod disks;
 mod doctors;
+mod engines;
 mod gateways;
 mod keeping;
 mod keys;

@@ -6,6 +6,15 @@ use std::process::Stdio;
 use super::{REFUSED, SshStage};
 use crate::support::{Stage, run, sandboxes};
 
+/// Asks the agent for a signature by a public key, and prints the kind of the answer.
+const ASK: &str = r#"
+use IO::Socket::UNIX; use MIME::Base64;
+open my $file, '<', $ARGV[0]; my $blob = decode_base64((split ' ', <$file>)[1]);
+my $body = pack('C', 13) . pack('N/a*', $blob) . pack('N/a*', 'data') . pack('N', 0);
+my $agent = IO::Socket::UNIX->new(Peer => $ENV{SSH_AUTH_SOCK}) or die;
+print $agent pack('N/a*', $body); $agent->flush; read $agent, my $head, 5; print unpack('x4 C', $head);
+"#;
+
 fn stage() -> Option<SshStage> {
     if sandboxes() { SshStage::new() } else { None }
 }
@@ -44,6 +53,13 @@ fn the_granted_key_signs_and_the_other_does_not() {
     assert!(checked.ends_with(0).text().starts_with("Good \"file\" signature"), "{checked}");
     let refused = keys.inside(&["--ssh-agent=granted"], &sign("other"));
     assert!(refused.code != Some(0) && !keys.stage.project().join("text.sig").exists(), "{refused}");
+    // That client looks at the list first. One that does not is refused by the filter: 14 is a signature, 5 a no.
+    keys.stage.project_file("ask.pl", ASK);
+    let ask = |name: &str| format!("perl ask.pl {name}.pub");
+    run(keys.outside("sh").current_dir(keys.stage.project()).args(["-c", &ask("other")])).prints("14");
+    keys.inside(&["--ssh-agent=granted"], &ask("granted")).prints("14");
+    let refused = keys.inside(&["--ssh-agent=granted"], &ask("other"));
+    refused.prints("5");
     assert!(refused.stderr.contains("Not done with your keys"), "{refused}");
     let ledger = keys.ledger();
     let has = |what: &str, verdict: &str| {
@@ -126,13 +142,13 @@ fn what_cannot_be_granted_is_told_before_anything_runs() {
 fn what_is_granted_is_shown() {
     let Some(keys) = stage() else { return };
     let coffer = keys.stage.program().to_str().unwrap();
-    let plan = run(keys.outside(coffer).args(["plan", "--json", "--ssh-agent=granted"])).json();
+    let plan = run(keys.outside(coffer).args(["plan", "--json", "--agent", "shell", "--ssh-agent=granted"])).json();
     let agent = &plan["key_agents"][0];
     assert_eq!(agent["agent"], "ssh");
     assert_eq!(agent["keys"].as_array().unwrap().len(), 1);
     assert!(agent["keys"][0]["label"].as_str().unwrap().starts_with("granted"), "{agent}");
-    let audit = run(keys.outside(coffer).args(["plan", "--ssh-agent=granted"])).text();
+    let audit = run(keys.outside(coffer).args(["plan", "--agent", "shell", "--ssh-agent=granted"])).text();
     assert!(audit.contains("Keys\n") && audit.contains("signs: SHA256:"), "{audit}");
-    let why = run(keys.outside(coffer).args(["why", "env", "SSH_AUTH_SOCK", "--ssh-agent"])).text();
+    let why = run(keys.outside(coffer).args(["why", "env", "SSH_AUTH_SOCK", "--agent", "shell", "--ssh-agent"])).text();
     assert!(why.contains("--ssh-agent"), "{why}");
 }
