@@ -96,9 +96,8 @@ fn gpg_agent(machine: &Machine<'_>) -> GpgAgentFact {
 
 /// What a program of GnuPG's says.
 fn said(machine: &Machine<'_>, program: &str, arguments: &[&str]) -> Result<String, String> {
-    bytes(machine, program, arguments).and_then(|said| {
-        String::from_utf8(said).map_err(|_| format!("what `{program}` says is no text"))
-    })
+    bytes(machine, program, arguments)
+        .and_then(|said| String::from_utf8(said).map_err(|_| format!("what `{program}` says is no text")))
 }
 
 fn bytes(machine: &Machine<'_>, program: &str, arguments: &[&str]) -> Result<Vec<u8>, String> {

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::facts::{HostFacts, PathKind, Questions, SocketFacts, SocketKind};
 use rustix::net::sockopt::socket_peercred;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with,
+};
 
 use crate::paths;
 use crate::read::read_kernel;

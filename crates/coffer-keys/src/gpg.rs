@@ -161,7 +161,8 @@ fn have_key(words: &[&str], grips: &Grips) -> Step {
     if let [only] = words
         && (*only == "--list" || only.starts_with("--list="))
     {
-        let all = grips.sign.keys().chain(grips.decrypt.keys().filter(|grip| !grips.sign.contains_key(*grip)));
+        let all =
+            grips.sign.keys().chain(grips.decrypt.keys().filter(|grip| !grips.sign.contains_key(*grip)));
         return Step::Data(all.flat_map(|grip| bytes_of(grip)).collect());
     }
     let granted: Vec<String> =

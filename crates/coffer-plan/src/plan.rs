@@ -47,7 +47,7 @@ pub struct Plan {
     /// What it can talk to.
     pub network: Network,
     /// Agents of the host whose keys it may use, each behind a filter.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_agents: Vec<KeyAgent>,
     /// How it gets to be signed in.
     pub credential: Credential,

@@ -32,18 +32,19 @@ const LISTENERS: &[(&str, SocketKind)] = &[
 /// What the socket at a path leads to, if that is more than it seems.
 pub fn leads_to(path: &Utf8Path, policy: &Policy, facts: &HostFacts) -> Option<SocketKind> {
     let fact = facts.path(path).filter(|fact| fact.kind == PathKind::Socket)?;
-    let is_same = |other: &PathFact| {
-        other.resolved == fact.resolved || (other.dev, other.ino) == (fact.dev, fact.ino)
-    };
+    let is_same =
+        |other: &PathFact| other.resolved == fact.resolved || (other.dev, other.ino) == (fact.dev, fact.ino);
     let usual = policy.secrets.iter().find_map(|secret| {
         let kind = secret.socket?;
         let there = facts.path(&secret.path).filter(|other| other.kind == PathKind::Socket)?;
         is_same(there).then_some(kind)
     });
-    let named = || facts.sockets.named.iter().find_map(|(path, kind)| {
-        let is_same = path == &fact.resolved || facts.path(path).is_some_and(is_same);
-        is_same.then_some(*kind)
-    });
+    let named = || {
+        facts.sockets.named.iter().find_map(|(path, kind)| {
+            let is_same = path == &fact.resolved || facts.path(path).is_some_and(is_same);
+            is_same.then_some(*kind)
+        })
+    };
     let listening = || {
         let name = facts.sockets.listeners.get(&fact.resolved)?;
         LISTENERS.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind)

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::config::{
-    AuditMode, EnvSettings, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile, merge,
+    AuditMode, EnvSettings, KeyChoice, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile, merge,
     parse_project, parse_user,
 };
 use coffer_plan::facts::{PathFact, PathKind};
@@ -158,38 +158,58 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
         (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
     let scope = prop::sample::select(&["user:inference", "user:profile"][..]).prop_map(str::to_owned);
     let login = (of(any::<bool>()), of(any::<bool>()), prop::collection::vec(scope, 0..2));
-    (words, lists, more, login, services()).prop_map(|(words, lists, more, login, services)| {
-        let (allow, forward, publish) = services;
-        let (network, auth, state, backend, unattended) = words;
-        let (mounts, path, env, hide, readonly, expose) = lists;
-        let (trust_folder, as_root_inside, audit, profiles) = more;
-        let (allow_host_login, allow_nesting, scopes) = login;
-        Settings {
-            agent: None,
-            account: None,
-            auth,
-            state,
-            network,
-            backend,
-            audit,
-            profiles: profiles.then(|| vec!["toolchains".to_owned()]),
-            unattended,
-            trust_folder,
-            as_root_inside,
-            allow_host_login,
-            allow_nesting,
-            scopes,
-            mounts,
-            path,
-            env,
-            hide,
-            readonly,
-            expose,
-            allow,
-            forward,
-            publish,
-        }
-    })
+    (words, lists, more, login, services(), keys(wild)).prop_map(
+        |(words, lists, more, login, services, keys)| {
+            let (allow, forward, publish) = services;
+            let (ssh_agent, gpg_agent, gpg_agent_decrypt, confirm_keys, allow_container_engine) = keys;
+            let (network, auth, state, backend, unattended) = words;
+            let (mounts, path, env, hide, readonly, expose) = lists;
+            let (trust_folder, as_root_inside, audit, profiles) = more;
+            let (allow_host_login, allow_nesting, scopes) = login;
+            Settings {
+                agent: None,
+                account: None,
+                auth,
+                state,
+                network,
+                backend,
+                audit,
+                profiles: profiles.then(|| vec!["toolchains".to_owned()]),
+                unattended,
+                trust_folder,
+                as_root_inside,
+                allow_host_login,
+                allow_nesting,
+                ssh_agent,
+                gpg_agent,
+                gpg_agent_decrypt,
+                confirm_keys,
+                allow_container_engine,
+                scopes,
+                mounts,
+                path,
+                env,
+                hide,
+                readonly,
+                expose,
+                allow,
+                forward,
+                publish,
+            }
+        },
+    )
+}
+
+/// What may be said of keys; where a plan shall come of it, none is granted.
+fn keys(
+    wild: bool,
+) -> impl Strategy<Value = (Option<KeyChoice>, Option<KeyChoice>, Option<bool>, Option<bool>, Option<bool>)> {
+    let only = || KeyChoice::Only(vec!["deploy".to_owned()]);
+    let choices = if wild { vec![KeyChoice::None, KeyChoice::All, only()] } else { vec![KeyChoice::None] };
+    let choice = || of(prop::sample::select(choices.clone()));
+    let switch = || of(any::<bool>());
+    let decrypt = if wild { switch().boxed() } else { Just(None).boxed() };
+    (choice(), choice(), decrypt, switch(), switch())
 }
 
 /// Hosts, and services in and out.
@@ -216,6 +236,7 @@ fn project() -> impl Strategy<Value = ProjectFile> {
             trust_folder: None,
             as_root_inside: None,
             allow_host_login: None,
+            allow_container_engine: None,
             audit: None,
             ..settings
         },

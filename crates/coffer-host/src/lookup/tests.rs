@@ -73,6 +73,7 @@ fn every_question_has_its_answer() {
         workdir: None,
         tools: Vec::new(),
         writable: Vec::new(),
+        ..Questions::default()
     };
     look_up(&mut facts, &questions);
     assert_eq!(facts.agent.as_ref().unwrap().path, scratch.path("bin/agent"));

@@ -14,7 +14,7 @@ use coffer_plan::plan::{
 };
 
 use super::BackendError;
-use crate::launch::{About, Gateway, KeyAgents, HostPath, Launch, Place, Preparation, SeedContent, Word};
+use crate::launch::{About, Gateway, HostPath, KeyAgents, Launch, Place, Preparation, SeedContent, Word};
 pub use diagnosis::diagnose;
 
 /// The source of a login among the credentials.

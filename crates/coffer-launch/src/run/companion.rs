@@ -38,7 +38,12 @@ pub trait Companion: Sync {
     ///
     /// # Errors
     /// When they cannot be started; then nothing of the sandbox is.
-    fn open_key_agents(&self, _run: &str, _folder: BorrowedFd<'_>, _agents: &KeyAgents) -> Result<(), RunError> {
+    fn open_key_agents(
+        &self,
+        _run: &str,
+        _folder: BorrowedFd<'_>,
+        _agents: &KeyAgents,
+    ) -> Result<(), RunError> {
         Err(RunError::KeyAgents(std::io::ErrorKind::Unsupported.into()))
     }
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use super::keys::KeyChoice;
 use crate::host::{Host, HostRule};
 use crate::origin::Origin;
 use crate::path::PathTemplate;
-use super::keys::KeyChoice;
 use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 
 /// What one layer may say. Every key is optional.

@@ -9,8 +9,8 @@ use crate::path::PathTemplate;
 use crate::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 use crate::sign_in::withhold::looks_secret;
 
-use super::keys::KeyDecisions;
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
+use super::keys::KeyDecisions;
 use super::layer::Layers;
 
 /// What a project asked for and does not get until trusted.

@@ -59,9 +59,7 @@ fn ssh(policy: &Policy, facts: &HostFacts) -> Result<Option<KeyAgent>, PlanError
         return Err(unavailable("it has no keys", "`ssh-add`"));
     }
     let label = |key: &SshKeyFact| format!("{} ({})", key.comment, key.kind);
-    let matches = |filter: &str, key: &SshKeyFact| {
-        filter == key.fingerprint || fits(filter, &key.comment)
-    };
+    let matches = |filter: &str, key: &SshKeyFact| filter == key.fingerprint || fits(filter, &key.comment);
     let known = || named(keys.iter().map(|key| format!("{} {}", key.fingerprint, key.comment)));
     let chosen = chosen(KeyAgentKind::Ssh, choice, keys, &matches, &known, origin)?;
     let grant = |key: &&SshKeyFact| GrantedKey {
@@ -87,22 +85,20 @@ fn gpg(policy: &Policy, facts: &HostFacts) -> Result<Option<KeyAgent>, PlanError
     if let Some(reason) = failed {
         return Err(unavailable(reason, "`gpgconf --launch gpg-agent`, and `gpg -K` tells more"));
     }
-    let usable: Vec<GpgKeyFact> = keys
-        .iter()
-        .filter(|key| key.parts.iter().any(|part| part.signs || part.decrypts))
-        .cloned()
-        .collect();
+    let usable: Vec<GpgKeyFact> =
+        keys.iter().filter(|key| key.parts.iter().any(|part| part.signs || part.decrypts)).cloned().collect();
     if usable.is_empty() {
         return Err(unavailable("there is no secret key that could be used", "`gpg -K` lists them"));
     }
-    let known = || {
-        named(usable.iter().map(|key| format!("{} {}", key.fingerprint, label(key))))
-    };
+    let known = || named(usable.iter().map(|key| format!("{} {}", key.fingerprint, label(key))));
     let chosen = chosen(KeyAgentKind::Gpg, choice, &usable, &is_named, &known, origin)?;
     let decrypts = policy.keys.gpg_decrypt.value;
     let grants: Vec<GrantedKey> = chosen.iter().map(|key| grant(key, decrypts)).collect();
     if grants.iter().all(|key| key.sign.is_empty() && key.decrypt.is_empty()) {
-        return Err(unavailable("none of these keys signs", "add `--gpg-agent-decrypt` to decrypt with them"));
+        return Err(unavailable(
+            "none of these keys signs",
+            "add `--gpg-agent-decrypt` to decrypt with them",
+        ));
     }
     agent(KeyAgentKind::Gpg, socket, grants, policy, facts, origin).map(Some)
 }
@@ -136,9 +132,8 @@ fn is_named(filter: &str, key: &GpgKeyFact) -> bool {
     if is_id && (key.fingerprint.ends_with(&hex) || key.parts.iter().any(part)) {
         return true;
     }
-    let address = |user_id: &String| {
-        user_id.rsplit_once('<').map(|(_, rest)| rest.trim_end_matches('>').to_owned())
-    };
+    let address =
+        |user_id: &String| user_id.rsplit_once('<').map(|(_, rest)| rest.trim_end_matches('>').to_owned());
     key.user_ids.iter().any(|id| fits(filter, id) || address(id).is_some_and(|it| fits(filter, &it)))
 }
 

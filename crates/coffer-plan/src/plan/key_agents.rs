@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::origin::Origin;
 
 /// Which agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyAgentKind {
     /// For SSH keys.

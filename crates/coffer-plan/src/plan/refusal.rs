@@ -258,7 +258,9 @@ pub enum PlanError {
         origin: Origin,
     },
     /// Somebody has to be asked, and there is nothing to ask with.
-    #[error("nobody can be asked before a key is used: neither `SSH_ASKPASS` nor `ssh-askpass` is there ({origin})")]
+    #[error(
+        "nobody can be asked before a key is used: neither `SSH_ASKPASS` nor `ssh-askpass` is there ({origin})"
+    )]
     NobodyAsks {
         /// Who wants it.
         origin: Origin,

@@ -139,7 +139,8 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
         grant("certificate authorities".to_owned(), 1, file, file, network);
     }
     for agent in list(plan, "key_agents") {
-        let confirmed = if agent.get("confirm").is_some_and(|confirm| !confirm.is_null()) { "asked" } else { "" };
+        let confirmed =
+            if agent.get("confirm").is_some_and(|confirm| !confirm.is_null()) { "asked" } else { "" };
         for key in list(agent, "keys") {
             let rank = 1 + u8::from(confirmed.is_empty()) + 2 * u8::from(key.get("decrypt").is_some());
             let name = format!("key {} {}", text(agent, "agent"), text(key, "fingerprint"));

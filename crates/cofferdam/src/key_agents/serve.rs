@@ -72,7 +72,10 @@ fn keys(filter: &KeyFilter, run: &str, agents: &KeyAgents) -> Keys {
             let mut grips = Grips {
                 sign: BTreeMap::new(),
                 decrypt: BTreeMap::new(),
-                description: format!("The sandbox of the run {run} ({}) wants to use this key.", agents.project),
+                description: format!(
+                    "The sandbox of the run {run} ({}) wants to use this key.",
+                    agents.project
+                ),
             };
             for key in keys {
                 let entry = |grip: &String| (grip.clone(), called(&key.fingerprint, &key.label));

@@ -16,7 +16,14 @@ fn socket(stage: &Stage, name: &str) -> (UnixListener, PathBuf) {
 
 fn forward(stage: &Stage, path: &Path, flags: &[&str]) -> Command {
     let mut command = stage.run(flags);
-    command.args(["--forward", &format!("unix:{}", path.display()), "--", "test", "-S", path.to_str().unwrap()]);
+    command.args([
+        "--forward",
+        &format!("unix:{}", path.display()),
+        "--",
+        "test",
+        "-S",
+        path.to_str().unwrap(),
+    ]);
     command
 }
 
@@ -55,7 +62,14 @@ fn an_engine_takes_a_second_word() {
     is_refused(&mount(&[]));
     mount(&["--allow-container-engine"]).ends_with(0);
     run(forward(&stage, &path, &["--allow-container-engine"]).env("DOCKER_HOST", &host)).ends_with(0);
-    let mut plan = stage.coffer(["plan", "--allow-container-engine", "--forward", &format!("unix:{}", path.display()), "--", "true"]);
+    let mut plan = stage.coffer([
+        "plan",
+        "--allow-container-engine",
+        "--forward",
+        &format!("unix:{}", path.display()),
+        "--",
+        "true",
+    ]);
     let audit = run(plan.env("DOCKER_HOST", &host)).text();
     assert!(audit.contains("NO WALL HOLDS") && audit.contains("on this machine"), "{audit}");
 }
@@ -82,7 +96,8 @@ fn who_listens_is_known_whatever_the_path() {
     let stage = Stage::new();
     let path = stage.scratch.root().join("any-name");
     // No variable names it. It ends when its standard output does.
-    let mut agent = stage.command("ssh-agent").arg("-D").arg("-a").arg(&path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut agent =
+        stage.command("ssh-agent").arg("-D").arg("-a").arg(&path).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = std::io::BufReader::new(agent.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
     let ran = run(&mut forward(&stage, &path, &[]));

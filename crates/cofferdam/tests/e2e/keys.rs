@@ -43,8 +43,12 @@ impl SshStage {
         let out = Self { stage, socket, agent };
         for name in ["granted", "other"] {
             let file = keys.join(name);
-            run(out.stage.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&file))
-                .ends_with(0);
+            run(out
+                .stage
+                .command("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
+                .arg(&file))
+            .ends_with(0);
             run(out.outside("ssh-add").arg("-q").arg(&file)).ends_with(0);
             let public = std::fs::read_to_string(file.with_extension("pub")).unwrap();
             out.stage.project_file(&format!("{name}.pub"), &public);

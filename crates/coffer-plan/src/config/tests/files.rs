@@ -1,7 +1,9 @@
 use serde::Deserialize;
 
 use crate::config::file::{ENV_KEYS, KEYS, MOUNT_KEYS};
-use crate::config::{AuditMode, ConfigError, EnvSettings, MountSpec, Settings, parse_project, parse_user};
+use crate::config::{
+    AuditMode, ConfigError, EnvSettings, KeyChoice, MountSpec, Settings, parse_project, parse_user,
+};
 use crate::path::PathTemplate;
 use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, StateMode};
 
@@ -22,6 +24,11 @@ trust_folder = true
 as_root_inside = false
 allow_host_login = true
 allow_nesting = true
+ssh_agent = true
+gpg_agent = ["ada@example.org"]
+gpg_agent_decrypt = false
+confirm_keys = true
+allow_container_engine = true
 scopes = ["user:profile"]
 path = ["~/bin"]
 hide = ["a"]
@@ -76,6 +83,11 @@ fn every_key_is_read() {
         as_root_inside,
         allow_host_login,
         allow_nesting,
+        ssh_agent,
+        gpg_agent,
+        gpg_agent_decrypt,
+        confirm_keys,
+        allow_container_engine,
         scopes,
         mounts,
         path,
@@ -95,6 +107,12 @@ fn every_key_is_read() {
     assert_eq!((unattended, trust_folder, as_root_inside), (Some(true), Some(true), Some(false)));
     assert_eq!((allow_host_login, scopes), (Some(true), vec!["user:profile".to_owned()]));
     assert_eq!(allow_nesting, Some(true));
+    assert_eq!(ssh_agent, Some(KeyChoice::All));
+    assert_eq!(gpg_agent, Some(KeyChoice::Only(vec!["ada@example.org".to_owned()])));
+    assert_eq!(
+        (gpg_agent_decrypt, confirm_keys, allow_container_engine),
+        (Some(false), Some(true), Some(true))
+    );
     let template = |text: &str| PathTemplate(text.to_owned());
     let mount = MountSpec {
         source: template("~/data"),

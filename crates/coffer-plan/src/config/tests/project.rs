@@ -45,6 +45,10 @@ fn a_project_tightens_or_proposes() {
         ("env = { set = { X = 'sk-FAKE' } }", Some(("env.set", "variable `X` set to `****`"))),
         ("env = { set = { X = 'y' } }", Some(("env.set", "variable `X` set to `y`"))),
         ("mount = [{ source = '/x', target = '/y' }]", Some(("mount", "mount of `/x` on `/y` (ro)"))),
+        ("ssh_agent = true", Some(("ssh_agent", "your SSH keys (`--ssh-agent`)"))),
+        ("gpg_agent = ['a', 'b']", Some(("gpg_agent", "your GnuPG keys a, b (`--gpg-agent=KEY`)"))),
+        ("confirm_keys = true", None),
+        ("ssh_agent = false", None),
         ("hide = ['x']", None),
         ("readonly = ['x']", None),
     ] {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::agent::CredentialKind;
-use crate::config::Flags;
-use crate::facts::{AgentFacts, PathKind, SettingsFact, SettingsScope};
+use crate::config::{Flags, KeyChoice};
+use crate::facts::{AgentFacts, PathKind, SettingsFact, SettingsScope, SocketKind};
 use crate::fixture::Machine;
 use crate::origin::Origin;
-use crate::plan::{AuthMode, BackendKind, NetworkTier, PlanError, StateMode};
+use crate::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PlanError, StateMode};
 use crate::sign_in::shape::LoginShape;
 
 /// The variant's name. A new variant breaks this function, and shall get a case below.
@@ -46,6 +46,11 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::WorkdirHidden { .. } => "WorkdirHidden",
         PlanError::VariableReserved { .. } => "VariableReserved",
         PlanError::HostConfig { .. } => "HostConfig",
+        PlanError::ContainerEngine { .. } => "ContainerEngine",
+        PlanError::HostSocket { .. } => "HostSocket",
+        PlanError::KeyAgent { .. } => "KeyAgent",
+        PlanError::NoSuchKey { .. } => "NoSuchKey",
+        PlanError::NobodyAsks { .. } => "NobodyAsks",
     }
 }
 
@@ -79,7 +84,7 @@ fn project_settings(broken: Option<&str>, redirects: &[&str]) -> Machine {
 type Case = (Machine, &'static str, &'static str, &'static str);
 
 fn cases() -> Vec<Case> {
-    [places(), asked(), mounts(), sign_in()].concat()
+    [places(), asked(), mounts(), keys(), sign_in()].concat()
 }
 
 fn places() -> Vec<Case> {
@@ -98,6 +103,29 @@ fn places() -> Vec<Case> {
         (of_another, "ProjectOfAnother", "project-owner", "belongs to uid 1000"),
         (absent, "SourceMissing", "source-missing", "flag --workdir"),
         (workdir, "WorkdirHidden", "workdir", "`/home/ada/Documents` is not shown"),
+    ]
+}
+
+fn keys() -> Vec<Case> {
+    let shown = |kind: SocketKind| {
+        let machine = says(|f| f.settings.forward.push(ForwardSpec::Socket("/srv/any".into())));
+        let machine = machine.has("/srv/any", PathKind::Socket);
+        machine.with(|facts| facts.sockets.named.extend([("/srv/any".into(), kind)]))
+    };
+    let facts = include_str!("../../../tests/golden/keys/facts.json");
+    let facts: crate::facts::HostFacts = serde_json::from_str(facts).unwrap();
+    let granted = |key: &str| {
+        says(|f| f.settings.ssh_agent = KeyChoice::from_flags(&[key.to_owned()]))
+            .with(|own| own.keys = facts.keys.clone())
+    };
+    let nobody = granted("").with(|facts| facts.keys.askpass = None).config("confirm_keys = true");
+    let engine = "whoever talks to it is you on this machine";
+    vec![
+        (shown(SocketKind::ContainerEngine), "ContainerEngine", "container-engine", engine),
+        (shown(SocketKind::Bus), "HostSocket", "host-socket", "`/srv/any` is a bus"),
+        (says(|f| f.settings.ssh_agent = Some(KeyChoice::All)), "KeyAgent", "key-agent", "flag --ssh-agent"),
+        (granted("none"), "NoSuchKey", "no-such-key", "no SSH key is `none`; there is `SHA256:"),
+        (nobody, "NobodyAsks", "nobody-asks", "confirm_keys"),
     ]
 }
 
@@ -237,7 +265,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 33, "{seen:?}");
+    assert_eq!(seen.len(), 38, "{seen:?}");
 }
 
 #[test]

@@ -15,7 +15,10 @@ fn a_person_is_asked_and_their_word_counts() {
     let asked = keys.key("asked");
     let flags = ["--ssh-agent=granted", "--confirm-keys"];
     for (answer, code) in [(0, 0), (1, 255)] {
-        program(&asker, &format!("#!/bin/sh\necho \"$1 $SSH_ASKPASS_PROMPT\" > {}\nexit {answer}\n", asked.display()));
+        program(
+            &asker,
+            &format!("#!/bin/sh\necho \"$1 $SSH_ASKPASS_PROMPT\" > {}\nexit {answer}\n", asked.display()),
+        );
         let ran = run(keys.run(&flags, SIGN).env("SSH_ASKPASS", &asker));
         ran.ends_with(code);
         let question = std::fs::read_to_string(&asked).unwrap();
@@ -35,7 +38,8 @@ fn a_person_is_asked_and_their_word_counts() {
 #[test]
 fn where_nobody_can_be_asked_nothing_runs() {
     let Some(keys) = SshStage::new() else { return };
-    let ran = run(keys.run(&["--ssh-agent", "--confirm-keys"], "true").env("SSH_ASKPASS", "/nowhere/askpass"));
+    let ran =
+        run(keys.run(&["--ssh-agent", "--confirm-keys"], "true").env("SSH_ASKPASS", "/nowhere/askpass"));
     ran.refuses(125, "nobody-asks", "SSH_ASKPASS", "ssh-askpass");
     // A program that the agent could exchange is none.
     let inside = keys.stage.project().join("askpass");

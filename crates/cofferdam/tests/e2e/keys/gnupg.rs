@@ -16,7 +16,8 @@ struct GpgStage {
 
 impl GpgStage {
     fn new() -> Option<Self> {
-        if !sandboxes() || ["gpg", "gpgconf", "git"].iter().any(|program| require::program(program).is_none()) {
+        if !sandboxes() || ["gpg", "gpgconf", "git"].iter().any(|program| require::program(program).is_none())
+        {
             return None;
         }
         let mut out = Self { stage: Stage::new(), granted: String::new(), other: String::new() };
@@ -107,10 +108,10 @@ fn only_the_granted_key_is_there_and_signs() {
 #[test]
 fn decryption_takes_a_flag_of_its_own() {
     let Some(keys) = GpgStage::new() else { return };
-    let encrypt = format!("echo secret | gpg --batch --quiet --trust-model always -r {} -e > text.gpg", keys.granted);
-    let outside = |script: &str| {
-        run(keys.stage.command("sh").args(["-c", script]).current_dir(keys.stage.project()))
-    };
+    let encrypt =
+        format!("echo secret | gpg --batch --quiet --trust-model always -r {} -e > text.gpg", keys.granted);
+    let outside =
+        |script: &str| run(keys.stage.command("sh").args(["-c", script]).current_dir(keys.stage.project()));
     outside(&encrypt).ends_with(0);
     let decrypt = "gpg --batch --quiet -d text.gpg";
     outside(decrypt).prints("secret\n");
@@ -124,7 +125,8 @@ fn the_agent_does_nothing_else() {
     let Some(keys) = GpgStage::new() else { return };
     let grip = run(keys.gpg().args(["--with-colons", "--with-keygrip", "--list-secret-keys", &keys.granted]));
     let grip = grip.text();
-    let grip = grip.lines().find(|line| line.starts_with("grp:")).and_then(|line| line.split(':').nth(9)).unwrap();
+    let grip =
+        grip.lines().find(|line| line.starts_with("grp:")).and_then(|line| line.split(':').nth(9)).unwrap();
     let hashed = "SETHASH 8 0000000000000000000000000000000000000000000000000000000000000000";
     for command in [
         format!("DELETE_KEY --force {grip}"),

@@ -77,7 +77,8 @@ fn keys_are_neither_added_nor_removed_nor_locked() {
     let before = run(keys.outside("ssh-add").arg("-L")).text();
     // A key of the sandbox's own, and a program that answers a question with a word.
     let own = keys.stage.project().join("own");
-    run(keys.stage.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&own)).ends_with(0);
+    run(keys.stage.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&own))
+        .ends_with(0);
     super::program(&keys.stage.project().join("word"), "#!/bin/sh\necho word\n");
     let lock = "SSH_ASKPASS=$PWD/word SSH_ASKPASS_REQUIRE=force DISPLAY=:0 ssh-add";
     for command in ["ssh-add own", "ssh-add -D", "ssh-add -d granted.pub", &format!("{lock} -x")] {
@@ -87,7 +88,9 @@ fn keys_are_neither_added_nor_removed_nor_locked() {
         assert_eq!(run(keys.outside("ssh-add").arg("-L")).text(), before, "{command}");
     }
     // The control: outside each of them is done.
-    for command in ["ssh-add own", &format!("{lock} -x"), &format!("{lock} -X"), "ssh-add -d granted.pub", "ssh-add -D"] {
+    for command in
+        ["ssh-add own", &format!("{lock} -x"), &format!("{lock} -X"), "ssh-add -d granted.pub", "ssh-add -D"]
+    {
         run(keys.outside("sh").current_dir(keys.stage.project()).args(["-c", command])).ends_with(0);
     }
     run(keys.outside("ssh-add").arg("-L")).ends_with(1);
@@ -96,7 +99,12 @@ fn keys_are_neither_added_nor_removed_nor_locked() {
 #[test]
 fn a_filter_is_its_runs_alone() {
     let Some(keys) = stage() else { return };
-    let mut first = keys.run(&["--ssh-agent=granted"], "echo up; read end").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = keys
+        .run(&["--ssh-agent=granted"], "echo up; read end")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut output = BufReader::new(first.stdout.take().unwrap());
     output.read_line(&mut String::new()).unwrap();
     let sockets = sockets_of_runs(&keys.stage);
@@ -125,15 +133,25 @@ fn sockets_of_runs(stage: &Stage) -> Vec<std::path::PathBuf> {
 fn what_cannot_be_granted_is_told_before_anything_runs() {
     let Some(keys) = stage() else { return };
     keys.inside(&["--ssh-agent=nobody"], "true").refuses(125, "no-such-key", "granted", "--ssh-agent=KEY");
-    run(keys.stage.run(["--ssh-agent", "--", "true"]).env_remove("SSH_AUTH_SOCK"))
-        .refuses(125, "key-agent", "SSH_AUTH_SOCK", "ssh-agent");
-    run(keys.stage.run(["--ssh-agent", "--", "true"]).env("SSH_AUTH_SOCK", keys.key("nothing")))
-        .refuses(125, "key-agent", "does not answer", "ssh-add -l");
+    run(keys.stage.run(["--ssh-agent", "--", "true"]).env_remove("SSH_AUTH_SOCK")).refuses(
+        125,
+        "key-agent",
+        "SSH_AUTH_SOCK",
+        "ssh-agent",
+    );
+    run(keys.stage.run(["--ssh-agent", "--", "true"]).env("SSH_AUTH_SOCK", keys.key("nothing"))).refuses(
+        125,
+        "key-agent",
+        "does not answer",
+        "ssh-add -l",
+    );
     // As it is, by its path: with the advice to use the filter.
     let socket = keys.socket.to_str().unwrap();
     for flag in ["--forward", "--mount"] {
         let word = if flag == "--forward" { format!("unix:{socket}") } else { socket.to_owned() };
-        let ran = run(keys.outside(keys.stage.program().to_str().unwrap()).args(["run", flag, &word, "--", "true"]));
+        let ran = run(keys
+            .outside(keys.stage.program().to_str().unwrap())
+            .args(["run", flag, &word, "--", "true"]));
         ran.refuses(125, "host-socket", "all of them", "--ssh-agent=KEY");
     }
 }
@@ -142,13 +160,16 @@ fn what_cannot_be_granted_is_told_before_anything_runs() {
 fn what_is_granted_is_shown() {
     let Some(keys) = stage() else { return };
     let coffer = keys.stage.program().to_str().unwrap();
-    let plan = run(keys.outside(coffer).args(["plan", "--json", "--agent", "shell", "--ssh-agent=granted"])).json();
+    let plan =
+        run(keys.outside(coffer).args(["plan", "--json", "--agent", "shell", "--ssh-agent=granted"])).json();
     let agent = &plan["key_agents"][0];
     assert_eq!(agent["agent"], "ssh");
     assert_eq!(agent["keys"].as_array().unwrap().len(), 1);
     assert!(agent["keys"][0]["label"].as_str().unwrap().starts_with("granted"), "{agent}");
     let audit = run(keys.outside(coffer).args(["plan", "--agent", "shell", "--ssh-agent=granted"])).text();
     assert!(audit.contains("Keys\n") && audit.contains("signs: SHA256:"), "{audit}");
-    let why = run(keys.outside(coffer).args(["why", "env", "SSH_AUTH_SOCK", "--agent", "shell", "--ssh-agent"])).text();
+    let why =
+        run(keys.outside(coffer).args(["why", "env", "SSH_AUTH_SOCK", "--agent", "shell", "--ssh-agent"]))
+            .text();
     assert!(why.contains("--ssh-agent"), "{why}");
 }
