@@ -45,6 +45,9 @@ need_for_tests() {
     # Stock projects that install something; the registries are the tests' own.
     need_command npm npm
     /usr/bin/python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || PACKAGES+=(python3 python3-venv)
+    # Agents for keys, with their clients.
+    need_command ssh-agent openssh-client
+    need_command gpg gnupg
     # A keyring of the session, for the sealing identity.
     need_command dbus-daemon dbus-daemon
     need_command gnome-keyring-daemon gnome-keyring

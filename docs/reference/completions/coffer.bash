@@ -37,6 +37,9 @@ _coffer() {
             coffer,gateway-of-run)
                 cmd="coffer__subcmd__gateway__subcmd__of__subcmd__run"
                 ;;
+            coffer,key-agents-of-run)
+                cmd="coffer__subcmd__key__subcmd__agents__subcmd__of__subcmd__run"
+                ;;
             coffer,lab)
                 cmd="coffer__subcmd__lab"
                 ;;
@@ -140,7 +143,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab leaktest serve gateway version gateway-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab leaktest serve gateway version gateway-of-run key-agents-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -679,6 +682,24 @@ _coffer() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffer__subcmd__key__subcmd__agents__subcmd__of__subcmd__run)
+            opts="-q -v -h --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffer__subcmd__lab)
             opts="-q -v -h --rounds --sandboxes --only --claude --json --out --inside --color --quiet --verbose --help race volume expiry priority identity mounts all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -722,7 +743,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__leaktest)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --kind --json --seed --inside --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --kind --json --seed --inside --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,6 +798,14 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -804,7 +833,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__learn)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -859,6 +888,14 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -982,7 +1019,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1037,6 +1074,14 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1086,7 +1131,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,6 +1186,14 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1258,7 +1311,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --json --color --quiet --verbose --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --color --quiet --verbose --help path host env"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1313,6 +1366,14 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -51,6 +51,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the l
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway" -d 'Serve the gateway alone, in front of containers and other people\'s sandboxes'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway-of-run" -d 'Be the gateway of a run; what to do comes on standard input'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "key-agents-of-run" -d 'Be the filters in front of the user\'s keys; what to do comes on standard input'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "exec-launch" -d 'Start a launch that `run --dry-run=command` printed'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l profile -d 'Add a profile' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l agent -d 'The agent to run' -r
@@ -65,6 +66,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a p
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
 json\t'The plan as JSON'
 command\t'The command, as one line that can be pasted'"
@@ -77,6 +80,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l keep -d 'Merge the
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l gpg-agent-decrypt -d 'Let it decrypt with the keys of `--gpg-agent`, too'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l confirm-keys -d 'Ask you (by `ssh-askpass`) each time before a key is used'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-container-engine -d 'Let `--forward` or `--mount` show it a container engine: it is root on this machine then'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
@@ -94,6 +100,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -l mount -d 'Show a
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
 json\t'The plan as JSON'
 command\t'The command, as one line that can be pasted'"
@@ -106,6 +114,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -l keep -d 'Merge t
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l gpg-agent-decrypt -d 'Let it decrypt with the keys of `--gpg-agent`, too'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l confirm-keys -d 'Ask you (by `ssh-askpass`) each time before a key is used'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-container-engine -d 'Let `--forward` or `--mount` show it a container engine: it is root on this machine then'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s y -l yes -d 'Don\'t ask, also when the plan has grown since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
@@ -131,6 +142,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a 
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l facts -d 'Plan for a machine whose facts were saved, instead of this one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l save-facts -d 'Save this machine\'s facts' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
@@ -141,6 +154,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l keep -d 'Merge th
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l gpg-agent-decrypt -d 'Let it decrypt with the keys of `--gpg-agent`, too'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l confirm-keys -d 'Ask you (by `ssh-askpass`) each time before a key is used'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-container-engine -d 'Let `--forward` or `--mount` show it a container engine: it is root on this machine then'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l diff -d 'Print what changed since the last run here'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l check -d 'Exit with 1 when it differs from the last run\'s'
@@ -160,6 +176,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a p
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -168,6 +186,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l keep -d 'Merge the
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l gpg-agent-decrypt -d 'Let it decrypt with the keys of `--gpg-agent`, too'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l confirm-keys -d 'Ask you (by `ssh-askpass`) each time before a key is used'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-container-engine -d 'Let `--forward` or `--mount` show it a container engine: it is root on this machine then'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
@@ -420,6 +441,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l mount -d 'Sho
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l kind -d 'Test this kind of credential, instead of those that you have' -r -f -a "subscription\t'A subscription that is signed in'
 setup-token\t'A long-lived token for a subscription'
 api-key\t'An API key'
@@ -436,6 +459,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l keep -d 'Merg
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l gpg-agent-decrypt -d 'Let it decrypt with the keys of `--gpg-agent`, too'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l confirm-keys -d 'Ask you (by `ssh-askpass`) each time before a key is used'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-container-engine -d 'Let `--forward` or `--mount` show it a container engine: it is root on this machine then'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l json -d 'Print it as JSON'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
@@ -479,6 +505,12 @@ never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand gateway-of-run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand key-agents-of-run" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand key-agents-of-run" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand key-agents-of-run" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand key-agents-of-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand exec-launch" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

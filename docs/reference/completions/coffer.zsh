@@ -50,6 +50,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
+'*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
 json\:"The plan as JSON"
 command\:"The command, as one line that can be pasted"))' \
@@ -62,6 +64,9 @@ never\:"Never"))' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
+'--gpg-agent-decrypt[Let it decrypt with the keys of \`--gpg-agent\`, too]' \
+'--confirm-keys[Ask you (by \`ssh-askpass\`) each time before a key is used]' \
+'--allow-container-engine[Let \`--forward\` or \`--mount\` show it a container engine\: it is root on this machine then]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
@@ -88,6 +93,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
+'*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
 json\:"The plan as JSON"
 command\:"The command, as one line that can be pasted"))' \
@@ -100,6 +107,9 @@ never\:"Never"))' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
+'--gpg-agent-decrypt[Let it decrypt with the keys of \`--gpg-agent\`, too]' \
+'--confirm-keys[Ask you (by \`ssh-askpass\`) each time before a key is used]' \
+'--allow-container-engine[Let \`--forward\` or \`--mount\` show it a container engine\: it is root on this machine then]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
@@ -142,6 +152,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
+'*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--facts=[Plan for a machine whose facts were saved, instead of this one]:FILE:_default' \
 '--save-facts=[Save this machine'\''s facts]:FILE:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -152,6 +164,9 @@ never\:"Never"))' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
+'--gpg-agent-decrypt[Let it decrypt with the keys of \`--gpg-agent\`, too]' \
+'--confirm-keys[Ask you (by \`ssh-askpass\`) each time before a key is used]' \
+'--allow-container-engine[Let \`--forward\` or \`--mount\` show it a container engine\: it is root on this machine then]' \
 '(--diff)--json[Print it as JSON]' \
 '--diff[Print what changed since the last run here]' \
 '--check[Exit with 1 when it differs from the last run'\''s]' \
@@ -179,6 +194,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
+'*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
@@ -187,6 +204,9 @@ never\:"Never"))' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
+'--gpg-agent-decrypt[Let it decrypt with the keys of \`--gpg-agent\`, too]' \
+'--confirm-keys[Ask you (by \`ssh-askpass\`) each time before a key is used]' \
+'--allow-container-engine[Let \`--forward\` or \`--mount\` show it a container engine\: it is root on this machine then]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
@@ -663,6 +683,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
+'*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--kind=[Test this kind of credential, instead of those that you have]:KIND:((subscription\:"A subscription that is signed in"
 setup-token\:"A long-lived token for a subscription"
 api-key\:"An API key"
@@ -679,6 +701,9 @@ never\:"Never"))' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
+'--gpg-agent-decrypt[Let it decrypt with the keys of \`--gpg-agent\`, too]' \
+'--confirm-keys[Ask you (by \`ssh-askpass\`) each time before a key is used]' \
+'--allow-container-engine[Let \`--forward\` or \`--mount\` show it a container engine\: it is root on this machine then]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
@@ -829,6 +854,19 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(key-agents-of-run)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (exec-launch)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -871,6 +909,7 @@ _coffer_commands() {
 'gateway:Serve the gateway alone, in front of containers and other people'\''s sandboxes' \
 'version:Print the version' \
 'gateway-of-run:Be the gateway of a run; what to do comes on standard input' \
+'key-agents-of-run:Be the filters in front of the user'\''s keys; what to do comes on standard input' \
 'exec-launch:Start a launch that \`run --dry-run=command\` printed' \
     )
     _describe -t commands 'coffer commands' commands "$@"
@@ -1009,6 +1048,11 @@ _coffer__subcmd__gateway__subcmd__token__subcmd__revoke_commands() {
 _coffer__subcmd__gateway-of-run_commands() {
     local commands; commands=()
     _describe -t commands 'coffer gateway-of-run commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__key-agents-of-run_commands] )) ||
+_coffer__subcmd__key-agents-of-run_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer key-agents-of-run commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__lab_commands] )) ||
 _coffer__subcmd__lab_commands() {

@@ -28,8 +28,8 @@ fn an_engine_is_known_by_path_by_link_by_number_and_by_who_listens() {
         facts.paths.get_mut(Utf8Path::new("/srv/hard")).unwrap().ino = ino;
     });
     let plain = || forwards(Machine::ada().has("/srv/any", PathKind::Socket), "/srv/any");
-    let by_name = plain()
-        .with(|facts| facts.sockets.named.extend([("/srv/any".into(), SocketKind::ContainerEngine)]));
+    let by_name =
+        plain().with(|facts| facts.sockets.named.extend([("/srv/any".into(), SocketKind::ContainerEngine)]));
     let by_listener =
         plain().with(|facts| drop(facts.sockets.listeners.insert("/srv/any".into(), "dockerd".to_owned())));
     // The control: a socket of which nothing is known.

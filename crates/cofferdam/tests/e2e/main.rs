@@ -14,6 +14,7 @@
 //! - `engines`: container engines and buses of the host take a word of their own.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
+//! - `leaks`: variables, sockets and paths of the launcher that are not inside.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
 //! - `attacks`: every attack of the table in every tier, against a golden file.
 //! - `keys`: the user's agents for SSH and GnuPG keys, behind their filters.
@@ -46,6 +47,7 @@ mod keeping;
 mod keys;
 mod killings;
 mod labs;
+mod leaks;
 mod leaktests;
 mod ledgers;
 mod lifetimes;
