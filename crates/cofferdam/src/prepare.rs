@@ -8,7 +8,9 @@ use coffer_account::layout::{AccountFolder, AccountName};
 use coffer_host::{look_up, read_config, read_project_config};
 use coffer_launch::launch::Launch;
 use coffer_plan::agent::Agent;
-use coffer_plan::config::{AuditMode, Flags, Layers, Merged, Settings, merge, parse_project, parse_user};
+use coffer_plan::config::{
+    AuditMode, Flags, KeyDecisions, Layers, Merged, Settings, merge, parse_project, parse_user,
+};
 use coffer_plan::derive::Alone;
 use coffer_plan::facts::{HostFacts, ProjectFacts};
 use coffer_plan::host::{Host, HostRule};
@@ -142,6 +144,7 @@ pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Er
         let value = value.replace("${state}", home.as_deref().map_or("", Utf8Path::as_str));
         gathered.merged.env_set.push(Decided::new((name.clone(), value), Origin::flag("--debug-log")));
     }
+    gathered.merged.keys = KeyDecisions::none();
     let credentials = &gathered.inputs.agent.credentials;
     let is_credential = |name: &String| credentials.iter().any(|rule| rule.source == *name);
     gathered.merged.env_pass.retain(|entry| !is_credential(&entry.value));
@@ -233,6 +236,7 @@ pub(crate) fn prepare_alone(
     for paths in [&mut merged.path, &mut merged.hide, &mut merged.readonly, &mut merged.expose] {
         paths.clear();
     }
+    merged.keys = KeyDecisions::none();
     merged.mounts.clear();
     merged.env_pass.clear();
     merged.env_set.clear();

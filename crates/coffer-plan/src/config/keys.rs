@@ -62,7 +62,8 @@ pub struct KeyDecisions {
 }
 
 impl KeyDecisions {
-    pub(super) fn built_in() -> Self {
+    /// Nothing is granted.
+    pub fn none() -> Self {
         let default = || Origin::built_in("default");
         Self {
             ssh: Decided::new(KeyChoice::None, default()),

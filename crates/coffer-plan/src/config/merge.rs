@@ -97,7 +97,7 @@ impl Merged {
             as_root_inside: Decided::new(false, default()),
             allow_host_login: Decided::new(false, default()),
             allow_nesting: Decided::new(false, default()),
-            keys: KeyDecisions::built_in(),
+            keys: KeyDecisions::none(),
             scopes: Vec::new(),
             mounts: Vec::new(),
             path: Vec::new(),
