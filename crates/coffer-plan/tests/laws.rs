@@ -161,7 +161,7 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
     (words, lists, more, login, services(), keys(wild)).prop_map(
         |(words, lists, more, login, services, keys)| {
             let (allow, forward, publish) = services;
-            let (ssh_agent, gpg_agent, gpg_agent_decrypt, confirm_keys, allow_container_engine) = keys;
+            let ([ssh_agent, gpg_agent], [gpg_agent_decrypt, confirm_keys, allow_container_engine]) = keys;
             let (network, auth, state, backend, unattended) = words;
             let (mounts, path, env, hide, readonly, expose) = lists;
             let (trust_folder, as_root_inside, audit, profiles) = more;
@@ -201,15 +201,13 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
 }
 
 /// What may be said of keys; where a plan shall come of it, none is granted.
-fn keys(
-    wild: bool,
-) -> impl Strategy<Value = (Option<KeyChoice>, Option<KeyChoice>, Option<bool>, Option<bool>, Option<bool>)> {
+fn keys(wild: bool) -> impl Strategy<Value = ([Option<KeyChoice>; 2], [Option<bool>; 3])> {
     let only = || KeyChoice::Only(vec!["deploy".to_owned()]);
     let choices = if wild { vec![KeyChoice::None, KeyChoice::All, only()] } else { vec![KeyChoice::None] };
     let choice = || of(prop::sample::select(choices.clone()));
     let switch = || of(any::<bool>());
     let decrypt = if wild { switch().boxed() } else { Just(None).boxed() };
-    (choice(), choice(), decrypt, switch(), switch())
+    ([choice(), choice()], [decrypt, switch().boxed(), switch().boxed()])
 }
 
 /// Hosts, and services in and out.
