@@ -3,6 +3,7 @@
 
 mod file;
 mod layer;
+mod limits;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,5 @@ pub use file::{
     fingerprint, parse_project, parse_user,
 };
 pub use layer::{Flags, Layers, Trust};
+pub use limits::{LimitSettings, LimitWishes, Wish};
 pub use merge::{Merged, Proposal, merge};

@@ -10,6 +10,7 @@ mod credential;
 mod environment;
 mod gateway;
 mod home;
+mod limits;
 mod login;
 mod mounts;
 pub(crate) mod network;
@@ -26,9 +27,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::facts::HostFacts;
 use crate::origin::Origin;
-use crate::plan::{
-    Backend, BackendKind, Command, Identity, Limits, Note, PLAN_SCHEMA, Plan, PlanError, StateMode,
-};
+use crate::plan::{Backend, BackendKind, Command, Identity, Note, PLAN_SCHEMA, Plan, PlanError, StateMode};
 use crate::policy::Policy;
 use mounts::MountList;
 
@@ -107,6 +106,8 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(out_of_reach);
     notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
+    let (limits, refused) = limits::derive(policy, facts);
+    errors.extend(refused);
     let hardening = walls::hardening(policy, facts);
     notes.extend(walls::notes(policy, facts, &hardening));
     if !errors.is_empty() {
@@ -127,7 +128,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         network,
         credential: signed_in.credential,
         state,
-        limits: Limits {},
+        limits,
         hardening,
         sign_in: signed_in.sign_in,
         backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },

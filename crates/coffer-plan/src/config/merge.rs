@@ -11,6 +11,7 @@ use crate::sign_in::withhold::looks_secret;
 
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
 use super::layer::Layers;
+use super::limits::LimitWishes;
 
 /// What a project asked for and does not get until trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Merged {
     pub upstream: Vec<Decided<(Host, SocketAddr)>>,
     /// A file with more certificate authorities.
     pub ca_file: Option<Decided<PathTemplate>>,
+    /// Bounds on resources.
+    pub limits: LimitWishes,
     /// What the project asked for beyond tightening.
     pub proposals: Vec<Proposal>,
 }
@@ -107,6 +110,7 @@ impl Merged {
             publish: Vec::new(),
             upstream: Vec::new(),
             ca_file: None,
+            limits: LimitWishes::default(),
             proposals: Vec::new(),
         }
     }
@@ -141,6 +145,7 @@ impl Merged {
         extend(&mut self.allow, &settings.allow, &origin("allow"));
         extend(&mut self.forward, &settings.forward, &origin("forward"));
         extend(&mut self.publish, &settings.publish, &origin("publish"));
+        self.limits.apply(&settings.limits, &origin);
         self.deny(settings, origin);
     }
 
@@ -154,6 +159,8 @@ impl Merged {
     /// Applies a project's own file that nobody trusted: only what tightens.
     fn tighten(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
         self.deny(settings, &origin);
+        let wider = self.limits.tighten(&settings.limits, &origin);
+        self.proposals.extend(wider);
         let mut propose = |key: &str, text: String| {
             self.proposals.push(Proposal { text, origin: origin(key) });
         };
@@ -305,6 +312,6 @@ fn flag_name(key: &str) -> String {
         "as_root_inside" => "--as-root-inside".to_owned(),
         "allow_host_login" => "--allow-host-login".to_owned(),
         "allow_nesting" => "--allow-nesting".to_owned(),
-        other => format!("--{other}"),
+        other => format!("--{}", other.strip_prefix("limits.").unwrap_or(other)),
     }
 }

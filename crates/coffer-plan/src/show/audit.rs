@@ -12,6 +12,7 @@ use crate::plan::{
 };
 use crate::sign_in::OWN_ACCOUNT;
 
+mod limits;
 mod walls;
 
 #[cfg(test)]
@@ -48,7 +49,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         network: _,
         credential: _,
         state: _,
-        limits: _,
+        limits,
         hardening,
         sign_in: _,
         backend,
@@ -77,6 +78,8 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
     sign_in_section(&mut out, plan, style);
     section(&mut out, style, "Walls");
     walls::section(&mut out, plan, hardening, style);
+    section(&mut out, style, "Limits");
+    limits::section(&mut out, limits);
     notes_section(&mut out, "Notes", notes, style);
     notes_section(
         &mut out,

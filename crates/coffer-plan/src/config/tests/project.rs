@@ -45,6 +45,11 @@ fn a_project_tightens_or_proposes() {
         ("env = { set = { X = 'sk-FAKE' } }", Some(("env.set", "variable `X` set to `****`"))),
         ("env = { set = { X = 'y' } }", Some(("env.set", "variable `X` set to `y`"))),
         ("mount = [{ source = '/x', target = '/y' }]", Some(("mount", "mount of `/x` on `/y` (ro)"))),
+        ("limits.memory = '1G'", None),
+        ("limits.pids = 64", None),
+        ("limits.cpus = 1", None),
+        ("limits.memory = 'none'", Some(("limits.memory", "memory limit `none` (`--memory none`)"))),
+        ("limits.pids = 'none'", Some(("limits.pids", "pids limit `none` (`--pids none`)"))),
         ("hide = ['x']", None),
         ("readonly = ['x']", None),
     ] {
