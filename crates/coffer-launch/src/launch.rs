@@ -3,6 +3,7 @@
 //! reads.
 
 mod gateway;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -12,6 +13,7 @@ use coffer_plan::plan::{CopyWay, Reference, RunFolder};
 use serde::{Deserialize, Serialize};
 
 pub use gateway::{Allow, Gateway, Injected};
+pub use limits::Limits;
 pub use text::{ParseError, quote};
 
 /// The first word of a printed launch after `coffer`.
@@ -26,6 +28,8 @@ pub struct Launch {
     pub(crate) about: Option<About>,
     /// What its gateway is told, if it has one.
     pub(crate) gateway: Option<Gateway>,
+    /// How much it may use up, if that is limited.
+    pub(crate) limits: Option<Limits>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.

@@ -14,6 +14,7 @@ mod exit;
 mod gateway;
 mod helper;
 mod keeping;
+mod limits;
 mod memory;
 mod prepare;
 mod printer;

@@ -14,7 +14,7 @@ use coffer_plan::plan::{
 };
 
 use super::BackendError;
-use crate::launch::{About, Gateway, HostPath, Launch, Place, Preparation, SeedContent, Word};
+use crate::launch::{About, Gateway, HostPath, Launch, Limits, Place, Preparation, SeedContent, Word};
 pub use diagnosis::diagnose;
 
 /// The source of a login among the credentials.
@@ -88,6 +88,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
             login_wins: plan.sign_in.winner.as_deref() == Some(LOGIN),
         }),
         gateway,
+        limits: Limits::of(plan),
         preparations: lowering.preparations,
         program: tool.path.clone(),
         options: lowering.options,

@@ -45,6 +45,11 @@ impl Launch {
             let gateway = serde_json::to_string(gateway).unwrap_or_default();
             out.extend(["--gateway".to_owned(), gateway]);
         }
+        if let Some(limits) = &self.limits {
+            // Paths and numbers alone, as above.
+            let limits = serde_json::to_string(limits).unwrap_or_default();
+            out.extend(["--limits".to_owned(), limits]);
+        }
         for preparation in &self.preparations {
             let (option, value) = preparation_words(preparation);
             out.extend([option.to_owned(), value]);
@@ -72,7 +77,7 @@ impl Launch {
     /// At the first word that does not read.
     pub fn parse(words: &[String]) -> Result<Self, ParseError> {
         let mut words = words.iter();
-        let (mut runtime, mut about, mut gateway) = (None, None, None);
+        let (mut runtime, mut about, mut gateway, mut limits) = (None, None, None, None);
         let mut preparations = Vec::new();
         loop {
             let option = words.next().ok_or(ParseError::Missing("--"))?;
@@ -87,6 +92,8 @@ impl Launch {
                 about = Some(serde_json::from_str(value).map_err(bad)?);
             } else if option == "--gateway" {
                 gateway = Some(serde_json::from_str(value).map_err(bad)?);
+            } else if option == "--limits" {
+                limits = Some(serde_json::from_str(value).map_err(bad)?);
             } else {
                 preparations.push(parse_preparation(option, value)?);
             }
@@ -105,7 +112,7 @@ impl Launch {
             return Err(ParseError::Missing("the command inside"));
         }
         let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
-        Ok(Self { runtime, about, gateway, preparations, program, options, inside })
+        Ok(Self { runtime, about, gateway, limits, preparations, program, options, inside })
     }
 }
 

@@ -43,6 +43,7 @@ mod tests {
             runtime: "/r".into(),
             about: None,
             gateway: None,
+            limits: None,
             preparations: Vec::new(),
             program: "/bwrap".into(),
             options: Vec::new(),

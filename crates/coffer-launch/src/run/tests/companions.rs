@@ -22,6 +22,7 @@ fn launch(ground: &Ground) -> Launch {
         runtime: ground.path(),
         about: None,
         gateway: None,
+        limits: None,
         preparations: vec![
             Preparation::Own(ground.path().join("state")),
             Preparation::Folder(RunFolder::Lease),
