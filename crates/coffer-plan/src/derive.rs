@@ -32,6 +32,7 @@ use crate::policy::Policy;
 use mounts::MountList;
 
 pub use alone::{Alone, alone};
+pub use limits::{Unheld, unheld};
 pub use login::verified;
 pub use network::{API_PORT, PROXY_PORT, ranges_of};
 pub use offers::on_host;

@@ -14,6 +14,9 @@ use coffer_plan::plan::{Controller, Count, Means, Size};
 use crate::cli::IN_SCOPE;
 use crate::printer::Printer;
 
+/// `EAGAIN`, the kernel's answer when there are too many processes.
+pub(crate) const NO_MORE: i32 = rustix::io::Errno::AGAIN.raw_os_error();
+
 /// What can go wrong about limits.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LimitError {

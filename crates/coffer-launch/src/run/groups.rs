@@ -96,7 +96,8 @@ impl Groups {
     /// The limits that the run came up against, so far.
     pub(super) fn hits(&self) -> Vec<Hit> {
         let of = |group: &Group, controller| {
-            let times = group.times(controller);
+            // What is around it may be at its own end, and the kernel counts that here as well.
+            let times = if group.was_full(controller) { group.times(controller) } else { 0 };
             let limit = match controller {
                 Controller::Memory => self.limits.memory,
                 Controller::Pids => self.limits.pids.map(u64::from),
@@ -185,20 +186,43 @@ impl Group {
         make(&self.folder.join(INSIDE))
     }
 
+    /// Whether this very limit was reached; yes where the kernel does not say.
+    fn was_full(&self, controller: Controller) -> bool {
+        let number = |file: &str| -> Option<u64> {
+            std::fs::read_to_string(self.folder.join(file)).ok()?.trim().parse().ok()
+        };
+        match (self.version, controller) {
+            (Version::One | Version::Two, Controller::Pids) => {
+                let [most, limit] = ["pids.peak", "pids.max"].map(number);
+                most.is_none_or(|most| limit.is_none_or(|limit| most >= limit))
+            }
+            // The counters of failures leave out what is below. What is most is right up to a few pages.
+            (Version::One, Controller::Memory) => {
+                let [most, limit] = ["memory.max_usage_in_bytes", "memory.limit_in_bytes"].map(number);
+                most.is_none_or(|most| limit.is_none_or(|limit| most >= limit - limit / 16))
+            }
+            (Version::Two, Controller::Memory) => count(&self.folder, "memory.events", "oom") > 0,
+            (Version::One | Version::Two, Controller::Cpu) => false,
+        }
+    }
+
     /// How often a limit of this group was come up against.
     fn times(&self, controller: Controller) -> u64 {
         let Some((file, word)) = self.version.events(controller) else { return 0 };
-        let count = |folder: &Utf8Path| {
-            let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-            let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-            lines.find(|(name, _)| *name == word).and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
-        };
+        let count = |folder: &Utf8Path| count(folder, file, word);
         match self.version {
             // It counts what happens below, too.
             Version::Two => count(&self.folder),
             Version::One => count(&self.folder) + count(&self.folder.join(INSIDE)),
         }
     }
+}
+
+/// The number behind a word in a file of a group.
+fn count(folder: &Utf8Path, file: &str, word: &str) -> u64 {
+    let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(name, _)| *name == word).and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
 }
 
 fn write(path: &Utf8Path, value: &str) -> Result<(), RunError> {

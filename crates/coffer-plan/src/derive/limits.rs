@@ -128,6 +128,31 @@ struct Missing {
     fix: String,
 }
 
+/// A limit that cannot be held here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unheld {
+    /// Which: the flag without its dashes.
+    pub limit: &'static str,
+    /// Why.
+    pub reason: String,
+    /// What would change that.
+    pub fix: String,
+}
+
+/// The limits that are wanted by default and cannot be held here.
+pub fn unheld(facts: &HostFacts) -> Vec<Unheld> {
+    let wanted = [Controller::Memory, Controller::Pids];
+    let candidates = candidates(&wanted, &facts.cgroups);
+    let held = candidates.into_iter().map(|(_, held)| held).max_by_key(Vec::len).unwrap_or_default();
+    let missing = wanted.into_iter().filter(|controller| !held.contains(controller));
+    missing
+        .map(|controller| {
+            let Missing { reason, fix } = missing_means(controller, facts);
+            Unheld { limit: controller.limit(), reason, fix }
+        })
+        .collect()
+}
+
 /// What gives the user's systemd all controllers, as its documentation has it.
 const DELEGATE: &str = "`sudo mkdir -p /etc/systemd/system/user@.service.d && printf \
                         '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee \

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exit::{BEFORE_START, Failure};
 use crate::gateway::Gatekeeper;
 use crate::keeping::RunKeeper;
-use crate::limits::{self, LimitError};
+use crate::limits::{self, LimitError, NO_MORE};
 use crate::printer::Printer;
 use crate::resolver::Resolver;
 
@@ -26,8 +26,6 @@ const NOT_FOUND: u8 = 127;
 const SIGNALED: i32 = 128;
 /// The code of what was ended by `SIGKILL`, as the kernel does when memory runs out.
 const KILLED: u8 = 137;
-/// `EAGAIN`, the kernel's answer when there are too many processes.
-const NO_MORE: i32 = rustix::io::Errno::AGAIN.raw_os_error();
 
 pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Result<u8, Failure> {
     let of_run = |error: Error| Failure { error, of_run: true };
@@ -45,6 +43,7 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
 pub(crate) fn code_of(ended: &Ended) -> u8 {
     match ended {
         Ended::Exited(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Ended::ExecFailed { errno: NO_MORE } => BEFORE_START,
         Ended::Signaled(signal) => u8::try_from(SIGNALED + signal).unwrap_or(u8::MAX),
         Ended::ExecFailed { errno } => {
             let source = std::io::Error::from_raw_os_error(*errno);
@@ -111,12 +110,15 @@ pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &P
     let code = code_of(&ended);
     match ended {
         Ended::Exited(_) | Ended::Signaled(_) => Ok(code),
+        // It is the fork before it that fails so.
+        Ended::SetupFailed { step: Step::Fork, errno: NO_MORE } | Ended::ExecFailed { errno: NO_MORE } => {
+            Err(LimitError::NoProcess.into())
+        }
         Ended::ExecFailed { errno } => {
             let source = std::io::Error::from_raw_os_error(errno);
             printer.failure(&Error::Command { program: launch.command().unwrap_or_default(), source });
             Ok(code)
         }
-        Ended::SetupFailed { step: Step::Fork, errno: NO_MORE } => Err(LimitError::NoProcess.into()),
         Ended::SetupFailed { step, errno } => Err(Error::SetupFailed {
             step: format!("{step:?}"),
             source: std::io::Error::from_raw_os_error(errno),

@@ -45,6 +45,7 @@ mod labs;
 mod leaktests;
 mod ledgers;
 mod lifetimes;
+mod limits;
 mod logins;
 mod named;
 mod ordinary_user;
