@@ -722,7 +722,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__leaktest)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --kind --json --seed --inside --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --kind --json --seed --inside --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,6 +777,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -804,7 +816,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__learn)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -859,6 +871,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -982,7 +1006,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1037,6 +1061,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1086,7 +1122,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,6 +1177,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1258,7 +1306,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --json --color --quiet --verbose --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --json --color --quiet --verbose --help path host env limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1313,6 +1361,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
 json\:"The plan as JSON"
 command\:"The command, as one line that can be pasted"))' \
@@ -88,6 +91,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
 json\:"The plan as JSON"
 command\:"The command, as one line that can be pasted"))' \
@@ -142,6 +148,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '--facts=[Plan for a machine whose facts were saved, instead of this one]:FILE:_default' \
 '--save-facts=[Save this machine'\''s facts]:FILE:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -179,6 +188,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
@@ -196,8 +208,9 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':kind -- What kind of thing it is:((path\:"A path"
 host\:"A host"
-env\:"A variable"))' \
-':subject -- A path, a host with or without port, or a variable'\''s name:_default' \
+env\:"A variable"
+limit\:"A limit"))' \
+':subject -- A path, a host with or without port, a variable'\''s name, or `memory`, `pids`, `cpus`:_default' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
 && ret=0
 ;;
@@ -663,6 +676,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '--kind=[Test this kind of credential, instead of those that you have]:KIND:((subscription\:"A subscription that is signed in"
 setup-token\:"A long-lived token for a subscription"
 api-key\:"An API key"
