@@ -51,6 +51,8 @@ need_for_tests() {
     # A keyring of the session, for the sealing identity.
     need_command dbus-daemon dbus-daemon
     need_command gnome-keyring-daemon gnome-keyring
+    # A kernel with cgroups of version 2, whatever this machine has; Debian builds it for x86 alone.
+    [ "$(uname -m)" != x86_64 ] || need_command linux.uml user-mode-linux
     need_tool claude-native
     need_tool claude-js
     need_tool agent2

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::sign_in::shape::{self, LoginDetails, LoginShape, MAX_LOGIN_BYTES};
+use coffer_sys::memory::keep_from_swap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -55,6 +56,7 @@ struct Access<'a> {
 impl LoginFile {
     /// Takes bytes for a login file; what is wrong with them is in the shape.
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
+        keep_from_swap(&bytes);
         let shape = shape::read(&bytes);
         let access = access_token(&bytes).map(|token| Sha256::digest(token).into());
         Self { bytes, shape, access }

@@ -1,7 +1,9 @@
-//! Secrets: types that cannot be printed, compared or serialized, and are wiped when dropped.
+//! Secrets: types that cannot be printed, compared or serialized, are wiped when dropped, and kept from being swapped
+//! out as far as the user may (`coffer doctor` says where they may not).
 
 use std::fmt;
 
+use coffer_sys::memory::keep_from_swap;
 use zeroize::Zeroizing;
 
 /// Secret bytes. `Debug` shows that there is one and nothing of it; there is no `Display`, `Clone` or
@@ -24,6 +26,7 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
+        keep_from_swap(&bytes);
         Self(Zeroizing::new(bytes))
     }
 

@@ -34,6 +34,16 @@ pub struct Owned {
     pub is_folder: bool,
 }
 
+/// Whether the machine has swap space in use (`/proc/swaps` has a line besides its title).
+pub fn swaps() -> bool {
+    read_kernel(Utf8Path::new("/proc/swaps")).is_some_and(|text| text.lines().count() > 1)
+}
+
+/// How much of its memory a process of this user may keep from being swapped out, in bytes; `None` without a limit.
+pub fn lockable() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Memlock).current
+}
+
 /// All mounts, in the order of the kernel: later ones cover earlier ones. Empty without `/proc`.
 pub fn mounts() -> Vec<Mounted> {
     let text = read_kernel(Utf8Path::new("/proc/self/mountinfo")).unwrap_or_default();

@@ -43,7 +43,7 @@ pub use agent::all_programs;
 pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
 pub use error::HostError;
 pub use fixture::{load, save};
-pub use inspect::{Mounted, Owned, may_write, mounts, owned};
+pub use inspect::{Mounted, Owned, lockable, may_write, mounts, owned, swaps};
 pub use key_agents::gpg_public_keys;
 pub use login::{host_login, login_in, login_of_account};
 pub use lookup::look_up;

@@ -91,6 +91,9 @@ impl Machine {
             working_copy: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());
+        let runtime = user::xdg(&self.environment, "XDG_RUNTIME_DIR")?;
+        let path = facts.public_value("PATH");
+        facts.cgroups.user_manager = cgroups::user_manager(facts.user.uid, runtime.as_deref(), path);
         note_sources(&mut facts);
         Ok(facts)
     }

@@ -10,6 +10,8 @@ mod readers;
 mod redact;
 mod remember;
 
+use std::thread::{Builder, ScopedJoinHandle};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::facts::{HostFacts, Questions, ToolAnswer, ToolEntry};
 use coffer_plan::path::{PathTemplate, is_within};
@@ -92,11 +94,17 @@ pub(crate) fn answers(
             .into_iter()
             .map(|(tool, ask)| {
                 let (machine, environment) = (&machine, &environment);
-                let thread = scope.spawn(move || answer(machine, tool, ask, environment, cache_folder));
+                let ask = move || answer(machine, tool, ask, environment, cache_folder);
+                // Where there are too many threads already, they are asked one after the other.
+                let thread = Builder::new().spawn_scoped(scope, ask).map_err(|_| ask());
                 (tool, thread)
             })
             .collect();
-        threads.into_iter().map(|(tool, thread)| (tool, thread.join().ok().flatten())).collect()
+        let heard = |thread: Result<ScopedJoinHandle<'_, _>, _>| match thread {
+            Ok(thread) => thread.join().ok().flatten(),
+            Err(answer) => answer,
+        };
+        threads.into_iter().map(|(tool, thread)| (tool, heard(thread))).collect()
     });
     let mut out = Vec::new();
     for tool in &questions.tools {

@@ -23,7 +23,7 @@ use coffer_sys::signals::SignalEvents;
 use failure::Failure;
 use filter::SystemCalls;
 use landlock::Landlock;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::set_no_new_privs;
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,6 +37,11 @@ pub const NAME: &str = "coffer-init";
 
 /// The exit code when the sandbox could not be made ready for the agent.
 const FAILED: u8 = 125;
+
+/// No core dump of anything inside, and nobody can raise it again: what a dump holds would be written into the
+/// project, or handed to a program of the host. A limit of one byte is below the smallest dump, and of all numbers it
+/// is the one at which the kernel keeps a dump from such a program, too (core(5)).
+const NO_DUMP: Rlimit = Rlimit { current: Some(1), maximum: Some(1) };
 
 /// Runs as init with the arguments after the program's name; returns the exit code: the agent's own, 128+n if
 /// signal n ended it, 127 or 126 if its program was not found or cannot be executed, 125 if init failed.
@@ -57,6 +62,7 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     // Before anything else in here can run: /proc/1 of this process is closed to the agent.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::harden)?;
     set_no_new_privs(true).map_err(Failure::harden)?;
+    setrlimit(Resource::Core, NO_DUMP).map_err(Failure::harden)?;
     let signals = watch::signals().map_err(Failure::signals)?;
     let control = arguments.control.map(take_inherited).transpose().map_err(Failure::control)?;
     let gateway = arguments.gateway.map(take_inherited).transpose().map_err(Failure::control)?;

@@ -4,6 +4,7 @@
 
 mod gateway;
 mod key_agents;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gateway::{Allow, Gateway, Injected};
 pub use key_agents::{KeyAgents, KeyFilter};
+pub use limits::Limits;
 pub use text::{ParseError, quote};
 
 /// The first word of a printed launch after `coffer`.
@@ -30,6 +32,8 @@ pub struct Launch {
     pub(crate) gateway: Option<Gateway>,
     /// What the filters in front of the user's agents for keys are told, if there are any.
     pub(crate) key_agents: Option<KeyAgents>,
+    /// How much it may use up, if that is limited.
+    pub(crate) limits: Option<Limits>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.

@@ -10,6 +10,7 @@ mod descriptors;
 mod error;
 mod folder;
 mod ground;
+mod groups;
 mod live;
 mod merge;
 mod prepare;
@@ -33,8 +34,9 @@ use beneath::Folder;
 use companion::Company;
 pub use companion::{Alone, Companion, InState, Leased, Run};
 use descriptors::Inherited;
-pub use error::RunError;
+pub use error::{NO_PROCESS_LEFT, RunError};
 use folder::RunFolders;
+pub use groups::{Aside, Hit, step_aside};
 pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
@@ -66,6 +68,8 @@ pub struct Ran {
     pub ended: Ended,
     /// What of the run could not be removed; the agent's end counts all the same.
     pub left: Option<RunError>,
+    /// The limits that it came up against.
+    pub hits: Vec<Hit>,
     /// What became of the changes in a working copy that was to be merged back.
     pub kept: Option<Result<Kept, RunError>>,
 }
@@ -82,8 +86,9 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) ->
     let mut folders = RunFolders::new(&launch.runtime)?;
     let ended = perform(launch, resolve, companion, &mut folders);
     let kept = keep(launch, companion, &folders, &ended);
+    let hits = folders.groups().map(groups::Groups::hits).unwrap_or_default();
     match (ended, folders.remove()) {
-        (Ok(ended), left) => Ok(Ran { ended, left: left.err(), kept }),
+        (Ok(ended), left) => Ok(Ran { ended, left: left.err(), hits, kept }),
         (Err(run), Ok(())) => Err(run),
         (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
     }
@@ -133,6 +138,9 @@ fn perform(
     if let Some(about) = &launch.about {
         folders.note(about, None)?;
     }
+    if let Some(limits) = &launch.limits {
+        folders.limit(limits)?;
+    }
     for preparation in &launch.preparations {
         prepare::prepare(preparation, folders, resolve, companion)?;
     }
@@ -173,6 +181,10 @@ fn start(
     let mut backend = Command::new(&launch.program);
     backend.env_clear().process_group(0);
     backend.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
+    // First of all: what the backend does from there on counts.
+    if let Some(groups) = folders.groups() {
+        groups.enter(&mut backend)?;
+    }
     backend.args(["--args", &options.to_string(), "--"]);
     for word in &launch.inside {
         let bytes = word_bytes(word, folders, resolve, &mut inherited, &ends)?;

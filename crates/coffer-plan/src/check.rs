@@ -2,6 +2,7 @@
 //! run.
 
 mod host;
+mod limits;
 mod order;
 mod shared;
 #[cfg(test)]
@@ -11,8 +12,8 @@ use crate::facts::HostFacts;
 use crate::plan::{CheckedPlan, Plan, PlanError};
 use crate::policy::Policy;
 
-/// Checks a plan against the laws: the order of mounts, secret paths, host programs, root's sources, and
-/// the project's own settings of the agent.
+/// Checks a plan against the laws: the order of mounts, secret paths, host programs, root's sources, the limits'
+/// groups, and the project's own settings of the agent.
 ///
 /// # Errors
 /// Every law that the plan breaks, all of them at once.
@@ -24,6 +25,7 @@ pub fn check(plan: Plan, policy: &Policy, facts: &HostFacts) -> Result<CheckedPl
     errors.extend(host::executables(&plan, facts));
     errors.extend(host::configuration(&plan, facts));
     errors.extend(host::root_only_sources(&plan, facts));
+    errors.extend(limits::out_of_reach(&plan));
     errors.extend(host::project_settings(policy, facts));
     if errors.is_empty() { Ok(CheckedPlan(plan)) } else { Err(errors) }
 }

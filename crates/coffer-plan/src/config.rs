@@ -4,6 +4,7 @@
 mod file;
 mod keys;
 mod layer;
+mod limits;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub use file::{
 };
 pub use keys::{KeyChoice, KeyDecisions};
 pub use layer::{Flags, Layers, Trust};
+pub use limits::{LimitSettings, LimitWishes, Wish};
 pub use merge::{Merged, Proposal, merge};

@@ -11,6 +11,7 @@ mod environment;
 mod gateway;
 mod home;
 mod key_agents;
+mod limits;
 mod login;
 mod mounts;
 pub(crate) mod network;
@@ -27,13 +28,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::facts::HostFacts;
 use crate::origin::Origin;
-use crate::plan::{
-    Backend, BackendKind, Command, Identity, Limits, Note, PLAN_SCHEMA, Plan, PlanError, StateMode,
-};
+use crate::plan::{Backend, BackendKind, Command, Identity, Note, PLAN_SCHEMA, Plan, PlanError, StateMode};
 use crate::policy::Policy;
 use mounts::MountList;
 
 pub use alone::{Alone, alone};
+pub use limits::{Unheld, unheld};
 pub use login::verified;
 pub use network::{API_PORT, PROXY_PORT, ranges_of};
 pub use offers::on_host;
@@ -114,6 +114,8 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
     notes.extend(crate::sockets::notes(&mounts, policy, facts));
+    let (limits, refused) = limits::derive(policy, facts);
+    errors.extend(refused);
     let hardening = walls::hardening(policy, facts);
     notes.extend(walls::notes(policy, facts, &hardening));
     if !errors.is_empty() {
@@ -135,7 +137,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         key_agents,
         credential: signed_in.credential,
         state,
-        limits: Limits {},
+        limits,
         hardening,
         sign_in: signed_in.sign_in,
         backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },

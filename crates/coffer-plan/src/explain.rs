@@ -9,7 +9,7 @@ use crate::host::{BadHost, Endpoint, HostPattern, HostRule};
 use crate::landlock::{self, Reach};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
-use crate::plan::{AllowedHost, CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Ranges, Source};
+use crate::plan::{AllowedHost, CheckedPlan, EnvValue, Means, Mount, MountOp, NetworkTier, Ranges, Source};
 use crate::policy::Policy;
 
 #[cfg(test)]
@@ -22,7 +22,8 @@ pub struct Answer {
     pub schema: u32,
     /// What was asked about.
     pub subject: String,
-    /// In a few words: `read-write`, `read-only`, `hidden`, `set`, `not set`, `reachable`, `not reachable`.
+    /// In a few words: `read-write`, `read-only`, `hidden`, `set`, `not set`, `reachable`, `not reachable`,
+    /// `limited`, `not limited`.
     pub verdict: &'static str,
     /// The decisions, the one that counts first.
     pub chain: Vec<Reason>,
@@ -160,6 +161,51 @@ pub fn env(plan: &CheckedPlan, facts: &HostFacts, name: &str) -> Answer {
         None => format!("`{name}` is not set on the host"),
     };
     Answer::new(name, "not set", vec![reason(text, "built-in: env allowlist")])
+}
+
+/// Why so much may be used up, or not; the name is `memory`, `pids` or `cpus`.
+///
+/// # Errors
+/// When nothing is called so.
+pub fn limit(plan: &CheckedPlan, name: &str) -> Result<Answer, UnknownLimit> {
+    let limits = &plan.limits;
+    let (value, origin) = match name {
+        "memory" => (limits.memory.value.map(|value| value.to_string()), &limits.memory.origin),
+        "pids" => (limits.pids.value.map(|value| value.to_string()), &limits.pids.origin),
+        "cpus" => (limits.cpus.value.map(|value| value.to_string()), &limits.cpus.origin),
+        _ => return Err(UnknownLimit { name: name.to_owned() }),
+    };
+    let lack = limits.lacks.iter().find(|lack| lack.text.starts_with(name));
+    let (verdict, text) = match (&value, lack) {
+        (Some(value), _) => ("limited", format!("{name}: at most {value}")),
+        (None, Some(lack)) => ("not limited", lack.text.clone()),
+        (None, None) => ("not limited", format!("{name}: no limit is set; `--{name}` would set one")),
+    };
+    let mut chain = vec![reason(text, origin)];
+    if value.is_some() {
+        chain.extend(held_by(&limits.means).map(|text| reason(text, "built-in: what this machine offers")));
+    }
+    Ok(Answer::new(name, verdict, chain))
+}
+
+/// A name that no limit has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no limit `{name}`")]
+pub struct UnknownLimit {
+    /// The name.
+    pub name: String,
+}
+
+fn held_by(means: &Means) -> Option<String> {
+    match means {
+        Means::None => None,
+        Means::V2 { folder, .. } => Some(format!("a group (cgroup) below `{folder}` holds it")),
+        Means::Scope { .. } => Some("a scope of your systemd holds it".to_owned()),
+        Means::V1 { groups } => {
+            let folders: Vec<String> = groups.iter().map(|group| format!("`{}`", group.folder)).collect();
+            Some(format!("groups (cgroups) of version 1 hold it, below {}", folders.join(", ")))
+        }
+    }
 }
 
 /// Why a host can be reached from inside, or not; the text is `HOST[:PORT]`.

@@ -183,6 +183,46 @@ pub struct CgroupFacts {
     pub v2_delegated: bool,
     /// Version 1 controllers whose hierarchy we may write to.
     pub v1_writable: Vec<String>,
+    /// Groups of the unified hierarchy, our own and those around it, below which we may make groups and move
+    /// processes of ours there; the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub v2_places: Vec<CgroupPlace>,
+    /// Our own group of each version 1 controller whose hierarchy we may write to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub v1_places: BTreeMap<String, Utf8PathBuf>,
+    /// The user's own systemd, if it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_manager: Option<UserManagerFact>,
+    /// The machine's memory, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+}
+
+/// A group of the unified hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CgroupPlace {
+    /// Where it is in the file system.
+    pub folder: Utf8PathBuf,
+    /// Controllers that it has.
+    pub available: Vec<String>,
+    /// Those that it hands on to the groups below it.
+    pub enabled: Vec<String>,
+    /// Whether we may make it hand on more: we may write that down, and no process but us is in it, or it is the
+    /// root of all, which may have some.
+    pub can_enable: bool,
+    /// Whether it is our own group and we have to leave it before it hands on anything.
+    pub is_ours: bool,
+}
+
+/// The systemd of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserManagerFact {
+    /// `systemd-run`, symlinks followed.
+    pub systemd_run: Utf8PathBuf,
+    /// Controllers that it has.
+    pub controllers: Vec<String>,
 }
 
 /// Which of 0, 1 and 2 are terminals.

@@ -5,11 +5,13 @@
 //! for names on the public list, for what the sandbox itself makes, and for what a person typed as
 //! `NAME=VALUE`; everything else is a [`Reference`] with a label.
 
+#[macro_use]
+mod words;
 mod key_agents;
+mod limits;
 mod network;
 mod refusal;
 mod walls;
-mod words;
 
 use std::ops::Deref;
 
@@ -19,6 +21,7 @@ use serde::Serialize;
 use crate::origin::Origin;
 use crate::sign_in::precedence::SignIn;
 pub use key_agents::{GrantedKey, KeyAgent, KeyAgentKind};
+pub use limits::{Bound, Controller, Count, Cpus, Limit, Limits, Means, OldGroup, Size};
 pub use network::{
     AllowedHost, Door, DoorKind, Forward, ForwardSpec, Injection, Network, Publish, PublishSpec, Upstream,
 };
@@ -388,10 +391,6 @@ pub struct StateLink {
     /// Who asked.
     pub origin: Origin,
 }
-
-/// Bounds on resources; none can be asked for yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
-pub struct Limits {}
 
 /// What else is taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

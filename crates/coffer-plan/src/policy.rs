@@ -15,8 +15,11 @@ use crate::path::{PathTemplate, is_within};
 use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
 use crate::tool::Tool;
 
+mod limits;
 #[cfg(test)]
 mod tests;
+
+pub use limits::Bounds;
 
 /// What is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,8 @@ pub struct Policy {
     pub upstream: Vec<Decided<(Host, SocketAddr)>>,
     /// A file with more certificate authorities.
     pub ca_file: Option<Decided<Utf8PathBuf>>,
+    /// Bounds on resources.
+    pub limits: Bounds,
     /// Paths that no mount may expose.
     pub secrets: Vec<Secret>,
     /// What every sandbox gets of the system.
@@ -390,6 +395,7 @@ pub fn resolve(
         publish: merged.publish,
         upstream: merged.upstream,
         ca_file,
+        limits: limits::settle(merged.limits, facts),
         secrets,
         system: inputs.system,
         system_calls: inputs.system_calls,

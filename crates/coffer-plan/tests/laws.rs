@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::config::{
-    AuditMode, EnvSettings, KeyChoice, MountSpec, ProjectFile, Settings, UpstreamSettings, UserFile, merge,
-    parse_project, parse_user,
+    AuditMode, EnvSettings, KeyChoice, LimitSettings, MountSpec, ProjectFile, Settings, UpstreamSettings,
+    UserFile, merge, parse_project, parse_user,
 };
 use coffer_plan::facts::{PathFact, PathKind};
 use coffer_plan::host::HostRule;
@@ -62,6 +62,9 @@ static MACHINE: LazyLock<Case> = LazyLock::new(|| {
     }
     let mut link = case.facts.paths[Utf8Path::new("/home/ada/data/raw")].clone();
     link.link = Some("../../../data/raw".to_owned());
+    let groups = ["cpu", "memory", "pids"].map(|name| (name.to_owned(), format!("/cg/{name}").into()));
+    case.facts.cgroups.v1_places = groups.into();
+    case.facts.cgroups.memory = Some(16 << 30);
     case.facts.paths.insert("/home/ada/src/app/link".into(), link);
     case
 });
@@ -158,8 +161,9 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
         (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
     let scope = prop::sample::select(&["user:inference", "user:profile"][..]).prop_map(str::to_owned);
     let login = (of(any::<bool>()), of(any::<bool>()), prop::collection::vec(scope, 0..2));
-    (words, lists, more, login, services(), keys(wild)).prop_map(
-        |(words, lists, more, login, services, keys)| {
+    (words, lists, more, login, services(), (keys(wild), limits())).prop_map(
+        |(words, lists, more, login, services, rest)| {
+            let (keys, limits) = rest;
             let (allow, forward, publish) = services;
             let ([ssh_agent, gpg_agent], [gpg_agent_decrypt, confirm_keys, allow_container_engine]) = keys;
             let (network, auth, state, backend, unattended) = words;
@@ -195,6 +199,7 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
                 allow,
                 forward,
                 publish,
+                limits,
             }
         },
     )
@@ -208,6 +213,15 @@ fn keys(wild: bool) -> impl Strategy<Value = ([Option<KeyChoice>; 2], [Option<bo
     let switch = || of(any::<bool>());
     let decrypt = if wild { switch().boxed() } else { Just(None).boxed() };
     ([choice(), choice()], [decrypt, switch().boxed(), switch().boxed()])
+}
+
+/// Bounds on resources.
+fn limits() -> impl Strategy<Value = LimitSettings> {
+    let bound = |text: &'static str| text.parse().ok();
+    let memory = prop::sample::select(&["16M", "8G", "none", ""][..]).prop_map(bound);
+    let pids = prop::sample::select(&["8", "100000", "none", ""][..]).prop_map(move |text| text.parse().ok());
+    let cpus = prop::sample::select(&["0.01", "64", "none", ""][..]).prop_map(move |text| text.parse().ok());
+    (memory, pids, cpus).prop_map(|(memory, pids, cpus)| LimitSettings { memory, pids, cpus })
 }
 
 /// Hosts, and services in and out.

@@ -9,6 +9,7 @@ pub mod control;
 pub mod descriptors;
 pub mod keyring;
 pub mod landlock;
+pub mod memory;
 pub mod overlay;
 pub mod process;
 pub mod signals;

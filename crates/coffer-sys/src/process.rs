@@ -86,6 +86,21 @@ fn take_foreground(stdio: Option<u8>) -> io::Result<()> {
     Ok(rustix::termios::tcsetpgrp(terminal, rustix::process::getpid())?)
 }
 
+/// Lets the child of `command` enter groups of the kernel's (cgroups) before it does anything else, so that nothing
+/// that it starts is outside of them. Each descriptor is open for writing on a `cgroup.procs` or `tasks`; in the
+/// child only what is meant to run next is prepared after that.
+pub fn enter_groups(command: &mut Command, groups: Vec<OwnedFd>) {
+    let enter = move || {
+        for group in &groups {
+            // Zero is whoever writes it.
+            rustix::io::write(group, b"0")?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls alone, and allocates nothing.
+    unsafe { command.pre_exec(enter) };
+}
+
 /// Lets the child of `command` lead a session of its own. With `terminal`, that standard descriptor becomes its
 /// controlling terminal; without, it has none.
 pub fn new_session(command: &mut Command, terminal: Option<u8>) {

@@ -61,6 +61,32 @@ pub struct Global {
     pub verbose: bool,
 }
 
+impl Global {
+    /// These options in one word, for when we start ourselves again.
+    pub(crate) fn word(quiet: bool, verbose: bool, color: Color) -> String {
+        let color = match color {
+            Color::Auto => "auto",
+            Color::Always => "always",
+            Color::Never => "never",
+        };
+        format!("{color}{}{}", if quiet { ",quiet" } else { "" }, if verbose { ",verbose" } else { "" })
+    }
+
+    /// What [`Global::word`] says.
+    fn with(mut self, word: &str) -> Self {
+        for said in word.split(',') {
+            match said {
+                "quiet" => self.quiet = true,
+                "verbose" => self.verbose = true,
+                "always" => self.color = Color::Always,
+                "never" => self.color = Color::Never,
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -167,7 +193,7 @@ pub struct WhyCommand {
     /// What kind of thing it is
     #[arg(value_enum)]
     pub kind: Subject,
-    /// A path, a host with or without port, or a variable's name
+    /// A path, a host with or without port, a variable's name, or `memory`, `pids`, `cpus`
     pub subject: String,
     /// As for `run`.
     #[command(flatten)]
@@ -186,6 +212,8 @@ pub enum Subject {
     Host,
     /// A variable.
     Env,
+    /// A limit.
+    Limit,
 }
 
 /// `coffer trust`.
@@ -224,7 +252,13 @@ pub struct ExecLaunchCommand {
     /// As printed.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub words: Vec<String>,
+    /// Whether systemd has started us again, in the scope that the launch asks for.
+    #[arg(skip)]
+    pub in_scope: bool,
 }
+
+/// What stands before the words of a launch whose scope we are in; global options in one word come next.
+pub(crate) const IN_SCOPE: &str = "--in-scope";
 
 /// Reads the command line.
 ///
@@ -233,11 +267,23 @@ pub struct ExecLaunchCommand {
 pub fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     // What was printed is read as it stands: `--` and options in it belong to the backend.
     if arguments.get(1).is_some_and(|word| word == coffer_launch::launch::VERB) {
+        let in_scope = arguments.get(2).is_some_and(|word| word == IN_SCOPE);
         let words = arguments.into_iter().skip(2).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let words =
             words.map_err(|_| Cli::command().error(clap::error::ErrorKind::InvalidUtf8, "invalid UTF-8"))?;
         let global = Global { color: Color::Auto, quiet: false, verbose: false };
-        return Ok(Cli { global, command: Command::ExecLaunch(ExecLaunchCommand { words }) });
+        return Ok(match words.get(1) {
+            Some(said) if in_scope => Cli {
+                global: global.with(said),
+                command: Command::ExecLaunch(ExecLaunchCommand {
+                    words: words.iter().skip(2).map(|word| crate::limits::unescaped(word)).collect(),
+                    in_scope,
+                }),
+            },
+            Some(_) | None => {
+                Cli { global, command: Command::ExecLaunch(ExecLaunchCommand { words, in_scope: false }) }
+            }
+        });
     }
     Cli::try_parse_from(arguments)
 }

@@ -176,12 +176,15 @@ impl<'a> RunCompanion<'a> {
             Err(source) => return self.trouble(Error::LeaseRenewal(Box::new(source))),
         };
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let renews = || {
                 let mut keep = || self.keep_all(run, lease);
                 if let Err(source) = renew_in_time(&mut keep, run.stop) {
                     self.trouble(Error::LeaseRenewal(Box::new(source)));
                 }
-            });
+            };
+            if let Err(source) = std::thread::Builder::new().spawn_scoped(scope, renews) {
+                self.trouble(Error::Run(RunError::Companion(source)));
+            }
             let tell = |told| self.tell(run, told);
             let account = run.about.map_or(coffer_account::layout::HOST, |about| &about.account);
             if let Err(source) = follow(&mut publisher, file, &|| read(account, file), run.stop, &tell) {

@@ -117,6 +117,9 @@ pub(crate) enum Error {
     /// What was said names no host.
     #[error(transparent)]
     BadHost(coffer_plan::host::BadHost),
+    /// Something about limits.
+    #[error(transparent)]
+    Limits(#[from] crate::limits::LimitError),
     /// Somebody killed the sandbox.
     #[error("the sandbox was ended from outside ({status})")]
     Lost {
@@ -430,6 +433,7 @@ impl Error {
             Self::NoSuchRun { .. } => "no-such-run",
             Self::RunWithoutGateway { .. } => "run-without-gateway",
             Self::BadHost(_) => "host-name",
+            Self::Limits(error) => error.code(),
             Self::Lost { .. } => "lost",
             Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
@@ -485,6 +489,7 @@ impl Error {
             Self::NoSuchRun { .. } => Some("`coffer status --json` counts the runs; `coffer ledger show` names them".to_owned()),
             Self::RunWithoutGateway { .. } => Some("run it with `--network dev`".to_owned()),
             Self::BadHost(_) => Some("a name or an address, with or without a port: `example.org:8443`".to_owned()),
+            Self::Limits(error) => Some(error.hint()),
             Self::Host(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::Data(error) => error.hint(),

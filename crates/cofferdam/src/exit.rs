@@ -8,6 +8,7 @@ use coffer_account::seal::SealError;
 
 use crate::commands::doctor::AttackError;
 use crate::error::Error;
+use crate::limits::LimitError;
 use crate::printer::Printer;
 
 /// Whenever Cofferdam failed before the agent started.
@@ -64,6 +65,7 @@ fn of(error: &Error) -> u8 {
         | Error::Plan(_)
         | Error::Launch(_)
         | Error::Host(_) => USAGE,
+        Error::Limits(LimitError::Unknown(_)) => USAGE,
         Error::Alone(error) if error.is_usage() => USAGE,
         Error::Accounts(error) => of_account(error),
         Error::ConfigUnfit { .. }
@@ -90,6 +92,7 @@ fn of(error: &Error) -> u8 {
         | Error::GatewayFailed { .. }
         | Error::GatewayLost
         | Error::Alone(_)
+        | Error::Limits(_)
         | Error::RunWithoutGateway { .. }
         | Error::GatewayNotRecorded { .. }
         | Error::Lost { .. }

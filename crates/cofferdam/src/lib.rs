@@ -15,6 +15,7 @@ mod gateway;
 mod helper;
 mod keeping;
 mod key_agents;
+mod limits;
 mod memory;
 mod prepare;
 mod printer;

@@ -9,7 +9,7 @@ use coffer_host::{look_up, read_config, read_project_config};
 use coffer_launch::launch::Launch;
 use coffer_plan::agent::Agent;
 use coffer_plan::config::{
-    AuditMode, Flags, KeyDecisions, Layers, Merged, Settings, merge, parse_project, parse_user,
+    AuditMode, Flags, KeyDecisions, Layers, LimitWishes, Merged, Settings, merge, parse_project, parse_user,
 };
 use coffer_plan::derive::Alone;
 use coffer_plan::facts::{HostFacts, ProjectFacts};
@@ -137,6 +137,9 @@ pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Er
     if network.origin.layer == OriginLayer::BuiltIn {
         *network = Decided::new(NetworkTier::Full, Origin::built_in("sign-in"));
     }
+    // It goes on in this process, so no scope can be made for it; what files say about limits is about runs.
+    gathered.facts.cgroups.user_manager = None;
+    gathered.merged.limits = LimitWishes::default();
     let agent = &gathered.inputs.agent;
     let layout = agent.login.as_ref().and_then(|login| login.sign_in.as_ref()).filter(|_| debug);
     let home = agent.state.as_ref().and_then(|state| state.home.expand(&gathered.facts));

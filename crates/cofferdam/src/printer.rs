@@ -28,6 +28,11 @@ impl Printer {
         Self { quiet: global.quiet, verbose: global.verbose, color: global.color }
     }
 
+    /// What we were told about printing, in one word.
+    pub(crate) fn words(&self) -> String {
+        Global::word(self.quiet, self.verbose, self.color)
+    }
+
     /// Data, on stdout.
     pub(crate) fn data(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout().lock();

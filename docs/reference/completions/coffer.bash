@@ -743,7 +743,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__leaktest)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --kind --json --seed --inside --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --kind --json --seed --inside --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -798,6 +798,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -833,7 +845,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__learn)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -888,6 +900,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1019,7 +1043,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1074,6 +1098,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1131,7 +1167,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1186,6 +1222,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1311,7 +1359,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --color --quiet --verbose --help path host env"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --color --quiet --verbose --help path host env limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1366,6 +1414,18 @@ _coffer() {
                     return 0
                     ;;
                 --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -66,6 +66,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a p
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
@@ -100,6 +103,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -l mount -d 'Show a
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l dry-run -d 'Print the plan and the exact command instead of running it' -r -f -a "text\t'The audit and the command'
@@ -142,6 +148,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a 
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l facts -d 'Plan for a machine whose facts were saved, instead of this one' -r
@@ -176,6 +185,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a p
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
@@ -441,6 +453,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l mount -d 'Sho
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l workdir -d 'The working folder inside' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l kind -d 'Test this kind of credential, instead of those that you have' -r -f -a "subscription\t'A subscription that is signed in'

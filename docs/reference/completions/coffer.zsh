@@ -50,6 +50,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
@@ -93,6 +96,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--dry-run=[Print the plan and the exact command instead of running it]::FORM:((text\:"The audit and the command"
@@ -152,6 +158,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--facts=[Plan for a machine whose facts were saved, instead of this one]:FILE:_default' \
@@ -194,6 +203,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -216,8 +228,9 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':kind -- What kind of thing it is:((path\:"A path"
 host\:"A host"
-env\:"A variable"))' \
-':subject -- A path, a host with or without port, or a variable'\''s name:_default' \
+env\:"A variable"
+limit\:"A limit"))' \
+':subject -- A path, a host with or without port, a variable'\''s name, or `memory`, `pids`, `cpus`:_default' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
 && ret=0
 ;;
@@ -683,6 +696,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
 '--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
+'--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
+'--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
 '--kind=[Test this kind of credential, instead of those that you have]:KIND:((subscription\:"A subscription that is signed in"

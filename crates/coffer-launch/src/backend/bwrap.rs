@@ -14,7 +14,9 @@ use coffer_plan::plan::{
 };
 
 use super::BackendError;
-use crate::launch::{About, Gateway, HostPath, KeyAgents, Launch, Place, Preparation, SeedContent, Word};
+use crate::launch::{
+    About, Gateway, HostPath, KeyAgents, Launch, Limits, Place, Preparation, SeedContent, Word,
+};
 pub use diagnosis::diagnose;
 
 /// The source of a login among the credentials.
@@ -89,6 +91,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
         }),
         gateway,
         key_agents: KeyAgents::of(plan, &facts.project.path),
+        limits: Limits::of(plan),
         preparations: lowering.preparations,
         program: tool.path.clone(),
         options: lowering.options,

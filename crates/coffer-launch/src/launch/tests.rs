@@ -1,11 +1,13 @@
 //! What a launch is written as reads back as the same launch, and a shell sees the same words.
 
-use coffer_plan::plan::{Door, DoorKind, Injection, Ranges, Reference, RunFolder};
+use coffer_plan::plan::{
+    Controller, Door, DoorKind, Injection, Means, OldGroup, Ranges, Reference, RunFolder,
+};
 use proptest::prelude::*;
 
 use super::{
-    About, Allow, Gateway, HostPath, Injected, Launch, ParseError, Place, Preparation, SeedContent, Word,
-    quote,
+    About, Allow, Gateway, HostPath, Injected, Launch, Limits, ParseError, Place, Preparation, SeedContent,
+    Word, quote,
 };
 
 /// Text that a command line may hold: everything but the zero byte.
@@ -131,6 +133,17 @@ fn gateway() -> impl Strategy<Value = Gateway> {
     })
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    let enable = || vec![Controller::Memory, Controller::Cpu];
+    let means = (0..3, path(), any::<bool>()).prop_map(move |(kind, path, step_aside)| match kind {
+        0 => Means::V2 { folder: path.into(), enable: enable(), step_aside },
+        1 => Means::Scope { program: path.into(), enable: enable() },
+        _ => Means::V1 { groups: vec![OldGroup { controller: Controller::Pids, folder: path.into() }] },
+    });
+    let numbers = (any::<Option<u64>>(), any::<Option<u32>>(), any::<Option<u32>>());
+    (numbers, means).prop_map(|((memory, pids, cpus), means)| Limits { memory, pids, cpus, means })
+}
+
 fn launch() -> impl Strategy<Value = Launch> {
     let about =
         (text(), path(), text(), any::<bool>()).prop_map(|(agent, project, account, login_wins)| About {
@@ -142,17 +155,18 @@ fn launch() -> impl Strategy<Value = Launch> {
             login_wins,
         });
     let parts = (
-        (path(), prop::option::of(about), prop::option::of(gateway())),
+        ((path(), prop::option::of(about)), (prop::option::of(gateway()), prop::option::of(limits()))),
         prop::collection::vec(preparation(), 0..6),
         path(),
         prop::collection::vec(word(), 0..10),
         prop::collection::vec(word(), 1..6),
     );
-    parts.prop_map(|((runtime, about, gateway), preparations, program, options, inside)| Launch {
+    parts.prop_map(|(((runtime, about), (gateway, limits)), preparations, program, options, inside)| Launch {
         runtime: runtime.into(),
         about,
         gateway,
         key_agents: None,
+        limits,
         preparations,
         program: program.into(),
         options,

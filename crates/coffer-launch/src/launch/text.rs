@@ -49,6 +49,11 @@ impl Launch {
             let agents = serde_json::to_string(agents).unwrap_or_default();
             out.extend(["--key-agents".to_owned(), agents]);
         }
+        if let Some(limits) = &self.limits {
+            // Paths and numbers alone, as above.
+            let limits = serde_json::to_string(limits).unwrap_or_default();
+            out.extend(["--limits".to_owned(), limits]);
+        }
         for preparation in &self.preparations {
             let (option, value) = preparation_words(preparation);
             out.extend([option.to_owned(), value]);
@@ -76,7 +81,8 @@ impl Launch {
     /// At the first word that does not read.
     pub fn parse(words: &[String]) -> Result<Self, ParseError> {
         let mut words = words.iter();
-        let (mut runtime, mut about, mut gateway, mut key_agents) = (None, None, None, None);
+        let (mut runtime, mut about, mut gateway) = (None, None, None);
+        let (mut key_agents, mut limits) = (None, None);
         let mut preparations = Vec::new();
         loop {
             let option = words.next().ok_or(ParseError::Missing("--"))?;
@@ -93,6 +99,8 @@ impl Launch {
                 gateway = Some(serde_json::from_str(value).map_err(bad)?);
             } else if option == "--key-agents" {
                 key_agents = Some(serde_json::from_str(value).map_err(bad)?);
+            } else if option == "--limits" {
+                limits = Some(serde_json::from_str(value).map_err(bad)?);
             } else {
                 preparations.push(parse_preparation(option, value)?);
             }
@@ -111,7 +119,7 @@ impl Launch {
             return Err(ParseError::Missing("the command inside"));
         }
         let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
-        Ok(Self { runtime, about, gateway, key_agents, preparations, program, options, inside })
+        Ok(Self { runtime, about, gateway, key_agents, limits, preparations, program, options, inside })
     }
 }
 

@@ -8,6 +8,11 @@ use coffer_plan::plan::{Reference, RunFolder};
 use super::ResolveError;
 use crate::supervise::SuperviseError;
 
+/// What to do where no process can be started any more.
+pub const NO_PROCESS_LEFT: &str = "there are too many processes: end some, or raise the limit, which is that of your \
+                                   user (`ulimit -u`) or that of the group around this shell (`pids.max` of the \
+                                   group in `/proc/self/cgroup`)";
+
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -146,6 +151,16 @@ pub enum RunError {
     /// The filters in front of the user's agents for keys cannot be started.
     #[error("cannot start the filter in front of your keys")]
     KeyAgents(#[source] io::Error),
+    /// A group that holds the run's limits cannot be made.
+    #[error("cannot {action} `{path}`, which holds the run's limits")]
+    Group {
+        /// What was tried.
+        action: &'static str,
+        /// The group, or a file of it.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The backend's program cannot be started.
     #[error("cannot start `{program}`")]
     StartBackend {
@@ -183,6 +198,7 @@ impl RunError {
     /// The stable code of `error[CODE]`.
     pub fn code(&self) -> &'static str {
         match self {
+            _ if self.is_for_want_of_processes() => "no-process",
             Self::CloseDescriptors(_)
             | Self::Companion(_)
             | Self::Gateway(_)
@@ -202,6 +218,7 @@ impl RunError {
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
             Self::Resolve { .. } | Self::ZeroByte => "reference",
+            Self::Group { .. } => "limits",
             Self::StartBackend { .. } => "backend-start",
             Self::Supervise(SuperviseError::Unfit { .. }) => "stdio",
             Self::Supervise(_) => "supervise",
@@ -210,9 +227,26 @@ impl RunError {
         }
     }
 
+    /// Whether no process or thread could be started because there are too many.
+    fn is_for_want_of_processes(&self) -> bool {
+        match self {
+            Self::StartBackend { source, .. } | Self::Companion(source) | Self::Gateway(source) => {
+                source.raw_os_error() == Some(rustix::io::Errno::AGAIN.raw_os_error())
+            }
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            _ if self.is_for_want_of_processes() => Some(NO_PROCESS_LEFT.to_owned()),
+            Self::Group { action: "remove", path, .. } => Some(format!("`rmdir {path}`, once nothing runs in it")),
+            Self::Group { .. } => Some(
+                "let your systemd or container make groups that are yours (`coffer doctor` says how), or go on \
+                 without limits: `--memory none --pids none --cpus none`"
+                    .to_owned(),
+            ),
             Self::MakeFolder { path, source } => {
                 Some(match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                     Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {

@@ -11,9 +11,10 @@ use coffer_plan::plan::RunFolder;
 use super::RunError;
 use super::claim::Claim;
 use super::clear::clear;
+use super::groups::Groups;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
-use crate::launch::About;
+use crate::launch::{About, Limits};
 
 /// The folders of one run.
 #[derive(Debug)]
@@ -22,13 +23,31 @@ pub(super) struct RunFolders {
     made: Vec<RunFolder>,
     /// What it does with a state of ours: writes in it, or has a working copy of it.
     state: StateUse,
+    groups: Option<Groups>,
 }
 
 impl RunFolders {
     /// Claims a new run below `runtime`, and sweeps what dead runs left there.
     pub(super) fn new(runtime: &Utf8Path) -> Result<Self, RunError> {
         let claim = Claim::new(&runtime.join("runs"))?;
-        Ok(Self { claim, made: Vec::new(), state: StateUse::None })
+        Ok(Self { claim, made: Vec::new(), state: StateUse::None, groups: None })
+    }
+
+    /// Makes the groups that hold the run's limits. They are written down first, for whoever sweeps a dead run.
+    pub(super) fn limit(&mut self, limits: &Limits) -> Result<(), RunError> {
+        let path = self.root().join(super::groups::NOTE);
+        let places: String =
+            Groups::places(limits, self.id()).into_iter().map(|place| format!("{place}\n")).collect();
+        let noted = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let noted = noted.and_then(|mut file| io::Write::write_all(&mut file, places.as_bytes()));
+        noted.map_err(|source| RunError::MakeFolder { path, source })?;
+        self.groups = Some(Groups::make(limits, self.id())?);
+        Ok(())
+    }
+
+    /// The groups that hold its limits, if it has any.
+    pub(super) fn groups(&self) -> Option<&Groups> {
+        self.groups.as_ref()
     }
 
     /// What the run does with a state of ours.
@@ -86,11 +105,19 @@ impl RunFolders {
 
     /// Removes everything of the run. The sandbox is gone by now; links in what it left are not followed.
     pub(super) fn remove(self) -> Result<(), RunError> {
+        let of_groups = self.groups.map_or(Ok(()), Groups::remove);
         let of_state = match self.state {
             StateUse::None | StateUse::Writes(_) => Ok(()),
             StateUse::Copy(copy) => copy.remove(),
         };
-        self.claim.remove().and(of_state)
+        let Err(left) = of_groups else { return self.claim.remove().and(of_state) };
+        // Their note stays, so that a sweep can try again; whatever else the run had does not.
+        for entry in self.claim.root().read_dir_utf8().into_iter().flatten().flatten() {
+            if entry.file_name() != super::groups::NOTE {
+                drop(remove(entry.path()));
+            }
+        }
+        Err(left)
     }
 }
 
@@ -118,7 +145,9 @@ pub(super) fn sweep(runs: &Utf8Path) {
     for entry in entries.flatten() {
         let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };
         let Ok(lock) = File::open(entry.path()) else { continue };
-        if lock.try_lock().is_ok() && remove(&runs.join(id)).is_ok() {
+        let root = runs.join(id);
+        let is_dead = lock.try_lock().is_ok();
+        if is_dead && super::groups::sweep(&root, id).is_ok() && remove(&root).is_ok() {
             drop(remove_file(entry.path()));
         }
     }

@@ -1,7 +1,9 @@
-//! Bytes that may be secret: they cannot be printed, and are wiped when dropped.
+//! Bytes that may be secret: they cannot be printed, are wiped when dropped, and kept from being swapped out as far as
+//! the user may (`coffer doctor` says where they may not).
 
 use std::ops::Deref;
 
+use coffer_sys::memory::keep_from_swap;
 use zeroize::Zeroizing;
 
 /// Bytes that may be secret. There is no `Debug`, `Display`, `Clone` or `Serialize` for them.
@@ -17,6 +19,7 @@ impl SecretBytes {
             self.0 = larger;
         }
         self.0.extend_from_slice(more);
+        keep_from_swap(&self.0);
     }
 
     /// The buffer itself, for readers that fill it.
@@ -27,12 +30,14 @@ impl SecretBytes {
 
 impl From<Vec<u8>> for SecretBytes {
     fn from(bytes: Vec<u8>) -> Self {
+        keep_from_swap(&bytes);
         Self(Zeroizing::new(bytes))
     }
 }
 
 impl From<Zeroizing<Vec<u8>>> for SecretBytes {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        keep_from_swap(&bytes);
         Self(bytes)
     }
 }

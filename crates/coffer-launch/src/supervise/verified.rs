@@ -44,6 +44,7 @@ mod tests {
             about: None,
             gateway: None,
             key_agents: None,
+            limits: None,
             preparations: Vec::new(),
             program: "/bwrap".into(),
             options: Vec::new(),

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use crate::facts::{AgentFacts, HostFacts, SettingsScope};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
-use crate::plan::{Access, Mount, MountOp, Plan, PlanError, Source};
+use crate::plan::{Access, Means, Mount, MountOp, Plan, PlanError, Source};
 use crate::policy::{Policy, Secret};
 
 /// The host path that a mount shows, if it is one that the facts found.
@@ -70,6 +70,10 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
 pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
     programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
+    programs.extend(match &plan.limits.means {
+        Means::Scope { program, .. } => Some(program.as_path()),
+        Means::None | Means::V2 { .. } | Means::V1 { .. } => None,
+    });
     programs.extend(facts.account.iter().filter_map(|account| account.helper.as_deref()));
     programs.extend(facts.keys.askpass.as_deref());
     let agents: Vec<&AgentFacts> = facts.agent.iter().chain(&facts.other_agents).collect();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use super::keys::KeyChoice;
+use super::limits::{LIMIT_KEYS, LimitSettings};
 use crate::host::{Host, HostRule};
 use crate::origin::Origin;
 use crate::path::PathTemplate;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub forward: Vec<ForwardSpec>,
     /// Ports of the sandbox on the host's loopback.
     pub publish: Vec<PublishSpec>,
+    /// Bounds on resources.
+    pub limits: LimitSettings,
 }
 
 /// `[upstream]`: how the gateway reaches hosts.
@@ -252,6 +255,7 @@ pub(super) const KEYS: &[&str] = &[
     "gpg_agent",
     "gpg_agent_decrypt",
     "hide",
+    "limits",
     "mount",
     "network",
     "path",
@@ -383,6 +387,9 @@ fn parse_settings(
     known_keys(path, prefix, &table, known)?;
     if let Some(toml::Value::Table(env)) = table.get("env") {
         known_keys(path, &format!("{prefix}env."), env, ENV_KEYS.iter().copied())?;
+    }
+    if let Some(toml::Value::Table(limits)) = table.get("limits") {
+        known_keys(path, &format!("{prefix}limits."), limits, LIMIT_KEYS.iter().copied())?;
     }
     if let Some(toml::Value::Array(mounts)) = table.get("mount") {
         for mount in mounts.iter().filter_map(toml::Value::as_table) {

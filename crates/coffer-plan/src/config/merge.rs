@@ -12,6 +12,7 @@ use crate::sign_in::withhold::looks_secret;
 use super::file::{AuditMode, ConfigError, MountSpec, Settings, nearest};
 use super::keys::KeyDecisions;
 use super::layer::Layers;
+use super::limits::LimitWishes;
 
 /// What a project asked for and does not get until trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Merged {
     pub upstream: Vec<Decided<(Host, SocketAddr)>>,
     /// A file with more certificate authorities.
     pub ca_file: Option<Decided<PathTemplate>>,
+    /// Bounds on resources.
+    pub limits: LimitWishes,
     /// What the project asked for beyond tightening.
     pub proposals: Vec<Proposal>,
 }
@@ -111,6 +114,7 @@ impl Merged {
             publish: Vec::new(),
             upstream: Vec::new(),
             ca_file: None,
+            limits: LimitWishes::default(),
             proposals: Vec::new(),
         }
     }
@@ -146,6 +150,7 @@ impl Merged {
         extend(&mut self.allow, &settings.allow, &origin("allow"));
         extend(&mut self.forward, &settings.forward, &origin("forward"));
         extend(&mut self.publish, &settings.publish, &origin("publish"));
+        self.limits.apply(&settings.limits, &origin);
         self.deny(settings, origin);
     }
 
@@ -159,6 +164,8 @@ impl Merged {
     /// Applies a project's own file that nobody trusted: only what tightens.
     fn tighten(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
         self.deny(settings, &origin);
+        let wider = self.limits.tighten(&settings.limits, &origin);
+        self.proposals.extend(wider);
         let mut propose = |key: &str, text: String| {
             self.proposals.push(Proposal { text, origin: origin(key) });
         };
@@ -308,6 +315,6 @@ fn apply_profile(
 fn flag_name(key: &str) -> String {
     match key {
         "env.pass" | "env.set" => "--env".to_owned(),
-        other => format!("--{}", other.replace('_', "-")),
+        other => format!("--{}", other.strip_prefix("limits.").unwrap_or(other).replace('_', "-")),
     }
 }

@@ -121,6 +121,30 @@ pub enum PlanError {
         /// What is missing.
         reason: String,
     },
+    /// Nothing here can hold a limit that somebody asked for.
+    #[error("the {limit} limit of {amount} cannot be held: {reason} ({origin})")]
+    NoLimit {
+        /// Which.
+        limit: &'static str,
+        /// How much.
+        amount: String,
+        /// Why.
+        reason: String,
+        /// What would change that.
+        fix: String,
+        /// Who asked.
+        origin: Origin,
+    },
+    /// The groups that hold the limits could be changed from inside.
+    #[error("`{group}` holds the limits, and `{mount}` would let the agent change it ({origin})")]
+    LimitsInReach {
+        /// The group.
+        group: Utf8PathBuf,
+        /// The writable source.
+        mount: Utf8PathBuf,
+        /// Who asked for the mount.
+        origin: Origin,
+    },
     /// The agent's program was not found.
     #[error("`{program}` is not on the PATH")]
     AgentMissing {
@@ -373,6 +397,8 @@ impl PlanError {
             Self::SharedRefused { .. } => "shared-refused",
             Self::BackendUnavailable { .. } => "backend-unavailable",
             Self::NoFilter { .. } => "no-system-call-filter",
+            Self::NoLimit { .. } => "no-limit",
+            Self::LimitsInReach { .. } => "limits-in-reach",
             Self::AgentMissing { .. } => "agent-missing",
             Self::SourceMissing { .. } => "source-missing",
             Self::SourceKind { .. } => "source-kind",
@@ -425,6 +451,8 @@ impl PlanError {
                 "run it on x86_64 or aarch64, with a kernel that is built with `CONFIG_SECCOMP_FILTER=y`"
                     .to_owned()
             }
+            Self::LimitsInReach { mount, .. } => format!("mount it read-only: `--mount {mount}`"),
+            Self::NoLimit { limit, fix, .. } => format!("{fix}; or go on without: `--{limit} none`"),
             Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),
             Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),
             Self::SourceMissing { .. } => "make it, or take the mount out".to_owned(),

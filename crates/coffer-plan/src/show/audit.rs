@@ -13,6 +13,7 @@ use crate::plan::{
 use crate::sign_in::OWN_ACCOUNT;
 
 mod keys;
+mod limits;
 mod walls;
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         key_agents,
         credential: _,
         state: _,
-        limits: _,
+        limits,
         hardening,
         sign_in: _,
         backend,
@@ -80,6 +81,8 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
     sign_in_section(&mut out, plan, style);
     section(&mut out, style, "Walls");
     walls::section(&mut out, plan, hardening, style);
+    section(&mut out, style, "Limits");
+    limits::section(&mut out, limits);
     notes_section(&mut out, "Notes", notes, style);
     notes_section(
         &mut out,

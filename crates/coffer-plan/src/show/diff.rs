@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::derive::WAY_OUT;
 use crate::path::is_within;
 
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,8 @@ struct Grant {
     from: String,
     /// In words.
     shown: String,
-    /// Whether it is compared here; mounts cover each other, so they are compared place by place.
+    /// Whether it is compared here; mounts cover each other, so they are compared place by place, and limits by
+    /// their amounts.
     counts: bool,
 }
 
@@ -55,7 +57,8 @@ pub fn difference(earlier: &Value, now: &Value) -> Difference {
     // A host on a list is nothing new where everybody could be reached.
     let tier = earlier.get("network").map(|network| text(network, "tier"));
     let everybody = tier.is_some_and(|tier| ["learn", "full"].contains(&tier));
-    let mut out = Difference { grown: mounts_have_grown(earlier, now), ..Difference::default() };
+    let grown = mounts_have_grown(earlier, now) || limits::have_grown(earlier, now);
+    let mut out = Difference { grown, ..Difference::default() };
     for (key, grant) in &after {
         match before.get(key) {
             None => {
@@ -87,7 +90,8 @@ fn list<'a>(plan: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     let mut out = BTreeMap::new();
     let mut grant = |key: String, rank: u8, from: &str, shown: &str, decided: &Value| {
-        let counts = !key.starts_with("mount ") && !is_no_news(decided);
+        let apart = ["mount ", "limit "].iter().any(|kind| key.starts_with(kind));
+        let counts = !apart && !is_no_news(decided);
         out.insert(key, Grant { rank, from: from.to_owned(), shown: shown.to_owned(), counts });
     };
     for entry in list(plan, "environment") {
@@ -178,6 +182,10 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     }
     for (open, decided) in second_wall(hardening, nesting) {
         grant(open, 1, "", "", decided);
+    }
+    for (name, shown, decided) in limits::grants(plan) {
+        // How much more it is than before is compared apart.
+        grant(name, 1, "", &shown, decided);
     }
     let identity = plan.get("identity").unwrap_or(&Value::Null);
     let uid = identity.get("uid").map(Value::to_string).unwrap_or_default();

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
-use coffer_plan::config::{AuditMode, EnvSettings, Flags, KeyChoice, MountSpec, Settings};
+use coffer_plan::config::{AuditMode, EnvSettings, Flags, KeyChoice, LimitSettings, MountSpec, Settings};
 use coffer_plan::host::HostRule;
-use coffer_plan::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PublishSpec, StateMode};
+use coffer_plan::plan::{
+    AuthMode, BackendKind, Bound, Count, Cpus, ForwardSpec, NetworkTier, PublishSpec, Size, StateMode,
+};
 
 /// `coffer run`.
 #[derive(Debug, Args)]
@@ -94,6 +96,15 @@ pub struct PlanFlags {
     /// What makes the sandbox: bwrap
     #[arg(long, value_name = "KIND")]
     pub backend: Option<BackendKind>,
+    /// How much memory it may use, swap included: `8G`; or `none` for no limit
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bound<Size>>,
+    /// How many processes and threads it may have at once; or `none`
+    #[arg(long, value_name = "N")]
+    pub pids: Option<Bound<Count>>,
+    /// How many processors' time it may use: `1.5`; or `none`
+    #[arg(long, value_name = "X")]
+    pub cpus: Option<Bound<Cpus>>,
     /// Be uid 0 inside (in a user namespace without capabilities)
     #[arg(long)]
     pub as_root_inside: bool,
@@ -177,6 +188,7 @@ impl PlanFlags {
                 allow: self.allow.clone(),
                 forward: self.forward.clone(),
                 publish: self.publish.clone(),
+                limits: LimitSettings { memory: self.memory, pids: self.pids, cpus: self.cpus },
                 env,
                 ..Settings::default()
             },

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use coffer_launch::backend::bwrap::diagnose;
 use coffer_launch::launch::Launch;
-use coffer_launch::run::{Ran, Resolve as _, RunError, run};
+use coffer_launch::run::{Ran, Resolve as _, RunError, run, step_aside};
 use coffer_launch::supervise::Ended;
 use coffer_plan::facts::HostFacts;
 use coffer_sys::control::Step;
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::exit::{BEFORE_START, Failure};
 use crate::gateway::Gatekeeper;
 use crate::keeping::RunKeeper;
+use crate::limits::{self, LimitError, NO_MORE};
 use crate::printer::Printer;
 use crate::resolver::Resolver;
 
@@ -23,11 +24,18 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// What a signal's number is added to.
 const SIGNALED: i32 = 128;
+/// The code of what was ended by `SIGKILL`, as the kernel does when memory runs out.
+const KILLED: u8 = 137;
 
 pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Result<u8, Failure> {
     let of_run = |error: Error| Failure { error, of_run: true };
     let launch = Launch::parse(&command.words).map_err(|error| of_run(error.into()))?;
     let facts = coffer_host::base().map_err(|error| of_run(error.into()))?;
+    let launch = if command.in_scope {
+        limits::in_scope(launch, &facts).map_err(|error| of_run(error.into()))?
+    } else {
+        launch
+    };
     perform(&launch, &facts, printer).map_err(of_run)
 }
 
@@ -35,6 +43,7 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
 pub(crate) fn code_of(ended: &Ended) -> u8 {
     match ended {
         Ended::Exited(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Ended::ExecFailed { errno: NO_MORE } => BEFORE_START,
         Ended::Signaled(signal) => u8::try_from(SIGNALED + signal).unwrap_or(u8::MAX),
         Ended::ExecFailed { errno } => {
             let source = std::io::Error::from_raw_os_error(*errno);
@@ -49,6 +58,9 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
 
 /// Runs the launch; the exit code is the agent's own.
 pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
+    limits::enter_scope(launch, facts, printer)?;
+    // Before anything else is started, which would have to come along.
+    let _aside = step_aside(launch)?;
     let gatekeeper = Gatekeeper::new(launch).map_err(RunError::Gateway)?;
     let keeper = RunKeeper { facts };
     let resolver = Resolver { gatekeeper: Some(&gatekeeper), ..Resolver::new(facts, &keeper) };
@@ -81,7 +93,11 @@ fn renew_first(launch: &Launch, resolver: &Resolver<'_>) -> Result<(), Error> {
 
 /// What a run's end means: the agent's own exit code, or why it never ran.
 pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
-    let Ran { ended, left, kept } = ran;
+    let Ran { ended, left, hits, kept } = ran;
+    let came_up_against = limits::report(&hits);
+    if !came_up_against.is_empty() {
+        printer.insist(&came_up_against);
+    }
     match kept {
         Some(Ok(kept)) => printer.insist(&crate::companion::kept::report(&kept)),
         // The agent's own end counts all the same; what it did is not lost.
@@ -94,6 +110,10 @@ pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &P
     let code = code_of(&ended);
     match ended {
         Ended::Exited(_) | Ended::Signaled(_) => Ok(code),
+        // It is the fork before it that fails so.
+        Ended::SetupFailed { step: Step::Fork, errno: NO_MORE } | Ended::ExecFailed { errno: NO_MORE } => {
+            Err(LimitError::NoProcess.into())
+        }
         Ended::ExecFailed { errno } => {
             let source = std::io::Error::from_raw_os_error(errno);
             printer.failure(&Error::Command { program: launch.command().unwrap_or_default(), source });
@@ -112,6 +132,8 @@ pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &P
             let program = launch.program().to_owned();
             Err(Error::BackendFailed { program, status: status.to_string(), said: diagnostics, hint })
         }
+        // The kernel took what holds the sandbox together.
+        Ended::Lost { .. } if limits::is_out_of_memory(&hits) => Ok(KILLED),
         Ended::Lost { status, diagnostics } => {
             Err(Error::Lost { status: status.to_string(), said: diagnostics })
         }

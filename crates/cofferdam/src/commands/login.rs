@@ -7,7 +7,7 @@ mod debug_log;
 mod sign_in;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_launch::run::run;
+use coffer_launch::run::{run, step_aside};
 use coffer_plan::agent::SignInLayout;
 use coffer_plan::config::{Flags, Settings};
 use coffer_plan::plan::{AuthMode, StateMode};
@@ -63,7 +63,9 @@ fn sign_in(command: &LoginCommand, printer: &Printer) -> Result<u8, Error> {
         SignIn::new(&target, &prepared.facts, layout.debug_file.as_deref().filter(|_| log.is_some()));
     let resolver = Resolver::new(&prepared.facts, &NoKeeper);
     crate::memory::no_dumps_of_programs();
+    let aside = step_aside(&launch).map_err(Error::from)?;
     let ran = run(&launch, &resolver, &company);
+    drop(aside);
     let left = company.into_left();
     if let Some(log) = &mut log {
         log.conclude(&target, &left)?;

@@ -7,6 +7,7 @@ use coffer_plan::show::audit::printable;
 use crate::cli::{Subject, WhyCommand};
 use crate::error::Error;
 use crate::exit::Failure;
+use crate::limits::LimitError;
 use crate::prepare::prepare;
 use crate::printer::Printer;
 
@@ -27,6 +28,7 @@ pub(crate) fn why(command: &WhyCommand, printer: &Printer) -> Result<u8, Failure
             explain::path(plan, &prepared.policy, &path)
         }
         Subject::Env => explain::env(plan, &prepared.facts, subject),
+        Subject::Limit => explain::limit(plan, subject).map_err(LimitError::from)?,
         Subject::Host => explain::host(plan, subject).map_err(Error::BadHost)?,
     };
     if command.json {

@@ -13,7 +13,7 @@ use coffer_gateway::setup::{
     Capability, Door, Injection, Inside, Keyholder as _, Limits, Reach, Rule, Setup, Upstream,
 };
 use coffer_launch::launch::{Allow, Gateway};
-use coffer_launch::run::Resolve as _;
+use coffer_launch::run::{NO_PROCESS_LEFT, Resolve as _};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::DoorKind;
 use coffer_sys::control::{Channel, FromGateway, ToGateway};
@@ -26,6 +26,7 @@ use super::holder::Holder;
 use super::record::{Writer, recorder, tell};
 use super::{Job, MOST_THREADS, Told, standing};
 use crate::commands::ledger;
+use crate::limits::NO_MORE;
 use crate::resolver::{NoKeeper, Resolver};
 
 /// Descriptors that are no connections: listening sockets, the ledger, the keeper's files.
@@ -41,7 +42,8 @@ pub(super) struct Unable {
 
 impl Unable {
     fn to(what: &str, error: &io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), hint: None }
+        let hint = (error.raw_os_error() == Some(NO_MORE)).then(|| NO_PROCESS_LEFT.to_owned());
+        Self { message: format!("cannot {what}: {error}"), hint }
     }
 }
 

@@ -51,6 +51,7 @@ mod leaks;
 mod leaktests;
 mod ledgers;
 mod lifetimes;
+mod limits;
 mod logins;
 mod named;
 mod ordinary_user;

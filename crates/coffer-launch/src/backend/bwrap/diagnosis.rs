@@ -2,6 +2,8 @@
 
 use coffer_plan::facts::HostFacts;
 
+use crate::run::NO_PROCESS_LEFT;
+
 /// An AppArmor profile that lets bubblewrap make user namespaces, as Ubuntu 24.04 and later want it.
 const APPARMOR_PROFILE: &str = r"abi <abi/4.0>,
 include <tunables/global>
@@ -17,6 +19,10 @@ const REFUSALS: &[&str] =
 /// The fix for what bubblewrap said before the sandbox's init ran; `None` when its words tell enough.
 pub fn diagnose(diagnostics: &str, facts: &HostFacts) -> Option<String> {
     let refused = REFUSALS.iter().any(|words| diagnostics.contains(words));
+    // Whatever it was about to start.
+    if diagnostics.contains("Resource temporarily unavailable") {
+        return Some(NO_PROCESS_LEFT.to_owned());
+    }
     if refused && diagnostics.contains("No space left on device") {
         return Some("no user namespace is left: `sudo sysctl -w user.max_user_namespaces=15000`".to_owned());
     }

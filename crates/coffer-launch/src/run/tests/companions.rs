@@ -23,6 +23,7 @@ fn launch(ground: &Ground) -> Launch {
         about: None,
         gateway: None,
         key_agents: None,
+        limits: None,
         preparations: vec![
             Preparation::Own(ground.path().join("state")),
             Preparation::Folder(RunFolder::Lease),

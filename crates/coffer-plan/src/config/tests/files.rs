@@ -1,11 +1,15 @@
 use serde::Deserialize;
 
 use crate::config::file::{ENV_KEYS, KEYS, MOUNT_KEYS};
+use crate::config::limits::LIMIT_KEYS;
 use crate::config::{
-    AuditMode, ConfigError, EnvSettings, KeyChoice, MountSpec, Settings, parse_project, parse_user,
+    AuditMode, ConfigError, EnvSettings, KeyChoice, LimitSettings, MountSpec, Settings, parse_project,
+    parse_user,
 };
 use crate::path::PathTemplate;
-use crate::plan::{Access, AuthMode, BackendKind, ForwardSpec, NetworkTier, StateMode};
+use crate::plan::{
+    Access, AuthMode, BackendKind, Bound, Count, Cpus, ForwardSpec, NetworkTier, Size, StateMode,
+};
 
 const PATH: &str = "/home/ada/.config/cofferdam/config.toml";
 
@@ -42,6 +46,10 @@ source = "~/data"
 target = "/data"
 access = "rw"
 optional = true
+[limits]
+memory = "8G"
+pids = 512
+cpus = 1.5
 [env]
 pass = ["X"]
 set = { Y = "z" }
@@ -98,6 +106,7 @@ fn every_key_is_read() {
         allow,
         forward,
         publish,
+        limits: LimitSettings { memory, pids, cpus },
     } = parse_user(PATH, EVERYTHING).unwrap().settings;
     assert_eq!((agent.as_deref(), account.as_deref()), (Some("claude"), Some("host")));
     assert_eq!((auth, state), (Some(AuthMode::Lease), Some(StateMode::Fresh)));
@@ -125,6 +134,8 @@ fn every_key_is_read() {
     assert_eq!((readonly, expose), (vec![template("b")], vec![template("~/.kube")]));
     let allowed: Vec<String> = allow.iter().map(ToString::to_string).collect();
     assert_eq!(allowed, ["example.org", "*.example.org:8443"]);
+    assert_eq!((memory, pids), (Some(Bound::Of(Size(8 << 30))), Some(Bound::Of(Count(512)))));
+    assert_eq!(cpus, Some(Bound::Of(Cpus(1500))));
     assert_eq!((forward, publish), (vec![ForwardSpec::Port(8123)], vec!["8080:3000".parse().unwrap()]));
     assert_eq!((pass, set["Y"].as_str()), (vec!["X".to_owned()], "z"));
 }
@@ -139,6 +150,9 @@ fn the_lists_of_keys_are_complete() {
     let mut env: Vec<&str> = everything["env"].as_table().unwrap().keys().map(String::as_str).collect();
     env.sort_unstable();
     assert_eq!(env, ENV_KEYS);
+    let mut limits: Vec<&str> = everything["limits"].as_table().unwrap().keys().map(String::as_str).collect();
+    limits.sort_unstable();
+    assert_eq!(limits, LIMIT_KEYS);
     let mount = everything["mount"].as_array().unwrap()[0].as_table().unwrap();
     let mut mount: Vec<&str> = mount.keys().map(String::as_str).collect();
     mount.sort_unstable();

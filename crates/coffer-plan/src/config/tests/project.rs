@@ -49,6 +49,11 @@ fn a_project_tightens_or_proposes() {
         ("gpg_agent = ['a', 'b']", Some(("gpg_agent", "your GnuPG keys a, b (`--gpg-agent=KEY`)"))),
         ("confirm_keys = true", None),
         ("ssh_agent = false", None),
+        ("limits.memory = '1G'", None),
+        ("limits.pids = 64", None),
+        ("limits.cpus = 1", None),
+        ("limits.memory = 'none'", Some(("limits.memory", "memory limit `none` (`--memory none`)"))),
+        ("limits.pids = 'none'", Some(("limits.pids", "pids limit `none` (`--pids none`)"))),
         ("hide = ['x']", None),
         ("readonly = ['x']", None),
     ] {

@@ -7,7 +7,7 @@ use crate::config::{Flags, KeyChoice};
 use crate::facts::{AgentFacts, PathKind, SettingsFact, SettingsScope, SocketKind};
 use crate::fixture::Machine;
 use crate::origin::Origin;
-use crate::plan::{AuthMode, BackendKind, ForwardSpec, NetworkTier, PlanError, StateMode};
+use crate::plan::{AuthMode, BackendKind, Bound, Count, ForwardSpec, NetworkTier, PlanError, StateMode};
 use crate::sign_in::shape::LoginShape;
 
 /// The variant's name. A new variant breaks this function, and shall get a case below.
@@ -51,6 +51,8 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::KeyAgent { .. } => "KeyAgent",
         PlanError::NoSuchKey { .. } => "NoSuchKey",
         PlanError::NobodyAsks { .. } => "NobodyAsks",
+        PlanError::NoLimit { .. } => "NoLimit",
+        PlanError::LimitsInReach { .. } => "LimitsInReach",
     }
 }
 
@@ -135,9 +137,11 @@ fn asked() -> Vec<Case> {
         f.settings.state = Some(StateMode::Shared);
         f.keep = true;
     });
+    let limit = says(|f| f.settings.limits.pids = Some(Bound::Of(Count(64))));
     let mut cases = vec![
         (account, "UnknownAccount", "unknown-account", "flag --account"),
         (keep, "NothingToKeep", "nothing-to-keep", "flag --state"),
+        (limit, "NoLimit", "no-limit", "flag --pids"),
     ];
     for (tier, say) in [
         (NetworkTier::None, ["example.org", "", ""]),
@@ -187,6 +191,10 @@ fn mounts() -> Vec<Case> {
     let reserved = srv().mount(&["/srv/a:/proc/self"]);
     let config = Machine::ada().has("/home/ada/.config/cofferdam", PathKind::Folder);
     let config = config.mount(&["~/.config/cofferdam:/c:rw"]);
+    let in_reach = Machine::root().has("/sys/fs/cgroup/pids", PathKind::Folder).with(|facts| {
+        facts.cgroups.v1_places = [("pids".to_owned(), "/sys/fs/cgroup/pids/x".into())].into();
+    });
+    let in_reach = in_reach.mount(&["/sys/fs/cgroup/pids:/p:rw"]);
     let program = Machine::ada().mount(&["/usr/local/bin:/b:rw"]);
     let keepers = srv().mount(&["/srv/a:/b:rw"]).with(|facts| {
         let further = facts.agent.clone().map(|first| AgentFacts {
@@ -206,6 +214,7 @@ fn mounts() -> Vec<Case> {
         (reserved, "ReservedTarget", "reserved-target", "flag --mount"),
         (Machine::ada().mount(&["~/.ssh"]), "Secret", "secret-path", "ssh keys (flag --mount)"),
         (config, "HostConfig", "host-config", "flag --mount"),
+        (in_reach, "LimitsInReach", "limits-in-reach", "flag --mount"),
         (program, "HostExecutable", "host-executable", "`/usr/local/bin/coffer`"),
     ];
     for kind in [PathKind::Socket, PathKind::Device, PathKind::Fifo, PathKind::LinkLoop, PathKind::Unreadable]
@@ -265,7 +274,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 38, "{seen:?}");
+    assert_eq!(seen.len(), 40, "{seen:?}");
 }
 
 #[test]

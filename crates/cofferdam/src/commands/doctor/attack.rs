@@ -37,6 +37,8 @@ const RUNS: [[&str; 3]; 5] = [
     ["full", "full", "lease"],
     ["gateway", "agent", "gateway"],
 ];
+/// Limits that are attacked: the name in a plan, the flag, and how much.
+const LOW: [[&str; 3]; 2] = [["pids", "--pids", "256"], ["memory", "--memory", "256M"]];
 /// The neighbour says that it is there, and waits.
 const NEIGHBOUR: [&str; 3] = ["sh", "-c", "echo up; read line"];
 
@@ -109,26 +111,38 @@ fn outside(ground: &Ground, probe: &Probe, limits: Limits) -> Result<Column, Err
 fn run_of(ground: &Ground, probe: &Probe, [name, tier, auth]: [&'static str; 3]) -> Result<Run, Error> {
     let mut scene = Scene::lay(ground, probe).map_err(failed("lay the stage"))?;
     add_neighbour(&mut scene, &probe.program)?;
-    let flags = ["--network", tier, "--auth", auth];
-    let mut plan = scene.command(&probe.program);
-    plan.args(["plan", "--json"]).args(flags).args(["--", "true"]);
-    let plan = plan.output().map_err(failed("make the plan"))?;
-    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).map_err(|error| {
-        let said = String::from_utf8_lossy(&plan.stderr).into_owned();
-        failed("make the plan")(io::Error::new(io::ErrorKind::InvalidData, format!("{error}: {said}")))
-    })?;
+    let mut flags = vec!["--network", tier, "--auth", auth];
+    let by_default = plan_of(&scene, probe, &flags)?;
+    // Where a limit holds by default it is lowered to what can be used up in a moment.
+    for [limit, flag, low] in LOW {
+        flags.extend(
+            (!by_default["limits"][limit]["value"].is_null()).then_some([flag, low]).iter().flatten(),
+        );
+    }
+    let plan = plan_of(&scene, probe, &flags)?;
     let limits = document::limits(&plan);
     scene.brief.limits = limits;
     scene.brief.first = 1;
     scene.brief.lease = LEASE.into();
     let mut command = scene.command(&probe.program);
     let column = Column::attacked(name, &mut scene, |brief| {
-        command.args(["run", "--audit", "never", "--yes"]).args(flags);
+        command.args(["run", "--audit", "never", "--yes"]).args(&flags);
         command.args(["--", INIT, probe::VERB]).arg(word(brief));
         command
     });
     let column = column.map_err(failed("attack a run"))?;
     Ok(Run { column, plan, limits, network: tier, auth })
+}
+
+/// The plan of a run with these flags.
+fn plan_of(scene: &Scene, probe: &Probe, flags: &[&str]) -> Result<serde_json::Value, Error> {
+    let mut plan = scene.command(&probe.program);
+    plan.args(["plan", "--json"]).args(flags).args(["--", "true"]);
+    let plan = plan.output().map_err(failed("make the plan"))?;
+    serde_json::from_slice(&plan.stdout).map_err(|error| {
+        let said = String::from_utf8_lossy(&plan.stderr).into_owned();
+        failed("make the plan")(io::Error::new(io::ErrorKind::InvalidData, format!("{error}: {said}")))
+    })
 }
 
 /// Another run of the same user, in another project.

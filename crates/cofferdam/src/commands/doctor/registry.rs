@@ -90,6 +90,10 @@ pub(crate) const CHECKS: &[Check] = checks! {
         "bubblewrap cannot make a sandbox", "`sudo sysctl -w user.max_user_namespaces=15000`";
     "userns-apparmor" Warning machine::apparmor: "AppArmor restricts user namespaces",
         "bubblewrap fails as an ordinary user unless it has a profile", "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or a profile for bwrap with `userns,`";
+    "limits-missing" Note machine::limits: "a limit on memory or on processes that nothing here can hold",
+        "a run that goes wild takes the machine along; `--memory` and `--pids` are refused", "let systemd or the container's engine hand over groups (cgroups)";
+    "secrets-swapped" Note machine::swapped: "a limit on locked memory below what secrets take, on a machine that swaps",
+        "a login in memory may be written to the disk", "raise `ulimit -l`, or encrypt the swap";
     "bwrap-missing" Error machine::bwrap_missing: "bubblewrap is not there",
         "no sandbox can be made", "`sudo apt-get install bubblewrap`";
     "bwrap-old" Note machine::bwrap_old: "a bubblewrap that cannot bind by descriptor (before 0.10)",

@@ -53,6 +53,10 @@ pub(crate) struct Scene {
     pub(super) own: Vec<OwnFile>,
     /// Data folders with accounts in them.
     pub(super) other_data: Vec<Utf8PathBuf>,
+    /// How much of our memory may be kept from being swapped out, in bytes; `None` without a limit.
+    pub(super) lockable: Option<u64>,
+    /// Whether the machine has swap space.
+    pub(super) swaps: bool,
     /// What dead runs and probes left.
     pub(super) left: Vec<Utf8PathBuf>,
     /// What runs wrote and the host would run.
@@ -139,6 +143,8 @@ impl Scene {
             identity: identity(&looked),
             own: own(&looked, ledger.path()),
             other_data: other_data(&looked),
+            lockable: coffer_host::lockable(),
+            swaps: coffer_host::swaps(),
             left: left(&looked),
             deferred: deferred::look(&looked),
             placeholders: placeholders(&looked),

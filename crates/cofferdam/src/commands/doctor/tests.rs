@@ -21,6 +21,8 @@ fn well() -> Scene {
     facts.folders.data = "/home/ada/.local/share/cofferdam".into();
     facts.bubblewrap = Some(ToolFact { path: "/usr/bin/bwrap".into(), version: Some("0.11.0".to_owned()) });
     facts.settings.clear();
+    let groups = ["memory", "pids"].map(|name| (name.to_owned(), format!("/cg/{name}").into()));
+    facts.cgroups.v1_places = groups.into();
     let now_ms = facts.now_ms;
     facts.login.as_mut().unwrap().shape = LoginShape::Login(LoginDetails {
         refresh_token: true,
@@ -70,6 +72,8 @@ fn well() -> Scene {
         identity: Ok(()),
         own: vec![OwnFile { path: "/d".into(), mode: 0o700 }, OwnFile { path: "/d/f".into(), mode: 0o600 }],
         other_data: Vec::new(),
+        lockable: Some(8 << 20),
+        swaps: true,
         left: Vec::new(),
         deferred: Vec::new(),
         placeholders: Vec::new(),
@@ -196,6 +200,8 @@ const PROVOKED: &[(&str, Provoke)] = &[
     }),
     ("client-lock-old", |scene| scene.locks[0].modified_ms -= HOUR),
     ("client-lock-future", |scene| scene.locks[0].modified_ms += HOUR),
+    ("limits-missing", |scene| facts(scene, |facts| facts.cgroups.v1_places.clear())),
+    ("secrets-swapped", |scene| scene.lockable = Some(64 << 10)),
     ("home-foreign", |scene| scene.home_owner = Some(4242)),
     ("userns-off", |scene| facts(scene, |facts| facts.user_namespaces.max = Some(0))),
     ("userns-apparmor", |scene| facts(scene, |facts| facts.user_namespaces.apparmor_restricts = Some(true))),

@@ -5,6 +5,8 @@ use super::super::scene::Scene;
 
 /// First bubblewrap that binds by descriptor.
 const BINDS_BY_DESCRIPTOR: [u32; 2] = [0, 10];
+/// What the pages with secrets of one run take at most, in bytes: a few logins, keys, and what they are written into.
+const SECRETS: u64 = 256 * 1024;
 /// How far apart clocks may be, in ms.
 const SLACK_MS: i64 = 5 * 60 * 1000;
 
@@ -41,6 +43,23 @@ pub(crate) fn apparmor(scene: &Scene) -> Vec<Seen> {
     let restricts = facts.user_namespaces.apparmor_restricts == Some(true) && facts.user.uid != 0;
     let text = "`kernel.apparmor_restrict_unprivileged_userns` is 1";
     if restricts { vec![Seen::new(text)] } else { Vec::new() }
+}
+
+pub(crate) fn limits(scene: &Scene) -> Vec<Seen> {
+    let unheld = coffer_plan::derive::unheld(&scene.looked.facts).into_iter();
+    unheld
+        .map(|unheld| Seen::new(format!("{}: {}", unheld.limit, unheld.reason)).command(unheld.fix))
+        .collect()
+}
+
+pub(crate) fn swapped(scene: &Scene) -> Vec<Seen> {
+    match scene.lockable {
+        // Root may lock as much as it likes.
+        Some(bytes) if scene.swaps && bytes < SECRETS && scene.looked.facts.user.uid != 0 => {
+            vec![Seen::new(format!("{} KiB may be locked, and the machine swaps", bytes / 1024))]
+        }
+        Some(_) | None => Vec::new(),
+    }
 }
 
 pub(crate) fn bwrap_missing(scene: &Scene) -> Vec<Seen> {
