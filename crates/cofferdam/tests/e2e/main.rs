@@ -15,6 +15,7 @@
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
 //! - `attacks`: every attack of the table in every tier, against a golden file.
+//! - `peers`: the same attacks on other sandboxes, for docs/compare.md.
 //! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
@@ -49,6 +50,7 @@ mod logins;
 mod named;
 mod ordinary_user;
 mod other_agents;
+mod peers;
 mod refusals;
 mod registries;
 mod renewals;

@@ -11,15 +11,18 @@ const START: &str = "# Compared with other sandboxes
 
 Written by `./x compare` from [bench/compare.toml](../bench/compare.toml), which says how each sandbox is started and why.
 
-The attacks of [the table](reference/attacks.md) were made in each of these sandboxes, by the same probe, on the same machine, one after the other. Each sandbox had a stage of its own: a home, a project, other processes, sockets and services that are made up, in a machine of namespaces whose network has nothing but what listens there ([the threat model](threat-model.md) says more). An ordinary user attacked. In place of the agent its sandbox started the probe, called `claude` and lying where the genuine one lies, so that what a sandbox does for that agent by default was done.
+The attacks of [the table](reference/attacks.md) were made in each of these sandboxes, by the same probe, on the same machine, one after the other. Each sandbox had a stage of its own: a home, a project, other processes, sockets and services that are made up, in a machine of namespaces whose network has nothing but what listens there ([the threat model](threat-model.md) says more). An ordinary user attacked. In the place of the agent each sandbox started the probe, which is called `claude` and lies where the genuine one does, so that what a sandbox does for that agent by default was done. What the host saw of an attack counts for more than what the probe said.
 
 - **blocked**: refused, or it found nothing; **private**: it succeeded on something that is the sandbox's own, such as an empty `/tmp`.
 - **granted**: it succeeded, and the sandbox says so: for `coffer` an entry of the plan, for the others their documentation or the line that was typed. What is granted is named.
-- **allowed**: it succeeded by the sandbox's defaults, and nothing of the kind was found. That may be by design all the same; no flag that would have closed it was given, and none that would have opened it.
+- **allowed**: it succeeded by the sandbox's defaults, and nothing of the kind was found. It may be meant all the same; flags that would close it, or open more, were not given.
 - **unproven**: it does not succeed without a sandbox either on this machine, so nothing is shown; **untried**: the probe uses up memory and processes only where it knows of a limit.
 
 The attacks are Cofferdam's own choice, and were collected with its own design in mind; another choice would weigh differently. Other sandboxes have other aims, run on systems on which Cofferdam does not, and have flags that close much of what is listed here. How long a start takes was not measured here.
 ";
+
+const OWN: &str = "\n## Parts that only Cofferdam has\n
+Its gateway, its leases and other runs of it. No other sandbox has them, and none was attacked in them.\n";
 
 /// The whole page.
 pub(super) fn write(
@@ -50,13 +53,14 @@ pub(super) fn write(
     let (own, shared): (Vec<&Row>, Vec<&Row>) = compared.attacks.iter().partition(|row| row.on_own_parts);
     page.push_str(&format!("\n## All {} attacks\n\n", shared.len()));
     page.push_str(&format!(
-        "Without {} more on parts that only Cofferdam has (its gateway, its leases, other runs of it); these come last.\n\n",
+        "Without {} more on parts that only Cofferdam has, which come last.\n\n",
         own.len()
     ));
     page.push_str(&table(&columns, &shared));
     for (class, rows) in by_class(&shared) {
         page.push_str(&section(class, &rows, &columns));
     }
+    page.push_str(OWN);
     let ours = std::slice::from_ref(&columns[0]);
     for (class, rows) in by_class(&own) {
         page.push_str(&section(class, &rows, ours));
