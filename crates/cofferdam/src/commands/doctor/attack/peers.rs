@@ -123,7 +123,7 @@ fn enter(comparison: &Comparison, file: &Path) -> Result<u8, Error> {
     let mut again = world::command_with_homes(hosts.path(), &comparison.homes, program.as_os_str());
     if let Some([user, group]) = comparison.user {
         again.args([format!("--reuid={user}"), format!("--regid={group}")]);
-        again.args(["--clear-groups", "--inh-caps=-all"]).arg(&coffer);
+        again.arg("--clear-groups").arg(&coffer);
     }
     again.args(["doctor", "--attack", "--inside", "--peers"]).arg(file);
     let status = again.status().map_err(failed("start `unshare`"))?;
