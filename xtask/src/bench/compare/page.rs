@@ -86,6 +86,8 @@ fn described(peer: &Peer, tools: &[Tool], compared: &Compared) -> String {
         text.push_str(&format!(" `{}` says `{contents}`.", typed(path)));
     }
     if let Some(why) = not_measured(peer, compared) {
+        // What a sandbox says of itself may be coloured, and stand on several lines.
+        let why = anstream::adapter::strip_str(why).to_string();
         let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
         text.push_str(&format!(" **Not measured**: {why}."));
     }

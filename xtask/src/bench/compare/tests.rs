@@ -127,7 +127,10 @@ fn the_page_names_what_succeeds_and_what_was_not_measured() {
 
 #[test]
 fn a_sandbox_that_fails_is_named_with_the_reason_and_has_no_column() {
-    let failed = Outcome { failed: Some("jail: exit status: 1:\r\n no".to_owned()), ..outcome("jail", &[]) };
+    let failed = Outcome {
+        failed: Some("jail: exit status: 1:\r\n \u{1b}[31mno\u{1b}[0m".to_owned()),
+        ..outcome("jail", &[])
+    };
     let compared = Compared { attacks: rows(), peers: vec![failed] };
     let page = page::write(&[peer("jail", "")], &[], &compared, &[]);
     assert!(page.contains("**Not measured**: jail: exit status: 1: no."), "{page}");
