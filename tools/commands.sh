@@ -182,6 +182,37 @@ bench_gateway() {
         --mitmdump "$(tool_path mitmproxy)" "$@"
 }
 
+# The other sandboxes of bench/compare.toml that are got for this; bubblewrap is there for `coffer` itself.
+PEERS=(srt ai-jail nono)
+
+# x_compare [--as-is] […]: with --as-is no sandbox is installed, and those that are missing are named on the page.
+x_compare() {
+    local id as_is=
+    if [ "${1:-}" = --as-is ]; then
+        as_is=1
+        shift
+    fi
+    need_linker
+    need_command bwrap bubblewrap
+    need_command ip iproute2
+    need_command setpriv util-linux
+    # srt does not start without them.
+    need_command rg ripgrep
+    need_command socat socat
+    need_test_user
+    for id in "${PEERS[@]}"; do
+        [ -n "$as_is" ] || need_tool "$id"
+    done
+    provide
+    local -a words=()
+    for id in "${PEERS[@]}"; do
+        [ ! -x "$(tool_path "$id")" ] || words+=(--tool "$id=$(tool_field "$id" 4)=$(tool_bin "$id")")
+    done
+    [ "$(id -u)" -ne 0 ] || words+=(--user "$(id -u "$TEST_USER"):$(id -g "$TEST_USER")")
+    cargo build --quiet --locked --release -p cofferdam
+    xtask compare --coffer "$(built coffer release)" ${words[@]+"${words[@]}"} "$@"
+}
+
 # As the alias `cargo xtask`, and sure not to touch Cargo.lock.
 xtask() {
     cargo run --quiet --locked --package xtask -- "$@"

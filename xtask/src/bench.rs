@@ -1,5 +1,6 @@
 //! `bench`: the figures of docs/reference/bench.md (bench/README.md says how they are taken).
 
+pub(crate) mod compare;
 pub(crate) mod gateway;
 mod init;
 mod machine;

@@ -12,6 +12,8 @@ pub(crate) enum Error {
     Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("cannot parse `{}`: {source}", path.display())]
     Rust { path: PathBuf, source: syn::Error },
+    #[error("cannot read or write {what}: {source}")]
+    Json { what: &'static str, source: serde_json::Error },
     #[error("cannot start `{command}`: {source}")]
     Start { command: String, source: std::io::Error },
     #[error("`{command}` failed: {stderr}")]

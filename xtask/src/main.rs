@@ -38,6 +38,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Measures the figures of docs/reference/gateway.md
     BenchGateway(bench::gateway::Arguments),
+    /// Attacks other sandboxes beside ours, for docs/compare.md
+    Compare(bench::compare::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Generate { check: false } => generate::write(&tree),
         Command::Bench(arguments) => bench::run(&tree, &arguments),
         Command::BenchGateway(arguments) => bench::gateway::run(&tree, &arguments),
+        Command::Compare(arguments) => bench::compare::run(&tree, &arguments),
     });
     match outcome {
         Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,

@@ -18,6 +18,10 @@ pub struct ScratchError(pub PathBuf, #[source] pub std::io::Error);
 #[derive(Debug)]
 pub struct Scratch {
     root: TempDir,
+    home: PathBuf,
+    runtime: PathBuf,
+    /// Folders that lie elsewhere, and go with the rest.
+    apart: Vec<TempDir>,
 }
 
 impl Scratch {
@@ -34,24 +38,38 @@ impl Scratch {
     /// # Errors
     /// When a folder cannot be made.
     pub fn below(parent: &Path) -> Result<Self, ScratchError> {
-        let root = tempfile::Builder::new()
-            .prefix("coffer-test-")
-            .tempdir_in(parent)
-            .map_err(|error| ScratchError(parent.to_owned(), error))?;
-        let scratch = Self { root };
-        for folder in [scratch.project(), scratch.runtime(), scratch.tmp()] {
+        let root = folder_in(parent)?;
+        let (home, runtime) = (root.path().join("home"), root.path().join("run"));
+        Self { root, home, runtime, apart: Vec::new() }.made()
+    }
+
+    /// As on a machine in use: homes and the folders of sessions lie below these, and only the rest is below the system's
+    /// folder for temporary files.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn apart(homes: &Path, runtimes: &Path) -> Result<Self, ScratchError> {
+        let (root, homes, runtimes) =
+            (folder_in(&std::env::temp_dir())?, folder_in(homes)?, folder_in(runtimes)?);
+        let (home, runtime) = (homes.path().to_owned(), runtimes.path().to_owned());
+        Self { root, home, runtime, apart: vec![homes, runtimes] }.made()
+    }
+
+    fn made(self) -> Result<Self, ScratchError> {
+        for folder in [self.project(), self.runtime(), self.tmp()] {
             private_folder(&folder)?;
         }
-        for (_, folder) in scratch.xdg() {
+        for (_, folder) in self.xdg() {
             private_folder(&folder)?;
         }
-        Ok(scratch)
+        Ok(self)
     }
 
     /// Leaves the folders where they are.
     pub fn keep(self) {
         // Kept on purpose; the path is known by then.
         let _ = self.root.keep();
+        self.apart.into_iter().for_each(|folder| drop(folder.keep()));
     }
 
     /// The folder that holds everything else.
@@ -63,7 +81,7 @@ impl Scratch {
     /// `HOME`.
     #[must_use]
     pub fn home(&self) -> PathBuf {
-        self.root().join("home")
+        self.home.clone()
     }
 
     /// A project folder inside the home.
@@ -75,7 +93,7 @@ impl Scratch {
     /// `XDG_RUNTIME_DIR`.
     #[must_use]
     pub fn runtime(&self) -> PathBuf {
-        self.root().join("run")
+        self.runtime.clone()
     }
 
     /// `TMPDIR`.
@@ -136,6 +154,13 @@ impl Scratch {
             .map_err(|error| ScratchError(path.clone(), error))?;
         Ok(path)
     }
+}
+
+fn folder_in(parent: &Path) -> Result<TempDir, ScratchError> {
+    tempfile::Builder::new()
+        .prefix("coffer-test-")
+        .tempdir_in(parent)
+        .map_err(|error| ScratchError(parent.to_owned(), error))
 }
 
 fn private_folder(path: &Path) -> Result<(), ScratchError> {

@@ -32,6 +32,9 @@ use std::process::ExitCode;
 
 use coffer_testkit::attack::{attacks, probe};
 
+/// What `./x compare` hands to the hidden `coffer doctor --attack --peers FILE`, and what comes back.
+pub use commands::doctor::peers as comparison;
+
 /// The JSON schema of `coffer status --json`.
 pub fn status_schema() -> serde_json::Value {
     commands::status::document::schema()

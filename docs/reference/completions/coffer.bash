@@ -507,13 +507,17 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__doctor)
-            opts="-y -q -v -h --fix --yes --run --attack --inside --json --color --quiet --verbose --help"
+            opts="-y -q -v -h --fix --yes --run --attack --inside --peers --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --peers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -380,6 +380,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand status" -s q -l quiet -d '
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l run -d 'Report from inside this live run instead' -r
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l peers -d 'Attack these other sandboxes beside ours' -r -F
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

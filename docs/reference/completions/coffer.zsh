@@ -563,6 +563,7 @@ never\:"Never"))' \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '(--fix)--run=[Report from inside this live run instead]:ID:_default' \
+'--peers=[Attack these other sandboxes beside ours]:FILE:_files' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \

@@ -97,7 +97,8 @@ impl Column {
 
     fn read(name: &str, text: &[u8], brief: &Brief) -> io::Result<Self> {
         let mut lines = BTreeMap::new();
-        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        // Whatever starts the probe may say something itself.
+        for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
             let line: Line = serde_json::from_slice(line)?;
             lines.insert(line.name.clone(), line);
         }

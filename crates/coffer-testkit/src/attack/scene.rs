@@ -33,6 +33,8 @@ pub(super) const LED: &str = "led";
 pub(super) const STATE_LINK: &str = ".claude/led";
 /// How long the login lasts: longer than any test.
 const LOGIN: Duration = Duration::from_secs(8 * 3600);
+/// Where the folders of sessions are on a machine in use.
+const SESSIONS: &str = "/run/user";
 /// The key of segment, queue and semaphore.
 const IPC_KEY: i32 = 0x0c0f_fe12;
 
@@ -94,6 +96,7 @@ pub struct Ground {
     ports: Ports,
     abstract_name: String,
     key: Option<(i32, String)>,
+    homes: Option<PathBuf>,
     // It is there as long as somebody has it open.
     _queue: Option<std::os::fd::OwnedFd>,
 }
@@ -119,7 +122,18 @@ impl Ground {
         fs::write("/run/coffer-attack/note", canary)?;
         fs::write(Path::new("/dev/shm").join(canary), canary)?;
         let key = key.map(|number| (number, abstract_name.clone()));
-        Ok(Self { canary: canary.to_owned(), ports, abstract_name, key, _queue: queue })
+        Ok(Self { canary: canary.to_owned(), ports, abstract_name, key, homes: None, _queue: queue })
+    }
+
+    /// With homes below this folder and the folders of sessions below `/run`, as on a machine in use: where a sandbox
+    /// treats the folder for temporary files in a way of its own, that must not decide about the home.
+    ///
+    /// # Errors
+    /// When there can be no folders of sessions.
+    pub fn with_homes(mut self, homes: &Path) -> io::Result<Self> {
+        fs::create_dir_all(SESSIONS)?;
+        self.homes = Some(homes.to_owned());
+        Ok(self)
     }
 }
 
@@ -148,7 +162,11 @@ impl Scene {
     /// # Errors
     /// When something of it cannot be laid.
     pub fn lay(ground: &Ground, probe: &Probe) -> io::Result<Self> {
-        let scratch = Scratch::new().map_err(io::Error::other)?;
+        let scratch = match &ground.homes {
+            Some(homes) => Scratch::apart(homes, Path::new(SESSIONS)),
+            None => Scratch::new(),
+        };
+        let scratch = scratch.map_err(io::Error::other)?;
         let canary = &ground.canary;
         for file in SECRETS {
             scratch.write_home(file, canary).map_err(io::Error::other)?;

@@ -70,6 +70,12 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether it is about parts that only Cofferdam has.
+    #[must_use]
+    pub fn is_of_own_parts(self) -> bool {
+        matches!(self, Self::Gateway | Self::Own)
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {

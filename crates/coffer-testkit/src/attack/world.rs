@@ -17,8 +17,8 @@ pub(super) const METADATA_6: &str = "fd00:ec2::254";
 /// Numbers of processes begin here, so that no number of a sandbox's own means one outside of it.
 const FIRST_PID: &str = "20000";
 
-/// `$1` is the hosts file, `$2` the user and `$3` the group to become in a user namespace below this one or empty; the
-/// rest is the command.
+/// `$1` is the hosts file, `$2` a folder for homes of its own or empty, `$3` the user and `$4` the group to become in a user
+/// namespace below this one or empty; the rest is the command.
 const SETUP: &str = "set -e
 echo $FIRST_PID > /proc/sys/kernel/ns_last_pid || true
 ip link set lo up
@@ -32,9 +32,10 @@ mount -t tmpfs -o mode=1777 none /dev/shm
 mkdir /run/coffer-attack /run/coffer-attack/mount /run/dbus
 chmod 1777 /run /run/coffer-attack /run/dbus
 mount -t tmpfs none /run/coffer-attack/mount
-user=$2
-group=$3
-shift 3
+[ -z \"$2\" ] || mount -t tmpfs -o mode=1777 none \"$2\"
+user=$3
+group=$4
+shift 4
 [ -n \"$user\" ] || exec \"$@\"
 exec unshare --user --map-user=\"$user\" --map-group=\"$group\" \"$@\"";
 
@@ -65,10 +66,17 @@ pub fn available() -> bool {
 /// A command that starts `program` in such a machine, with this hosts file; arguments are added to it as to any other.
 #[must_use]
 pub fn command(hosts: &Path, program: &OsStr) -> Command {
+    command_with_homes(hosts, Path::new(""), program)
+}
+
+/// The same with an empty file system over a folder in which homes are made.
+#[must_use]
+pub fn command_with_homes(hosts: &Path, homes: &Path, program: &OsStr) -> Command {
     let setup = SETUP.replace("$FIRST_PID", FIRST_PID).replace("$METADATA_6", METADATA_6);
     let (uid, gid) =
         own().map_or_else(Default::default, |own| (own.uid().to_string(), own.gid().to_string()));
     let mut command = Command::new("unshare");
-    command.args(flags()).args(["sh", "-c", &setup, "sh"]).arg(hosts).args([uid, gid]).arg(program);
+    command.args(flags()).args(["sh", "-c", &setup, "sh"]).arg(hosts).arg(homes);
+    command.args([uid, gid]).arg(program);
     command
 }

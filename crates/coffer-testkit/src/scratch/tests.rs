@@ -17,3 +17,15 @@ fn a_scratch_command_sees_its_own_folders_and_leaves_nothing() {
     drop(scratch);
     assert!(!root.exists());
 }
+
+#[test]
+fn a_home_that_lies_apart_goes_with_the_rest() {
+    let (homes, runtimes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let scratch = Scratch::apart(homes.path(), runtimes.path()).unwrap();
+    let (root, home, runtime) = (scratch.root().to_owned(), scratch.home(), scratch.runtime());
+    assert!(home.starts_with(homes.path()) && runtime.starts_with(runtimes.path()));
+    assert!(scratch.project().starts_with(&home) && scratch.tmp().starts_with(&root));
+    assert!(scratch.write_home("letter", "").unwrap().starts_with(&home) && runtime.is_dir());
+    drop(scratch);
+    assert!(!root.exists() && !home.exists() && !runtime.exists());
+}

@@ -1,5 +1,7 @@
 //! The commands that report.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 /// `coffer status`.
@@ -37,6 +39,9 @@ pub struct DoctorCommand {
     /// We are in the machine that is attacked already.
     #[arg(long, hide = true, requires = "attack")]
     pub inside: bool,
+    /// Attack these other sandboxes beside ours.
+    #[arg(long, hide = true, requires = "attack", value_name = "FILE")]
+    pub peers: Option<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

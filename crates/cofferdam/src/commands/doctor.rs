@@ -17,6 +17,7 @@ use crate::cli::DoctorCommand;
 use crate::error::Error;
 use crate::exit::{Failure, NO};
 use crate::printer::Printer;
+pub use attack::peers;
 pub(crate) use attack::{AttackError, granted_by, schema as attack_schema};
 pub(crate) use finding::schema;
 use finding::{Document, Finding, Severity};

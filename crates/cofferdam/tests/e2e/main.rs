@@ -18,6 +18,7 @@
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
 //! - `attacks`: every attack of the table in every tier, against a golden file.
 //! - `keys`: the user's agents for SSH and GnuPG keys, behind their filters.
+//! - `peers`: the same attacks on other sandboxes, for docs/compare.md.
 //! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
@@ -56,6 +57,7 @@ mod logins;
 mod named;
 mod ordinary_user;
 mod other_agents;
+mod peers;
 mod refusals;
 mod registries;
 mod renewals;

@@ -6,6 +6,7 @@
 
 mod document;
 mod error;
+pub mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +44,11 @@ const LOW: [[&str; 3]; 2] = [["pids", "--pids", "256"], ["memory", "--memory", "
 const NEIGHBOUR: [&str; 3] = ["sh", "-c", "echo up; read line"];
 
 pub(super) fn attack(command: &DoctorCommand, printer: &Printer) -> Result<u8, Error> {
-    if command.inside { test(command, printer) } else { enter(command) }
+    match &command.peers {
+        Some(file) => peers::compare(file, command.inside, printer),
+        None if command.inside => test(command, printer),
+        None => enter(command),
+    }
 }
 
 fn failed(action: &'static str) -> impl FnOnce(io::Error) -> Error {

@@ -124,7 +124,7 @@ pub(super) fn limits(plan: &Value) -> Limits {
 }
 
 /// The entry of a plan that grants it, with its origin.
-fn grant_in(plan: &Value, grant: Grant) -> Option<String> {
+pub(super) fn grant_in(plan: &Value, grant: Grant) -> Option<String> {
     let said = |what: &str, entry: &Value| {
         let origin = &entry["origin"];
         let word = |name: &str| origin[name].as_str().unwrap_or_default().to_owned();
