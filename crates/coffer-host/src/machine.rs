@@ -87,6 +87,7 @@ impl Machine {
             mcp_servers: Vec::new(),
             tools: Vec::new(),
             working_copy: None,
+            deferred: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());
         note_sources(&mut facts);

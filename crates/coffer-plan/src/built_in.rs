@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::agent::Agent;
 use crate::config::Settings;
+use crate::deferred::{Deferred, DeferredPath, GitKeys, ScanBounds};
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
@@ -82,6 +83,14 @@ pub enum DataError {
         /// The parser's words, in one line.
         reason: String,
     },
+    /// A built-in list about deferred execution.
+    #[error("cannot read the built-in list `deferred/{name}`: {reason}")]
+    Deferred {
+        /// The file.
+        name: String,
+        /// The parser's words, in one line.
+        reason: String,
+    },
     /// A built-in profile.
     #[error("cannot read the built-in profile `{name}`: {reason}")]
     Profile {
@@ -98,7 +107,7 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Tool { .. } | Self::Profile { .. } => None,
+            Self::Tool { .. } | Self::Deferred { .. } | Self::Profile { .. } => None,
         }
     }
 }
@@ -182,6 +191,29 @@ pub fn system() -> Result<System, DataError> {
 /// Never with the shipped data, as a test shows.
 pub fn secrets() -> Result<Vec<SecretPath>, DataError> {
     profile_data::<Secrets>(SECRETS).map(|file| file.secret)
+}
+
+/// What programs of the host would run later, how far it is looked for, and what of git's configuration runs what.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn deferred() -> Result<Deferred, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Paths {
+        path: Vec<DeferredPath>,
+    }
+    Ok(Deferred {
+        paths: deferred_data::<Paths>("project")?.path,
+        scan: deferred_data::<ScanBounds>("scan")?,
+        git_keys: deferred_data::<GitKeys>("git-config")?,
+    })
+}
+
+fn deferred_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataError> {
+    let text = DEFERRED.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    toml::from_str(text)
+        .map_err(|error| DataError::Deferred { name: name.to_owned(), reason: one_line(&error) })
 }
 
 fn profile_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataError> {

@@ -13,9 +13,11 @@ use crate::agent::CredentialKind;
 use crate::sign_in::shape::LoginShape;
 use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
+mod deferred;
 mod questions;
 mod tools;
-pub use questions::Questions;
+pub use deferred::{DeferredFacts, DeferredFound, NamedByGit, RepositoryFact, ScanStopped};
+pub use questions::{DeferredQuestion, Questions};
 pub use tools::{ToolAnswer, ToolEntry};
 
 /// Format number of saved facts; a fixture with another number is refused.
@@ -77,6 +79,9 @@ pub struct HostFacts {
     /// tier that depends on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolAnswer>,
+    /// What of the project the host would run later; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredFacts>,
 }
 
 impl HostFacts {

@@ -162,6 +162,7 @@ impl Machine {
             secrets: built_in::secrets().unwrap(),
             trust: self.trust.clone(),
             tools: built_in::tools().unwrap(),
+            deferred: built_in::deferred().unwrap(),
         }
     }
 

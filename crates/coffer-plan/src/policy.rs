@@ -8,7 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::agent::Agent;
 use crate::built_in::{SecretPath, System};
 use crate::config::{Flags, Merged, Proposal, Trust};
-use crate::facts::{HostFacts, Questions};
+use crate::deferred::{Deferred, DeferredRule, ScanBounds, rules};
+use crate::facts::{DeferredQuestion, HostFacts, Questions};
 use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::{PathTemplate, is_within};
@@ -65,6 +66,14 @@ pub struct Policy {
     pub readonly: Vec<Decided<Utf8PathBuf>>,
     /// Secret paths that may be mounted.
     pub expose: Vec<Decided<Utf8PathBuf>>,
+    /// What the host runs later: the lists of the product, of the agents and of the layers, one rule a path.
+    pub deferred: Vec<DeferredRule>,
+    /// How far it is looked for.
+    pub scan: ScanBounds,
+    /// Such paths that may be written all the same.
+    pub allow_write: Vec<Decided<Utf8PathBuf>>,
+    /// Whether every change of git's configuration reaches the host.
+    pub accept_config: Decided<bool>,
     /// Hosts that may be reached.
     pub allow: Vec<Decided<HostRule>>,
     /// Services of the host that are there inside.
@@ -124,6 +133,14 @@ pub enum PolicyError {
         /// Who wrote it.
         origin: Origin,
     },
+    /// `protect` names paths of projects, not of the machine.
+    #[error("`{path}` is no path below a project ({origin})")]
+    NotBelowProject {
+        /// The path.
+        path: String,
+        /// Who wrote it.
+        origin: Origin,
+    },
     /// A line break or another control character in a path.
     #[error("a path with control characters cannot be used: {path:?} ({origin})")]
     ControlCharacters {
@@ -139,6 +156,9 @@ impl PolicyError {
     pub fn hint(&self) -> String {
         match self {
             Self::NoSuchPath { .. } => "set HOME, or write the path in full".to_owned(),
+            Self::NotBelowProject { .. } => {
+                "write it as in `protect = [\".vscode\", \"ci/deploy.sh\"]`; `readonly` takes other paths".to_owned()
+            }
             Self::ControlCharacters { .. } => "rename the file or folder".to_owned(),
         }
     }
@@ -159,6 +179,8 @@ pub struct Inputs {
     pub trust: Trust,
     /// Host tools.
     pub tools: Vec<Tool>,
+    /// What the host runs later.
+    pub deferred: Deferred,
 }
 
 impl Inputs {
@@ -221,6 +243,10 @@ impl Inputs {
             workdir: Some(workdir(flags, base)),
             tools,
             writable: writable(merged, base),
+            deferred: Some(DeferredQuestion {
+                rules: rules(&self.deferred, &self.all_agents, &merged.protect),
+                scan: self.deferred.scan.clone(),
+            }),
         }
     }
 }
@@ -264,6 +290,12 @@ fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option
         | OriginLayer::ProjectFile => &facts.project.path,
     };
     Some(crate::path::clean(&base.join(text)))
+}
+
+/// Whether it can be matched in any folder of a project.
+fn is_below_project(path: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control);
+    path.split('/').all(plain)
 }
 
 /// Expands every template on this machine.
@@ -327,11 +359,16 @@ pub fn resolve(
     let path = places(&merged.path, true);
     let (hide, readonly, expose) =
         (places(&merged.hide, false), places(&merged.readonly, false), places(&merged.expose, false));
+    let allow_write = places(&merged.allow_write, false);
+    for Decided { value, origin } in merged.protect.iter().filter(|path| !is_below_project(&path.value)) {
+        errors.push(PolicyError::NotBelowProject { path: value.clone(), origin: origin.clone() });
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
     let (command, runs_agent) = command(&inputs.agent, &merged.unattended, flags);
     let secrets = secrets(&inputs, facts);
+    let deferred = rules(&inputs.deferred, &inputs.all_agents, &merged.protect);
     Ok(Policy {
         runs_agent,
         command,
@@ -354,6 +391,10 @@ pub fn resolve(
         hide,
         readonly,
         expose,
+        deferred,
+        scan: inputs.deferred.scan,
+        allow_write,
+        accept_config: merged.accept_config,
         allow: merged.allow,
         forward: merged.forward,
         publish: merged.publish,

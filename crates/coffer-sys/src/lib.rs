@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod descriptors;
+pub mod guards;
 pub mod keyring;
 pub mod landlock;
 pub mod overlay;

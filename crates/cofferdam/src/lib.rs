@@ -17,6 +17,7 @@ mod keeping;
 mod memory;
 mod prepare;
 mod printer;
+mod quarantine;
 mod refresher;
 mod resolver;
 mod sight;

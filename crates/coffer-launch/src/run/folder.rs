@@ -10,6 +10,7 @@ use coffer_plan::plan::RunFolder;
 
 use super::RunError;
 use super::claim::Claim;
+use super::hold;
 use super::clear::clear;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
@@ -80,7 +81,7 @@ impl RunFolders {
         self.root().file_name().unwrap_or_default()
     }
 
-    fn root(&self) -> &Utf8Path {
+    pub(super) fn root(&self) -> &Utf8Path {
         self.claim.root()
     }
 
@@ -90,7 +91,8 @@ impl RunFolders {
             StateUse::None | StateUse::Writes(_) => Ok(()),
             StateUse::Copy(copy) => copy.remove(),
         };
-        self.claim.remove().and(of_state)
+        let held = hold::release(self.claim.root());
+        self.claim.remove().and(of_state).and(held)
     }
 }
 
@@ -118,7 +120,11 @@ pub(super) fn sweep(runs: &Utf8Path) {
     for entry in entries.flatten() {
         let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };
         let Ok(lock) = File::open(entry.path()) else { continue };
-        if lock.try_lock().is_ok() && remove(&runs.join(id)).is_ok() {
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        // What cannot be given back keeps its record, so that the next sweep finds it.
+        if hold::release(&runs.join(id)).is_ok() && remove(&runs.join(id)).is_ok() {
             drop(remove_file(entry.path()));
         }
     }

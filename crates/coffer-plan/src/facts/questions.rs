@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use crate::agent::Agent;
+use crate::deferred::{DeferredRule, ScanBounds};
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
@@ -21,4 +22,15 @@ pub struct Questions {
     pub tools: Vec<Tool>,
     /// Folders that the sandbox can write: no program in them is started, no file in them is the user's word.
     pub writable: Vec<Utf8PathBuf>,
+    /// What of the project the host would run later.
+    pub deferred: Option<DeferredQuestion>,
+}
+
+/// What is looked for in the project.
+#[derive(Debug, Clone)]
+pub struct DeferredQuestion {
+    /// The paths.
+    pub rules: Vec<DeferredRule>,
+    /// How far.
+    pub scan: ScanBounds,
 }

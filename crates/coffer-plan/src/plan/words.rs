@@ -151,6 +151,8 @@ words! {
         State = "state",
         /// A working copy of a state; it lies beside the states.
         Copy = "copy",
+        /// Copies of git's configuration.
+        Git = "git",
     }
 }
 

@@ -134,6 +134,7 @@ impl Case {
             secrets: built_in::secrets().unwrap(),
             trust: Trust::default(),
             tools: built_in::tools().unwrap(),
+            deferred: built_in::deferred().unwrap(),
         };
         let policy =
             resolve(merged, &layers.flags, inputs, &self.facts).map_err(|errors| format!("{errors:?}"))?;
