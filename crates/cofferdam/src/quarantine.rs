@@ -91,12 +91,19 @@ impl Quarantine {
         }
     }
 
-    /// Keeps the text of a configuration.
-    pub(crate) fn keep_text(&mut self, path: &Utf8Path, text: &[u8], reason: &str) -> Result<Item, Error> {
+    /// Keeps the text of a configuration, and what it was before the run.
+    pub(crate) fn keep_text(
+        &mut self,
+        path: &Utf8Path,
+        before: &[u8],
+        text: &[u8],
+        reason: &str,
+    ) -> Result<Item, Error> {
         let now = self.folder.join(format!("{}.git-config", self.record.items.len() + 1));
         self.make_folder()?;
         let failed = |source| Error::Store { action: "write", path: now.clone(), source };
         std::fs::write(&now, text).map_err(failed)?;
+        std::fs::write(before_of(&now), before).map_err(failed)?;
         self.add(Kind::GitConfig, path, now.clone(), reason)
     }
 
@@ -117,6 +124,11 @@ impl Quarantine {
     fn save(&self) -> Result<(), Error> {
         save(&self.folder, &self.record)
     }
+}
+
+/// Where the text of a configuration is as it was before the run.
+pub(crate) fn before_of(now: &Utf8Path) -> Utf8PathBuf {
+    now.with_extension("git-config-before")
 }
 
 /// Where all of it is on record.

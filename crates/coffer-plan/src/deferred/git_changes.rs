@@ -58,6 +58,13 @@ pub fn changes(before: &str, after: &str, keys: &GitKeys) -> Option<Vec<Change>>
     }
     out.extend(after.into_iter().map(|(key, values)| judged(&key, &[], values)));
     out.sort_by(|one, other| one.key.cmp(&other.key));
+    // Half of a branch's settings would mean something else.
+    let is_same = |one: &Key, other: &Key| one.section == other.section && one.subsection == other.subsection;
+    let waiting: Vec<Key> =
+        out.iter().filter(|change| !change.harmless).map(|change| change.key.clone()).collect();
+    for change in &mut out {
+        change.harmless &= !waiting.iter().any(|key| is_same(key, &change.key));
+    }
     Some(out)
 }
 

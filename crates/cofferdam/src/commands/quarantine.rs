@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::exit::Failure;
 use crate::printer::Printer;
 use crate::quarantine::git_config::{apply, lines};
-use crate::quarantine::{Item, Kind, Record, forget, place, records};
+use crate::quarantine::{Item, Kind, Record, before_of, forget, place, records};
 
 #[derive(serde::Serialize)]
 struct Report<'a> {
@@ -75,14 +75,14 @@ fn restore(facts: &HostFacts, command: &QuarantineRestoreCommand, printer: &Prin
     })
 }
 
-/// Shows what would change in the configuration as it is now, and changes it when that was said.
+/// Shows what the run changed, and makes the same changes in the configuration as it is now when that was said.
 fn accept(item: &Item, facts: &HostFacts, accept: bool, printer: &Printer) -> Result<bool, Error> {
     let read = |path: &camino::Utf8Path| {
         let text = coffer_host::read_project_config(path)?;
         Ok::<_, Error>(text.unwrap_or_default())
     };
     let keys = built_in::deferred()?.git_keys;
-    let Some(found) = changes(&read(&item.path)?, &read(&item.now)?, &keys) else {
+    let Some(found) = changes(&read(&before_of(&item.now))?, &read(&item.now)?, &keys) else {
         let source = std::io::Error::other("git would refuse it");
         return Err(Error::Store { action: "read", path: item.now.clone(), source });
     };

@@ -49,7 +49,7 @@ pub(super) fn settle(
     let keys = built_in::deferred()?.git_keys;
     let texts = std::str::from_utf8(copy.first).ok().zip(std::str::from_utf8(now).ok());
     let Some(found) = texts.and_then(|(before, after)| changes(before, after, &keys)) else {
-        let kept = quarantine.keep_text(copy.path, now, "git would refuse it")?;
+        let kept = quarantine.keep_text(copy.path, copy.first, now, "git would refuse it")?;
         return told("git would refuse it", Some(kept));
     };
     let (reaching, withheld): (Vec<_>, Vec<_>) =
@@ -60,7 +60,7 @@ pub(super) fn settle(
         return Ok(None);
     }
     let reason = "changes of git's configuration that are not harmless";
-    let kept = (!withheld.is_empty()).then(|| quarantine.keep_text(copy.path, now, reason)).transpose()?;
+    let kept = (!withheld.is_empty()).then(|| quarantine.keep_text(copy.path, copy.first, now, reason)).transpose()?;
     Ok(Some(Settled { path: copy.path.to_owned(), accepted, withheld, kept, strange: None }))
 }
 

@@ -29,6 +29,9 @@ expose = ["~/.kube"]
 allow = ["Example.ORG.", "*.example.org:8443"]
 forward = ["8123"]
 publish = ["8080:3000"]
+protect = ["ci/deploy.sh"]
+allow_write = [".vscode"]
+accept_config = true
 [[mount]]
 source = "~/data"
 target = "/data"
@@ -81,6 +84,9 @@ fn every_key_is_read() {
         hide,
         readonly,
         expose,
+        protect,
+        allow_write,
+        accept_config,
         allow,
         forward,
         publish,
@@ -105,6 +111,8 @@ fn every_key_is_read() {
     let allowed: Vec<String> = allow.iter().map(ToString::to_string).collect();
     assert_eq!(allowed, ["example.org", "*.example.org:8443"]);
     assert_eq!((forward, publish), (vec![ForwardSpec::Port(8123)], vec!["8080:3000".parse().unwrap()]));
+    assert_eq!((protect, allow_write), (vec!["ci/deploy.sh".to_owned()], vec![template(".vscode")]));
+    assert_eq!(accept_config, Some(true));
     assert_eq!((pass, set["Y"].as_str()), (vec!["X".to_owned()], "z"));
 }
 

@@ -34,6 +34,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::Shadow { .. } => "Shadow",
         PlanError::OpensHidden { .. } => "OpensHidden",
         PlanError::ReservedTarget { .. } => "ReservedTarget",
+        PlanError::DeferredLink { .. } => "DeferredLink",
         PlanError::Secret { .. } => "Secret",
         PlanError::HostExecutable { .. } => "HostExecutable",
         PlanError::ProjectSettings { .. } => "ProjectSettings",
@@ -110,6 +111,8 @@ fn asked() -> Vec<Case> {
         (account, "UnknownAccount", "unknown-account", "flag --account"),
         (keep, "NothingToKeep", "nothing-to-keep", "flag --state"),
     ];
+    let linked = Machine::deferred().with(|facts| facts.deferred.as_mut().unwrap().found[0].link = true);
+    cases.push((linked, "DeferredLink", "deferred-link", "/home/ada/src/app/.claude"));
     for (tier, say) in [
         (NetworkTier::None, ["example.org", "", ""]),
         (NetworkTier::Full, ["example.org", "", ""]),

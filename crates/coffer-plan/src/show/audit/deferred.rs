@@ -8,6 +8,8 @@ use crate::plan::{Access, Mount, MountOp};
 
 /// So many paths of a line are named; the JSON names all.
 const NAMED: usize = 3;
+/// And so many places that are held.
+const HELD: usize = 20;
 
 /// Whether a mount is told with others of its reason.
 pub(super) fn is_counted(mount: &Mount) -> bool {
@@ -19,7 +21,11 @@ pub(super) fn lines(mounts: &[Mount], home: &Utf8Path) -> Vec<String> {
     let mut groups: Vec<(&str, String, Vec<String>)> = Vec::new();
     for mount in mounts.iter().filter(|mount| is_counted(mount)) {
         let Some(word) = word(mount) else { continue };
-        let origin = mount.origin.to_string();
+        // Places that are held differ in nothing that a person has to decide.
+        let origin = match word {
+            "--" => format!("{DEFERRED}: held, nothing is there yet"),
+            _ => mount.origin.to_string(),
+        };
         let shown = short(&mount.target, home);
         match groups.iter_mut().find(|(known, by, _)| *known == word && *by == origin) {
             Some((_, _, paths)) => paths.push(shown),
@@ -27,11 +33,11 @@ pub(super) fn lines(mounts: &[Mount], home: &Utf8Path) -> Vec<String> {
         }
     }
     let line = |(word, origin, paths): &(&str, String, Vec<String>)| {
-        let more = paths.len().saturating_sub(NAMED);
+        let most = if *word == "--" { HELD } else { NAMED };
+        let more = paths.len().saturating_sub(most);
         let named = paths[..paths.len() - more].join(" ");
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let held = if *word == "--" { " (held: nothing is there yet)" } else { "" };
-        format!("{word}  {named}{more}{held}  [{}]", printable(origin))
+        format!("{word}  {named}{more}  [{}]", printable(origin))
     };
     groups.iter().map(line).collect()
 }
