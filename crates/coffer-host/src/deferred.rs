@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::deferred::ScanBounds;
-use coffer_plan::facts::{DeferredFacts, DeferredFound, DeferredQuestion, HostFacts, RepositoryFact, ScanStopped};
-use rustix::fd::OwnedFd;
-use rustix::fs::{
-    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat,
+use coffer_plan::facts::{
+    DeferredFacts, DeferredFound, DeferredQuestion, HostFacts, RepositoryFact, ScanStopped,
 };
+use rustix::fd::OwnedFd;
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 
 use crate::paths;
 use crate::read::may;
@@ -147,7 +147,11 @@ impl Scan<'_> {
                 }
                 FileType::Symlink => {
                     let link = Some(path.clone());
-                    self.out.repositories.push(RepositoryFact { git_dir: path, link, ..RepositoryFact::default() });
+                    self.out.repositories.push(RepositoryFact {
+                        git_dir: path,
+                        link,
+                        ..RepositoryFact::default()
+                    });
                 }
                 _ => self.out.dot_git_files.push(path),
             }

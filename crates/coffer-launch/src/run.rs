@@ -38,10 +38,10 @@ pub use companion::{Alone, Companion, GitConfigCopy, InState, Leased, Run};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
-use working_copy::WorkingCopy;
 pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
+use working_copy::WorkingCopy;
 pub use working_copy::look_at_state;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.
@@ -111,8 +111,8 @@ fn keep(
         | Preparation::Link { .. }
         | Preparation::Point { .. }
         | Preparation::Expect(_)
-                | Preparation::Guard(_)
-                | Preparation::Hold { .. }
+        | Preparation::Guard(_)
+        | Preparation::Hold { .. }
         | Preparation::Login { .. } => None,
     })?;
     let has_run = match ended {

@@ -113,11 +113,7 @@ pub struct DeferredRule {
 
 /// All rules: the product's, the agents', the layers'. The first one about a path counts, so that a layer adds and
 /// never takes away.
-pub(crate) fn rules(
-    built_in: &Deferred,
-    agents: &[Agent],
-    protect: &[Decided<String>],
-) -> Vec<DeferredRule> {
+pub(crate) fn rules(built_in: &Deferred, agents: &[Agent], protect: &[Decided<String>]) -> Vec<DeferredRule> {
     let rule = |path: &DeferredPath, origin| DeferredRule { path: path.clone(), origin };
     let of_product = built_in.paths.iter().map(|path| rule(path, Origin::built_in(DEFERRED)));
     let of_agents = agents.iter().flat_map(|agent| {

@@ -157,7 +157,8 @@ impl PolicyError {
         match self {
             Self::NoSuchPath { .. } => "set HOME, or write the path in full".to_owned(),
             Self::NotBelowProject { .. } => {
-                "write it as in `protect = [\".vscode\", \"ci/deploy.sh\"]`; `readonly` takes other paths".to_owned()
+                "write it as in `protect = [\".vscode\", \"ci/deploy.sh\"]`; `readonly` takes other paths"
+                    .to_owned()
             }
             Self::ControlCharacters { .. } => "rename the file or folder".to_owned(),
         }
@@ -294,7 +295,8 @@ fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option
 
 /// Whether it can be matched in any folder of a project.
 fn is_below_project(path: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control);
+    let plain =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control);
     path.split('/').all(plain)
 }
 

@@ -60,14 +60,16 @@ impl Guard {
             }
         }
         let source = self.source.as_ref().map(|link| open(link)).transpose()?;
-        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        let clone =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
         let tree = match &source {
             Some(link) => open_tree(link, c"", clone)?,
             None => open_tree(&place, c"", clone | OpenTreeFlags::AT_RECURSIVE)?,
         };
         // What bubblewrap would set anyway; by the path, and a link has none that leads to itself.
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        let read_only = if self.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+        let read_only =
+            if self.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
         set_attributes(tree.as_fd(), attributes | read_only)?;
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(&tree, c"", &place, c"", flags)
@@ -123,7 +125,8 @@ fn open(path: &CString) -> Result<OwnedFd, Errno> {
 
 /// `mount_setattr(2)` for a tree with all that is mounted in it.
 fn set_attributes(tree: BorrowedFd<'_>, set: MountAttrFlags) -> Result<(), Errno> {
-    let attributes = libc::mount_attr { attr_set: set.bits().into(), attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attributes =
+        libc::mount_attr { attr_set: set.bits().into(), attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
     // SAFETY: the path is a string that ends, the structure lives until the call returns and its size is given; the
     // descriptor is borrowed and so open.
@@ -137,7 +140,11 @@ fn set_attributes(tree: BorrowedFd<'_>, set: MountAttrFlags) -> Result<(), Errno
             size_of::<libc::mount_attr>(),
         )
     };
-    if done == 0 { Ok(()) } else { Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+    }
 }
 
 #[cfg(test)]

@@ -143,7 +143,8 @@ pub(crate) fn records(facts: &HostFacts) -> Result<Vec<(Utf8PathBuf, Record)>, E
     for folder in entries.map(|entry| entry.path().to_owned()) {
         let path = folder.join(RECORD);
         let Some(text) = read_config(&path)? else { continue };
-        let record: Record = serde_json::from_str(&text).map_err(|source| Error::StoreBroken { path, source })?;
+        let record: Record =
+            serde_json::from_str(&text).map_err(|source| Error::StoreBroken { path, source })?;
         if !record.items.is_empty() {
             out.push((folder, record));
         }

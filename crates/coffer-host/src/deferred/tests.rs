@@ -94,7 +94,8 @@ fn an_empty_folder_in_the_root_is_a_place_that_is_held() {
 #[test]
 fn repositories_are_found_with_what_their_configuration_names() {
     let scratch = Scratch::new();
-    let config = "[core]\nhooksPath = .husky/_\n[include]\npath = ../shared.inc\n[include]\npath = /etc/elsewhere\n";
+    let config =
+        "[core]\nhooksPath = .husky/_\n[include]\npath = ../shared.inc\n[include]\npath = /etc/elsewhere\n";
     for git in ["project/sub/.git", "project/sub/.git/modules/lib", "project/sub/.git/modules/libs/deep"] {
         scratch.file(&format!("{git}/HEAD"), "ref: refs/heads/main\n");
         scratch.file(&format!("{git}/config"), "");

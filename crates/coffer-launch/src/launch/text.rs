@@ -262,9 +262,9 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
         }),
         "--expect" => parse_host_path(value).map(Preparation::Expect),
         "--hold" => Some(Preparation::Hold { path: value.into(), text: None }),
-        "--hold-file" => value
-            .split_once("//")
-            .and_then(|(path, text)| Some(Preparation::Hold { path: path.into(), text: Some(unescape(text)?) })),
+        "--hold-file" => value.split_once("//").and_then(|(path, text)| {
+            Some(Preparation::Hold { path: path.into(), text: Some(unescape(text)?) })
+        }),
         "--guard-ro" => parse_host_path(value).map(Guard::ReadOnly).map(Preparation::Guard),
         "--guard-pin" => parse_host_path(value).map(Guard::Pin).map(Preparation::Guard),
         "--guard-held" => Some(Preparation::Guard(Guard::Held(value.into()))),

@@ -254,10 +254,12 @@ impl RunError {
             Self::Guard { path, source } if is_stale(source) => {
                 Some(format!("`{path}` was exchanged; run it again, and the plan is made anew"))
             }
-            Self::Guard { path, .. } => Some(format!(
-                "Linux 5.12 and later can do it; `--allow-write {path}` leaves it open"
-            )),
-            Self::Hold { path, .. } => Some(format!("look at `{path}`; `--allow-write {path}` leaves it open")),
+            Self::Guard { path, .. } => {
+                Some(format!("Linux 5.12 and later can do it; `--allow-write {path}` leaves it open"))
+            }
+            Self::Hold { path, .. } => {
+                Some(format!("look at `{path}`; `--allow-write {path}` leaves it open"))
+            }
             Self::Tampered { path, .. } => {
                 Some(format!("look at `{path}` and remove it, or run with `--state fresh`"))
             }

@@ -10,8 +10,8 @@ use coffer_plan::plan::RunFolder;
 
 use super::RunError;
 use super::claim::Claim;
-use super::hold;
 use super::clear::clear;
+use super::hold;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
 use crate::launch::About;

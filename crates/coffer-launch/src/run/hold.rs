@@ -155,4 +155,3 @@ fn gate(run: &Utf8Path) -> std::io::Result<File> {
     gate.lock()?;
     Ok(gate)
 }
-

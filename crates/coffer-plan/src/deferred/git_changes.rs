@@ -135,7 +135,9 @@ impl Key {
             [section, name] => self.section == section && self.subsection.is_none() && self.name == name,
             [section, subsection, name] => {
                 let is_same = |own: &str| subsection == "*" || own.eq_ignore_ascii_case(subsection);
-                self.section == section && self.name == name && self.subsection.as_deref().is_some_and(is_same)
+                self.section == section
+                    && self.name == name
+                    && self.subsection.as_deref().is_some_and(is_same)
             }
             _ => false,
         }

@@ -34,18 +34,26 @@ fn every_entry_of_the_lists_has_a_reason_and_stands_once() {
         assert!(!keys.contains(&rule.key.as_str()), "{} is both", rule.key);
         assert!(!rule.reason.is_empty() && rule.key == rule.key.to_lowercase());
     }
-    assert!(data.git_keys.runs.iter().all(|rule| !rule.reason.is_empty() && rule.key == rule.key.to_lowercase()));
+    assert!(
+        data.git_keys.runs.iter().all(|rule| !rule.reason.is_empty() && rule.key == rule.key.to_lowercase())
+    );
 }
 
 #[test]
 fn following_a_known_remote_is_harmless() {
     assert_judged("", &[]);
     let followed = "[branch \"x\"]\nremote = origin\nmerge = refs/heads/x\nrebase = true\n";
-    assert_judged(followed, &[("branch.x.merge", true), ("branch.x.rebase", true), ("branch.x.remote", true)]);
+    assert_judged(
+        followed,
+        &[("branch.x.merge", true), ("branch.x.rebase", true), ("branch.x.remote", true)],
+    );
     assert_judged("[branch \"x\"]\nremote = .\n", &[("branch.x.remote", true)]);
     // A branch that goes takes its settings along.
     let gone = BEFORE.split("[branch").next().unwrap();
-    assert_eq!(judged(gone), [("branch.main.merge".to_owned(), true), ("branch.main.remote".to_owned(), true)]);
+    assert_eq!(
+        judged(gone),
+        [("branch.main.merge".to_owned(), true), ("branch.main.remote".to_owned(), true)]
+    );
 }
 
 #[test]

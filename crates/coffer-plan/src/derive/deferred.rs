@@ -73,7 +73,9 @@ impl Keeper<'_, '_> {
     fn paths(&mut self) {
         let (deferred, policy) = (self.deferred, self.policy);
         for found in &deferred.found {
-            let Some(rule) = policy.deferred.iter().find(|rule| rule.path.path == found.rule) else { continue };
+            let Some(rule) = policy.deferred.iter().find(|rule| rule.path.path == found.rule) else {
+                continue;
+            };
             if rule.path.warn {
                 continue;
             }
@@ -259,14 +261,19 @@ impl Keeper<'_, '_> {
         let most = self.policy.scan.most_repositories;
         if deferred.repositories.len() > most {
             let more = deferred.repositories.len() - most;
-            let text = format!("{more} repositories beyond the first {most} are read-only: `--allow-write PATH` opens one");
+            let text = format!(
+                "{more} repositories beyond the first {most} are read-only: `--allow-write PATH` opens one"
+            );
             self.list.note(text, origin.clone());
         }
         if !deferred.writable {
-            self.list.note("the project cannot be written, so no place is held in it".to_owned(), origin.clone());
+            self.list
+                .note("the project cannot be written, so no place is held in it".to_owned(), origin.clone());
         }
         if !deferred.repositories.is_empty() && !mounts_before_backend(self.list.facts) {
-            let text = "git's configuration cannot be changed inside: AppArmor lets nobody but bubblewrap mount".to_owned();
+            let text =
+                "git's configuration cannot be changed inside: AppArmor lets nobody but bubblewrap mount"
+                    .to_owned();
             self.list.note(text, origin);
         }
     }

@@ -209,7 +209,8 @@ impl<'a> MountList<'a> {
 
     /// Binds a folder onto itself, so that it cannot be moved away.
     pub(super) fn pin(&mut self, path: &Utf8Path, origin: &Origin) {
-        let fact = self.facts.path(path).filter(|fact| fact.kind == PathKind::Folder && fact.resolved == path);
+        let fact =
+            self.facts.path(path).filter(|fact| fact.kind == PathKind::Folder && fact.resolved == path);
         if let Some(fact) = fact.filter(|_| !self.has_target(path)) {
             let op = MountOp::Bind { source: host_source(fact), access: Access::Rw };
             self.push(op, path, origin.clone());
@@ -218,7 +219,8 @@ impl<'a> MountList<'a> {
 
     /// A file of the host as a source.
     pub(super) fn host_file(&self, path: &Utf8Path) -> Option<Source> {
-        let fact = self.facts.path(path).filter(|fact| fact.kind == PathKind::File && fact.resolved == path)?;
+        let fact =
+            self.facts.path(path).filter(|fact| fact.kind == PathKind::File && fact.resolved == path)?;
         Some(host_source(fact))
     }
 

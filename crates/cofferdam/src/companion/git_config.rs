@@ -60,7 +60,9 @@ pub(super) fn settle(
         return Ok(None);
     }
     let reason = "changes of git's configuration that are not harmless";
-    let kept = (!withheld.is_empty()).then(|| quarantine.keep_text(copy.path, copy.first, now, reason)).transpose()?;
+    let kept = (!withheld.is_empty())
+        .then(|| quarantine.keep_text(copy.path, copy.first, now, reason))
+        .transpose()?;
     Ok(Some(Settled { path: copy.path.to_owned(), accepted, withheld, kept, strange: None }))
 }
 
@@ -69,13 +71,18 @@ impl Settled {
         let path = printable(self.path.as_str());
         let mut text = String::new();
         if let Some(strange) = self.strange {
-            text.push_str(&format!("The run's copy of `{path}` is not usable, and nothing of it reached the host: {strange}\n"));
+            text.push_str(&format!(
+                "The run's copy of `{path}` is not usable, and nothing of it reached the host: {strange}\n"
+            ));
         }
         if !self.accepted.is_empty() {
             text.push_str(&format!("Changed in `{path}`, as you accepted:\n{}", lines(&self.accepted)));
         }
         if !self.withheld.is_empty() {
-            text.push_str(&format!("Changed inside and not on the host, `{path}`:\n{}", lines(&self.withheld)));
+            text.push_str(&format!(
+                "Changed inside and not on the host, `{path}`:\n{}",
+                lines(&self.withheld)
+            ));
         }
         if let Some(Item { id, now, .. }) = &self.kept {
             let now = printable(now.as_str());

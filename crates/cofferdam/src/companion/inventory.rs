@@ -81,7 +81,8 @@ impl Taker<'_> {
         for found in &after.found {
             let rule = watch.question.rules.iter().find(|rule| rule.path.path == found.rule);
             let Some(rule) = rule else { continue };
-            let is_new = before.found.iter().all(|old| old.path != found.path) || self.is_exchanged(&found.path);
+            let is_new =
+                before.found.iter().all(|old| old.path != found.path) || self.is_exchanged(&found.path);
             if rule.path.warn {
                 for file in files(&found.path) {
                     if coffer_host::owned(&file).is_some_and(|owned| owned.changed_ms >= started_ms) {
@@ -106,11 +107,14 @@ impl Taker<'_> {
             }
             return;
         }
-        for config in now.configs.iter().filter(|config| old.is_none_or(|old| !old.configs.contains(config))) {
+        for config in now.configs.iter().filter(|config| old.is_none_or(|old| !old.configs.contains(config)))
+        {
             let text = coffer_host::read_project_config(config).ok().flatten();
             match text.as_deref().map(&running) {
                 Some(Some(keys)) if keys.is_empty() => {}
-                Some(Some(keys)) => self.aside(config, &format!("git runs what it names: {}", keys.join(", "))),
+                Some(Some(keys)) => {
+                    self.aside(config, &format!("git runs what it names: {}", keys.join(", ")))
+                }
                 Some(None) | None => self.aside(config, "a configuration of git that cannot be read"),
             }
         }

@@ -69,7 +69,8 @@ impl Ground {
 
     /// A run that lives until it is killed, or its standard input ends.
     fn waiting(&self) -> Child {
-        let mut command = self.stage.run(["--auth", "none", "--network", "none", "--", "sh", "-c", "echo up; cat"]);
+        let mut command =
+            self.stage.run(["--auth", "none", "--network", "none", "--", "sh", "-c", "echo up; cat"]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 3]).unwrap();

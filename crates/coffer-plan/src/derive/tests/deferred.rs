@@ -78,7 +78,8 @@ fn a_grant_opens_one_path_and_is_told() {
     let plan = machine.derived().unwrap();
     let notes: Vec<String> =
         plan.notes.iter().map(|note| format!("{} ({})", note.text, note.origin)).collect();
-    let tells = |words: &str| notes.iter().any(|note| note.contains(words) && note.contains("flag --allow-write"));
+    let tells =
+        |words: &str| notes.iter().any(|note| note.contains(words) && note.contains("flag --allow-write"));
     assert!(tells("`.vscode` can be written"), "{notes:?}");
     assert!(tells("`.git/hooks` can be written"), "{notes:?}");
     assert!(tells("nothing is kept from the agent at `/home/ada/src/app/nothing`"), "{notes:?}");
@@ -87,7 +88,11 @@ fn a_grant_opens_one_path_and_is_told() {
 #[test]
 fn what_was_not_looked_at_is_said() {
     let plan = Machine::deferred().derived().unwrap();
-    assert!(plan.notes.iter().any(|note| note.text.contains("(4711 files and folders were)")), "{:?}", plan.notes);
+    assert!(
+        plan.notes.iter().any(|note| note.text.contains("(4711 files and folders were)")),
+        "{:?}",
+        plan.notes
+    );
 }
 
 #[test]
@@ -141,7 +146,8 @@ fn repositories_beyond_the_bound_are_read_only() {
     });
     let plan = machine.derived().unwrap();
     let is_whole = |mount: &&Mount| {
-        mount.target.as_str().contains("/many/") && matches!(mount.op, MountOp::Bind { access: Access::Ro, .. })
+        mount.target.as_str().contains("/many/")
+            && matches!(mount.op, MountOp::Bind { access: Access::Ro, .. })
     };
     // Two of the bound are the project's own.
     assert_eq!(plan.mounts.iter().filter(is_whole).count(), 500 - 22);

@@ -15,7 +15,10 @@ const EVERYDAY: &str = "\
 fn everyday(ground: &Ground) {
     ground.inside(&[], EVERYDAY).prints("refs/heads/topic\n");
     let config = |key: &str| ground.on_host(&format!("git config --get {key} || true")).text();
-    assert_eq!((config("branch.topic.remote"), config("branch.topic.merge")), ("origin\n".into(), "refs/heads/topic\n".into()));
+    assert_eq!(
+        (config("branch.topic.remote"), config("branch.topic.merge")),
+        ("origin\n".into(), "refs/heads/topic\n".into())
+    );
     ground.on_host("git fsck --strict && git log --format=%s -1 topic").prints("inside\n");
     assert!(ground.on_host("git status -s").text().is_empty());
     // And what it takes away, it takes away on the host.
@@ -64,7 +67,8 @@ fn submodules_are_made_ready_and_worked_in() {
 fn nothing_that_is_planted_in_git_runs_on_the_host() {
     let Some(ground) = Ground::new() else { return };
     let mark = ground.stage.home().join("mark");
-    let evil = ground.stage.scratch.write_home("evil", format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    let evil =
+        ground.stage.scratch.write_home("evil", format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
     let evil = evil.display();
     let plants = [
         format!("git config core.fsmonitor 'sh {evil}'"),

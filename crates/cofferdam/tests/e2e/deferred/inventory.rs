@@ -13,7 +13,11 @@ fn what_the_host_would_run_is_moved_aside_and_comes_back() {
     let sub = ground.project().join("sub");
     assert!(!sub.join(".vscode").exists() && !sub.join(".envrc").exists(), "{ran}");
     assert!(sub.join("plain").exists() && ground.project().join(".github/workflows/ci.yml").exists());
-    for words in ["sub/.vscode -> .vscode.quarantined-", "sub/.envrc -> .envrc.quarantined-", ".github/workflows/ci.yml"] {
+    for words in [
+        "sub/.vscode -> .vscode.quarantined-",
+        "sub/.envrc -> .envrc.quarantined-",
+        ".github/workflows/ci.yml",
+    ] {
         assert!(ran.stderr.contains(words), "{words}: {ran}");
     }
     let listed = run(ground.stage.coffer(["quarantine", "list", "--json"])).json();
@@ -27,7 +31,12 @@ fn what_the_host_would_run_is_moved_aside_and_comes_back() {
     // What was there before is nothing new.
     let again = ground.inside(&[], "true");
     assert!(!again.stderr.contains("moved aside"), "{again}");
-    run(ground.stage.coffer(["quarantine", "restore", "nothing"])).refuses(2, "usage", "`nothing`", "quarantine list");
+    run(ground.stage.coffer(["quarantine", "restore", "nothing"])).refuses(
+        2,
+        "usage",
+        "`nothing`",
+        "quarantine list",
+    );
 }
 
 #[test]
@@ -69,7 +78,8 @@ fn what_takes_the_place_of_a_folder_around_is_seen() {
 #[test]
 fn a_git_file_that_leads_to_a_folder_of_the_agents_is_moved_aside() {
     let Some(ground) = Ground::new() else { return };
-    let ran = ground.inside(&[], "git init -q --bare target/evil; mkdir sub; echo 'gitdir: ../target/evil' > sub/.git");
+    let ran = ground
+        .inside(&[], "git init -q --bare target/evil; mkdir sub; echo 'gitdir: ../target/evil' > sub/.git");
     ran.ends_with(0);
     assert!(!ground.project().join("sub/.git").exists(), "{ran}");
 }
