@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::facts::{DeferredFacts, HostFacts, NamedByGit, PathKind, RepositoryFact};
 use coffer_plan::path::{clean, is_within};
+use rustix::fs::Access;
 
 use crate::git_config::entries;
 use crate::paths::{self, look};
-use crate::read::{MAX_BYTES, read_file};
+use crate::read::{MAX_BYTES, may, read_file};
 
 /// How deep submodules lie in each other, and the folders of their names.
 const MOST_MODULE_DEPTH: usize = 8;
@@ -91,6 +92,7 @@ fn describe(facts: &mut HostFacts, repository: &mut RepositoryFact) {
     for folder in git_dir.ancestors().skip(1).take_while(|folder| folder.as_str().contains("/.git")) {
         paths::note(facts, folder);
     }
+    repository.read_only = !may(&git_dir, Access::WRITE_OK | Access::EXEC_OK);
     repository.linked = git_dir.parent().is_some_and(|parent| parent.file_name() == Some("worktrees"));
     for name in ["config", "config.worktree"] {
         let file = git_dir.join(name);

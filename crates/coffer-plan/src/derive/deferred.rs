@@ -114,9 +114,14 @@ impl Keeper<'_, '_> {
         }
         for named in &repository.named {
             let keep = if self.list.facts.exists(&named.path) { Keep::ReadOnly } else { Keep::Hold };
-            self.git(&named.path, keep, &format!("named by {}", named.key));
+            if keep == Keep::ReadOnly || (deferred.writable && !repository.read_only) {
+                self.git(&named.path, keep, &format!("named by {}", named.key));
+            }
         }
-        if repository.linked {
+        if repository.linked || repository.read_only {
+            if let Some(hooks) = &repository.hooks {
+                self.git(hooks, Keep::ReadOnly, "git runs what is in it");
+            }
             return;
         }
         let keep = if repository.hooks.is_some() { Keep::ReadOnly } else { Keep::Hold };
@@ -131,6 +136,9 @@ impl Keeper<'_, '_> {
     fn places(&mut self) {
         let root = self.list.facts.project.path.clone();
         let (deferred, policy) = (self.deferred, self.policy);
+        if !deferred.writable {
+            return;
+        }
         for rule in policy.deferred.iter().filter(|rule| rule.path.hold && !rule.path.warn) {
             let path = root.join(&rule.path.path);
             if deferred.found.iter().all(|found| found.path != path) {
@@ -219,7 +227,7 @@ impl Keeper<'_, '_> {
     }
 
     fn can_be_made(&self, path: &Utf8Path) -> bool {
-        self.deferred.writable && self.list.is_writable(path) && !self.list.has_target_within(path)
+        self.list.is_writable(path) && !self.list.has_target_within(path)
     }
 
     /// Git writes its configuration by a lock beside it and a rename over it, which no mount of a file survives. So a

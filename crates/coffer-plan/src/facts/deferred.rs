@@ -81,6 +81,9 @@ pub struct RepositoryFact {
     /// Whether it is a linked work tree's own part, which has neither hooks nor objects.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,
+    /// Whether nothing can be made in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
     /// Files and folders that its configuration names and that git would run or obey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<NamedByGit>,

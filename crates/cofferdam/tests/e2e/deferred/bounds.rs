@@ -10,8 +10,10 @@ fn a_link_in_the_place_of_git_or_of_the_agents_settings_stops_the_run() {
     let Some(ground) = Ground::new() else { return };
     ground.on_host("mkdir ../elsewhere; ln -s ../elsewhere .claude");
     ground.inside(&[], "true").refuses(125, "deferred-link", ".claude", "--allow-write");
-    ground.inside(&["--allow-write", ".claude"], "true").ends_with(0);
-    ground.on_host("rm .claude; mv .git ../elsewhere/git; ln -s ../elsewhere/git .git");
+    ground.on_host("rm .claude; ln -s ../elsewhere .vscode");
+    ground.inside(&[], "true").refuses(125, "deferred-link", ".vscode", "--allow-write");
+    ground.inside(&["--allow-write", ".vscode"], "true").ends_with(0);
+    ground.on_host("rm .vscode; mv .git ../elsewhere/git; ln -s ../elsewhere/git .git");
     ground.inside(&[], "true").refuses(125, "deferred-link", ".git", "--allow-write");
 }
 

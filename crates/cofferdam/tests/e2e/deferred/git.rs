@@ -19,7 +19,7 @@ fn everyday(ground: &Ground) {
         (config("branch.topic.remote"), config("branch.topic.merge")),
         ("origin\n".into(), "refs/heads/topic\n".into())
     );
-    ground.on_host("git fsck --strict && git log --format=%s -1 topic").prints("inside\n");
+    ground.on_host("git fsck --strict >/dev/null && git log --format=%s -1 topic").prints("inside\n");
     assert!(ground.on_host("git status -s").text().is_empty());
     // And what it takes away, it takes away on the host.
     ground.inside(&[], "git checkout -q main; git branch -q -D topic").ends_with(0);
@@ -68,14 +68,14 @@ fn nothing_that_is_planted_in_git_runs_on_the_host() {
     let Some(ground) = Ground::new() else { return };
     let mark = ground.stage.home().join("mark");
     let evil =
-        ground.stage.scratch.write_home("evil", format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+        ground.stage.scratch.write_home("evil", &format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
     let evil = evil.display();
     let plants = [
         format!("git config core.fsmonitor 'sh {evil}'"),
         format!("printf '[core]\\n\\tfsmonitor = sh {evil}\\n' >> .git/config"),
         format!("cp .git/config x; printf '[core]\\n\\tfsmonitor = sh {evil}\\n' >> x; mv x .git/config"),
         format!(
-            "cp -r .git evil; printf '[core]\\n\\tfsmonitor = sh {evil}\\n' >> evil/config; rm -rf .git; mv evil .git"
+            "cp -r .git evil; printf '[core]\\n\\tfsmonitor = sh {evil}\\n' >> evil/config; mv .git old; mv evil .git"
         ),
         format!(
             "mkdir -p evil/objects evil/refs; printf '[core]\\n\\tfsmonitor = sh {evil}\\n' > evil/config; \
@@ -94,7 +94,7 @@ fn nothing_that_is_planted_in_git_runs_on_the_host() {
         let ran = status(&ground, &ground.project());
         assert!(!host_was_run(&mark), "`{plant}` ran on the host");
         assert_eq!(ran.code, Some(0), "`{plant}`: {ran}");
-        ground.on_host("git fsck --strict && rm -rf evil x inc");
+        ground.on_host("git fsck --strict && rm -rf evil x inc old .git/evil");
     }
 }
 

@@ -69,6 +69,6 @@ fn places_are_counted_over_runs_and_swept_after_a_kill() {
     kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
     killed.wait().unwrap();
     assert_eq!(ground.names(), held);
-    ground.inside(&["--workdir", "."], "true").ends_with(0);
+    ground.inside(&[], "true").ends_with(0);
     assert_eq!(ground.names(), before);
 }
