@@ -39,6 +39,7 @@ fn machine() -> Machine {
             system: built_in::system().expect("the system"),
             secrets: built_in::secrets().expect("the secret paths"),
             tools: built_in::tools().expect("the tools"),
+            system_calls: built_in::system_calls().expect("the rules about system calls"),
             trust: Trust::default(),
         },
         profiles: built_in::profiles().expect("the profiles"),

@@ -18,4 +18,6 @@ pub(crate) enum Error {
     Failed { command: String, stderr: String },
     #[error("`cargo metadata` is not what this program expects: {source}")]
     Metadata { source: serde_json::Error },
+    #[error("cannot read the data of `coffer`: {0}")]
+    Data(#[from] coffer_plan::built_in::DataError),
 }

@@ -2,11 +2,13 @@
 //!
 //! A generator is one line in [`GENERATORS`]: a function of the tree that gives pages. `--check` compares.
 
+mod attacks;
 mod command_line;
 mod doctor;
 mod error_codes;
 mod layers;
 mod schemas;
+mod system_calls;
 
 use crate::error::Error;
 use crate::tree::Tree;
@@ -20,8 +22,15 @@ struct Page {
 
 type Generator = fn(&Tree) -> Result<Vec<Page>, Error>;
 
-const GENERATORS: &[Generator] =
-    &[command_line::pages, doctor::pages, error_codes::pages, layers::pages, schemas::pages];
+const GENERATORS: &[Generator] = &[
+    attacks::pages,
+    command_line::pages,
+    doctor::pages,
+    error_codes::pages,
+    layers::pages,
+    schemas::pages,
+    system_calls::pages,
+];
 
 /// The command that the pages name at their top.
 const COMMAND: &str = "cargo xtask generate";

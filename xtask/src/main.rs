@@ -9,6 +9,7 @@ mod error;
 mod generate;
 mod promises;
 mod sizes;
+mod threats;
 mod tree;
 
 use std::io::Write as _;
@@ -25,7 +26,7 @@ enum Command {
     CheckDeps,
     /// No file has grown beyond the limit
     CheckSize,
-    /// Every promise names a test that exists, or says `pending`
+    /// Every promise names a test that exists, or says `pending`, and every attack stands behind one
     CheckPromises,
     /// Writes the generated pages
     Generate {
@@ -43,7 +44,10 @@ fn main() -> ExitCode {
     let outcome = Tree::open().and_then(|tree| match Command::parse() {
         Command::CheckDeps => deps::check(&tree),
         Command::CheckSize => sizes::check(&tree),
-        Command::CheckPromises => promises::check(&tree),
+        Command::CheckPromises => promises::check(&tree).and_then(|mut findings| {
+            findings.extend(threats::check(&tree)?);
+            Ok(findings)
+        }),
         Command::Generate { check: true } => generate::check(&tree),
         Command::Generate { check: false } => generate::write(&tree),
         Command::Bench(arguments) => bench::run(&tree, &arguments),

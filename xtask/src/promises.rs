@@ -18,13 +18,25 @@ const PAGE: &str = "docs/promises.md";
 
 /// A numbered item of the page.
 #[derive(Debug, PartialEq)]
-struct Promise {
+pub(crate) struct Promise {
     number: usize,
     text: String,
 }
 
 /// Where a named test may be: the Rust files of the tree, by path.
 struct Sources(BTreeMap<String, String>);
+
+impl Promise {
+    /// Whether it has this number and begins with these words.
+    pub(crate) fn is(&self, number: &str, words: &str) -> bool {
+        self.number.to_string() == number && self.text.starts_with(words)
+    }
+}
+
+/// All promises.
+pub(crate) fn all(tree: &Tree) -> Result<Vec<Promise>, Error> {
+    Ok(parse(&tree.read(PAGE)?))
+}
 
 /// Promises without a test, and names of tests that are not there.
 pub(crate) fn check(tree: &Tree) -> Result<Vec<String>, Error> {
@@ -62,7 +74,7 @@ fn findings(page: &str, sources: &Sources) -> Vec<String> {
     findings
 }
 
-fn parse(page: &str) -> Vec<Promise> {
+pub(crate) fn parse(page: &str) -> Vec<Promise> {
     let mut promises: Vec<Promise> = Vec::new();
     let mut open = false;
     for line in page.lines() {

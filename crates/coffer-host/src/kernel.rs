@@ -11,6 +11,8 @@ pub(crate) fn kernel() -> KernelFacts {
     KernelFacts {
         release: uname.release().to_string_lossy().into_owned(),
         machine: uname.machine().to_string_lossy().into_owned(),
+        filters_system_calls: coffer_sys::confine::filters_system_calls(),
+        inside_coffer: Utf8Path::new(coffer_plan::derive::INIT).exists(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the start message to a running agent.
 
 use crate::arguments::AgentCommand;
+use coffer_sys::confine::Confinement;
 use coffer_sys::control::{Channel, FromInit, Modes, Start, StdioSet, Step, Window};
 use coffer_sys::keyring::new_session_keyring;
 use coffer_sys::process::{NewGroup, SpawnError};
@@ -43,7 +44,13 @@ impl SetupFailed {
 pub(crate) type Started = Result<Result<Agent, i32>, SetupFailed>;
 
 /// Starts the agent as the host wants it. No descriptor of the agent's stays open in here.
-pub(crate) fn start(start: Start, passed: Vec<OwnedFd>, command: AgentCommand, control: &Channel) -> Started {
+pub(crate) fn start(
+    start: Start,
+    passed: Vec<OwnedFd>,
+    command: AgentCommand,
+    confinement: Confinement,
+    control: &Channel,
+) -> Started {
     leave_host_session()?;
     let terminal = if start.terminal.is_empty() {
         None
@@ -52,12 +59,12 @@ pub(crate) fn start(start: Start, passed: Vec<OwnedFd>, command: AgentCommand, c
     };
     let foreground = start.terminal.iter().next().filter(|_| start.foreground);
     let stdio = standard_descriptors(start.passed, start.terminal, passed, terminal)?;
-    spawn(command, stdio, foreground)
+    spawn(command, stdio, foreground, confinement)
 }
 
 /// Starts the agent on init's own descriptors, in a session without a controlling terminal: what stands behind
 /// them belongs to somebody outside, and a session that does not own a terminal cannot type into it.
-pub(crate) fn start_on_own_stdio(command: AgentCommand) -> Started {
+pub(crate) fn start_on_own_stdio(command: AgentCommand, confinement: Confinement) -> Started {
     leave_host_session()?;
     let stdio = [
         std::io::stdin().as_fd().try_clone_to_owned(),
@@ -67,16 +74,25 @@ pub(crate) fn start_on_own_stdio(command: AgentCommand) -> Started {
     let [Ok(input), Ok(output), Ok(errors)] = stdio else {
         return Err(SetupFailed { step: Step::NullDevice, cause: Errno::BADF.into() });
     };
-    spawn(command, [input, output, errors], None)
+    spawn(command, [input, output, errors], None, confinement)
 }
 
-fn spawn(command: AgentCommand, stdio: [OwnedFd; 3], foreground: Option<u8>) -> Started {
+fn spawn(
+    command: AgentCommand,
+    stdio: [OwnedFd; 3],
+    foreground: Option<u8>,
+    confinement: Confinement,
+) -> Started {
     let AgentCommand { program, arguments } = command;
-    match (NewGroup { program: program.clone(), arguments, stdio, foreground }).spawn() {
+    let group = NewGroup { program: program.clone(), arguments, stdio, foreground, confinement };
+    match group.spawn() {
         Ok(pid) => Ok(Ok(Agent { pid })),
         Err(SpawnError::Exec(errno)) => Ok(Err(exec_error(&program, errno))),
         Err(SpawnError::Preparation(errno)) => {
             Err(SetupFailed { step: Step::Fork, cause: io::Error::from_raw_os_error(errno) })
+        }
+        Err(SpawnError::Confinement(errno)) => {
+            Err(SetupFailed { step: Step::Walls, cause: io::Error::from_raw_os_error(errno) })
         }
     }
 }

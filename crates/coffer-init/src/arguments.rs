@@ -1,7 +1,11 @@
-//! `coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… -- COMMAND
-//! [ARG…]`
+//! `coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]…
+//! [--system-calls strict|nesting]
+//! [--landlock ABI [--landlock-list PATH | --landlock-read PATH | --landlock-write PATH | --landlock-devices PATH]…] --
+//! COMMAND [ARG…]`
 
 use crate::failure::Failure;
+use crate::filter::SystemCalls;
+use crate::landlock::{Landlock, Rule};
 use crate::verify::Demand;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -18,6 +22,10 @@ pub(crate) struct Arguments {
     pub(crate) listen: Vec<SocketAddr>,
     /// What has to be true before the agent starts.
     pub(crate) demands: Vec<Demand>,
+    /// Which system calls the agent is refused; all that there are rules for, if nothing is said.
+    pub(crate) system_calls: SystemCalls,
+    /// What may be opened.
+    pub(crate) landlock: Landlock,
     pub(crate) command: AgentCommand,
 }
 
@@ -31,8 +39,8 @@ pub(crate) struct AgentCommand {
 impl Arguments {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut words = words.into_iter();
-        let (mut control, mut gateway) = (None, None);
-        let (mut listen, mut demands) = (Vec::new(), Vec::new());
+        let (mut control, mut gateway, mut system_calls) = (None, None, None);
+        let (mut listen, mut demands, mut landlock) = (Vec::new(), Vec::new(), Landlock::default());
         loop {
             let word = words.next().ok_or(Failure::Usage)?;
             match word.to_str() {
@@ -44,6 +52,18 @@ impl Arguments {
                     let address = words.next().and_then(|word| word.to_str()?.parse().ok());
                     listen.push(address.ok_or(Failure::Usage)?);
                 }
+                Some("--system-calls") if system_calls.is_none() => {
+                    let kind = words.next().and_then(|word| SystemCalls::parse(word.to_str()?));
+                    system_calls = Some(kind.ok_or(Failure::Usage)?);
+                }
+                Some("--landlock") if landlock.abi.is_none() => {
+                    let version = words.next().and_then(|word| word.to_str()?.parse().ok());
+                    landlock.abi = Some(version.ok_or(Failure::Usage)?);
+                }
+                Some(option) if option.starts_with("--landlock-") => {
+                    let rule = words.next().and_then(|word| Rule::parse(option, word));
+                    landlock.rules.push(rule.ok_or(Failure::Usage)?);
+                }
                 Some("--") => break,
                 Some(option) => {
                     let demand = words.next().and_then(|word| Demand::parse(option, word));
@@ -54,11 +74,19 @@ impl Arguments {
         }
         let program = words.next().ok_or(Failure::Usage)?;
         let command = AgentCommand { program, arguments: words.collect() };
-        // Nobody else could take what comes in.
-        if gateway.is_none() && !listen.is_empty() {
+        // Nobody else could take what comes in, and rules of nothing close nothing.
+        if gateway.is_none() && !listen.is_empty() || landlock.abi.is_none() && !landlock.rules.is_empty() {
             return Err(Failure::Usage);
         }
-        Ok(Self { control, gateway, listen, demands, command })
+        Ok(Self {
+            control,
+            gateway,
+            listen,
+            demands,
+            system_calls: system_calls.unwrap_or_default(),
+            landlock,
+            command,
+        })
     }
 }
 
@@ -69,7 +97,7 @@ fn descriptor(word: Option<OsString>) -> Result<RawFd, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentCommand, Arguments, Demand};
+    use super::{AgentCommand, Arguments, Demand, Landlock, Rule, SystemCalls};
 
     fn parse(words: &[&str]) -> Option<Arguments> {
         Arguments::parse(words.iter().map(Into::into)).ok()
@@ -79,11 +107,18 @@ mod tests {
     fn the_command_stands_after_the_dashes_as_it_is() {
         let command = AgentCommand { program: "sh".into(), arguments: vec!["--".into(), "-c".into()] };
         let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
-        let expected =
-            Arguments { control: Some(7), gateway: None, listen: vec![], demands: vec![], command };
-        assert_eq!(parsed, Some(expected));
+        let parsed = parsed.unwrap();
+        assert_eq!((parsed.control, parsed.command), (Some(7), command));
         let command = AgentCommand { program: "--control-fd".into(), arguments: vec![] };
-        let expected = Arguments { control: None, gateway: None, listen: vec![], demands: vec![], command };
+        let expected = Arguments {
+            control: None,
+            gateway: None,
+            listen: vec![],
+            demands: vec![],
+            system_calls: SystemCalls::Strict,
+            landlock: Landlock::default(),
+            command,
+        };
         assert_eq!(parse(&["--", "--control-fd"]), Some(expected));
     }
 
@@ -106,6 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn every_rule_counts_unless_it_is_said_otherwise() {
+        let said = |words: &[&str]| parse(words).unwrap().system_calls;
+        assert_eq!(said(&["--", "sh"]), SystemCalls::Strict);
+        assert_eq!(said(&["--system-calls", "strict", "--", "sh"]), SystemCalls::Strict);
+        assert_eq!(said(&["--system-calls", "nesting", "--", "sh"]), SystemCalls::Nesting);
+    }
+
+    #[test]
+    fn what_may_be_opened_is_named_path_by_path() {
+        let words = ["--landlock", "7", "--landlock-read", "/usr", "--landlock-write", "/w", "--", "sh"];
+        let rules = [("--landlock-read", "/usr"), ("--landlock-write", "/w")];
+        let rules = rules.map(|(option, path)| Rule::parse(option, path.into()).unwrap());
+        assert_eq!(parse(&words).unwrap().landlock, Landlock { abi: Some(7), rules: rules.into() });
+    }
+
+    #[test]
     fn anything_else_is_refused() {
         for words in [
             &[][..],
@@ -123,6 +174,12 @@ mod tests {
             &["--verify", "--", "sh"],
             &["--verify-mount", "x", "--", "sh"],
             &["--what", "1:2:/x", "--", "sh"],
+            &["--system-calls", "--", "sh"],
+            &["--landlock", "x", "--", "sh"],
+            &["--landlock-read", "/usr", "--", "sh"],
+            &["--landlock", "7", "--landlock-all", "/usr", "--", "sh"],
+            &["--system-calls", "none", "--", "sh"],
+            &["--system-calls", "nesting", "--system-calls", "strict", "--", "sh"],
         ] {
             assert_eq!(parse(words), None, "{words:?}");
         }

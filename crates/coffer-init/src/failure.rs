@@ -47,7 +47,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage => f.write_str(
                 "usage: coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH \
-                 | --verify-ro DEV:INO:PATH | --verify-mount PATH]… -- COMMAND [ARG…]",
+                 | --verify-ro DEV:INO:PATH | --verify-mount PATH]… [--system-calls strict|nesting] \
+                 [--landlock ABI [--landlock-list|-read|-write|-devices PATH]…] -- COMMAND [ARG…]",
             ),
             Self::HostGone => f.write_str("the host is gone before the start"),
             Self::Unexpected(message) => write!(f, "the host's first message is not a start: {message:?}"),

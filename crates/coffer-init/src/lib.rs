@@ -10,14 +10,19 @@ mod agent;
 mod arguments;
 mod doors;
 mod failure;
+mod filter;
+mod landlock;
 mod verify;
 mod watch;
 
 use arguments::{AgentCommand, Arguments};
+use coffer_sys::confine::Confinement;
 use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Start, ToInit};
 use coffer_sys::descriptors::{close_all_on_exec, take_inherited};
 use coffer_sys::signals::SignalEvents;
 use failure::Failure;
+use filter::SystemCalls;
+use landlock::Landlock;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use std::ffi::OsString;
@@ -61,6 +66,8 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
         gateway: gateway.map(channel).transpose()?,
         listen: arguments.listen,
         demands: arguments.demands,
+        system_calls: arguments.system_calls,
+        landlock: arguments.landlock,
         signals,
     };
     match control.map(channel).transpose()? {
@@ -74,6 +81,8 @@ struct Inside {
     gateway: Option<Channel>,
     listen: Vec<SocketAddr>,
     demands: Vec<Demand>,
+    system_calls: SystemCalls,
+    landlock: Landlock,
     signals: SignalEvents,
 }
 
@@ -87,7 +96,10 @@ impl Inside {
             report(control, FromInit::Exchanged { index, errno });
             return Err(Failure::Exchanged(exchanged));
         }
-        let started = self.doors().and_then(|()| agent::start(start, passed, command, control));
+        let started = self
+            .doors()
+            .and_then(|()| self.walls())
+            .and_then(|walls| agent::start(start, passed, command, walls, control));
         let agent = match started {
             Ok(Ok(agent)) => agent,
             Ok(Err(errno)) => {
@@ -108,7 +120,8 @@ impl Inside {
         verify(&self.demands).map_err(Failure::Exchanged)?;
         let program = command.program.clone();
         self.doors().map_err(Failure::setup)?;
-        match agent::start_on_own_stdio(command).map_err(Failure::setup)? {
+        let walls = self.walls().map_err(Failure::setup)?;
+        match agent::start_on_own_stdio(command, walls).map_err(Failure::setup)? {
             Ok(agent) => {
                 watch::watch(&self.signals, None, self.gateway.as_ref(), &agent).map_err(Failure::wait)
             }
@@ -118,6 +131,11 @@ impl Inside {
                 Ok(Ending::ExecFailed(errno))
             }
         }
+    }
+
+    /// What the agent takes from itself before its program begins.
+    fn walls(&self) -> Result<Confinement, agent::SetupFailed> {
+        Ok(Confinement { filter: self.system_calls.filter(), ruleset: self.landlock.ruleset()? })
     }
 
     /// Opens the doors, before anything of the agent runs.

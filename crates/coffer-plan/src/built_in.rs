@@ -15,6 +15,9 @@ mod tests;
 
 include!(concat!(env!("OUT_DIR"), "/data.rs"));
 
+/// The rules about system calls, of which coffer-init's `build.rs` makes filters.
+const SYSTEM_CALLS: &str = include_str!("../walls/system-calls.toml");
+
 /// Profiles that are no layers: they have a shape of their own.
 const SYSTEM: &str = "system";
 const SECRETS: &str = "secrets";
@@ -48,6 +51,59 @@ pub struct SecretPath {
     /// Names below it that hold no secret.
     #[serde(default)]
     pub except: Vec<String>,
+}
+
+/// A rule about system calls (`walls/system-calls.toml`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRule {
+    /// What it is called.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// The error that callers get.
+    pub answer: String,
+    /// Refused whatever their arguments.
+    #[serde(default)]
+    pub calls: Vec<String>,
+    /// Refused by an argument.
+    #[serde(default, rename = "if")]
+    pub conditions: Vec<CallCondition>,
+    /// The one machine that has these calls.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// Whether `--allow-nesting` lifts it.
+    #[serde(default)]
+    pub nesting: bool,
+}
+
+impl CallRule {
+    /// Whether a machine (as `uname -m` has it) has the calls.
+    pub fn is_for(&self, machine: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == machine)
+    }
+}
+
+/// When a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallCondition {
+    /// The call.
+    pub call: String,
+    /// Which argument, counted from 0.
+    pub argument: u8,
+    /// Names of bits, one of which suffices.
+    #[serde(default)]
+    pub has: BTreeMap<String, u32>,
+    /// Names of values, one of which suffices.
+    #[serde(default)]
+    pub equals: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallRules {
+    rule: Vec<CallRule>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +147,12 @@ pub enum DataError {
         /// The parser's words, in one line.
         reason: String,
     },
+    /// The rules about system calls.
+    #[error("cannot read the rules about system calls: {reason}")]
+    SystemCalls {
+        /// The parser's words, in one line.
+        reason: String,
+    },
     /// A built-in profile.
     #[error("cannot read the built-in profile `{name}`: {reason}")]
     Profile {
@@ -107,7 +169,7 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Tool { .. } | Self::Deferred { .. } | Self::Profile { .. } => None,
+            Self::Tool { .. } | Self::Deferred { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => None,
         }
     }
 }
@@ -214,6 +276,15 @@ fn deferred_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataEr
     let text = DEFERRED.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
     toml::from_str(text)
         .map_err(|error| DataError::Deferred { name: name.to_owned(), reason: one_line(&error) })
+}
+
+/// The rules about system calls.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn system_calls() -> Result<Vec<CallRule>, DataError> {
+    let read = toml::from_str::<CallRules>(SYSTEM_CALLS);
+    read.map(|file| file.rule).map_err(|error| DataError::SystemCalls { reason: one_line(&error) })
 }
 
 fn profile_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataError> {

@@ -20,6 +20,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod walls;
 mod working_copy;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -27,8 +28,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::facts::HostFacts;
 use crate::origin::Origin;
 use crate::plan::{
-    Backend, BackendKind, Command, Hardening, Identity, Limits, Namespace, Note, PLAN_SCHEMA, Plan,
-    PlanError, StateMode,
+    Backend, BackendKind, Command, Identity, Limits, Note, PLAN_SCHEMA, Plan, PlanError, StateMode,
 };
 use crate::policy::Policy;
 use mounts::MountList;
@@ -68,6 +68,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     };
     let mut errors = unavailable(policy);
     errors.extend(project(facts, &home));
+    errors.extend(walls::unavailable(facts));
     if policy.runs_agent && facts.agent.is_none() {
         errors.push(PlanError::AgentMissing {
             program: policy.agent.command.first().cloned().unwrap_or_default(),
@@ -107,7 +108,10 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     notes.extend(environment.notes);
     notes.extend(signed_in.notes);
     notes.extend(out_of_reach);
+    notes.extend(network::behind_a_proxy(policy, facts));
     notes.extend(tools::notes(policy, facts));
+    let hardening = walls::hardening(policy, facts);
+    notes.extend(walls::notes(policy, facts, &hardening));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -127,7 +131,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         credential: signed_in.credential,
         state,
         limits: Limits {},
-        hardening: hardening(policy),
+        hardening,
         sign_in: signed_in.sign_in,
         backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },
         notes,
@@ -202,27 +206,6 @@ fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
         home: home.to_owned(),
         hostname: "coffer".to_owned(),
         origin,
-    }
-}
-
-fn hardening(policy: &Policy) -> Hardening {
-    let mut namespaces = vec![
-        Namespace::User,
-        Namespace::Mount,
-        Namespace::Pid,
-        Namespace::Ipc,
-        Namespace::Uts,
-        Namespace::Cgroup,
-    ];
-    if network::is_apart(policy.network.value) {
-        namespaces.push(Namespace::Net);
-    }
-    Hardening {
-        namespaces,
-        capabilities: Vec::new(),
-        no_new_privileges: true,
-        read_only_root: true,
-        die_with_parent: true,
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::derive::{LEASE, SHARED};
 use crate::facts::HostFacts;
 use crate::host::{BadHost, Endpoint, HostPattern, HostRule};
+use crate::landlock::{self, Reach};
 use crate::origin::OriginLayer;
 use crate::path::is_within;
 use crate::plan::{AllowedHost, CheckedPlan, EnvValue, Mount, MountOp, NetworkTier, Ranges, Source};
@@ -63,6 +64,7 @@ pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
     if is_within(path, Utf8Path::new(LEASE)) || is_within(path, Utf8Path::new(SHARED)) {
         chain.push(account(plan));
     }
+    let second = covering.first().and_then(|mount| second_wall(plan, mount, path));
     let verdict = match covering.first().map(|mount| &mount.op) {
         None => {
             chain.insert(
@@ -82,7 +84,28 @@ pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc) if covering[0].target == path => "private",
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc | MountOp::Mask { .. }) => "hidden",
     };
+    chain.extend(second);
     Answer::new(path.as_str(), verdict, chain)
+}
+
+/// What Landlock says besides the mount that decides, where that shows something.
+fn second_wall(plan: &CheckedPlan, mount: &Mount, path: &Utf8Path) -> Option<Reason> {
+    let is_private = matches!(mount.op, MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev);
+    if is_private && mount.target != path {
+        return None;
+    }
+    let rules = landlock::rules(plan);
+    let rule = rules.iter().filter(|rule| is_within(path, rule.path)).max_by_key(|rule| rule.reach)?;
+    let words = match rule.reach {
+        Reach::List => "lists its folders and opens no file",
+        Reach::Read => "lets it be read",
+        Reach::Write => "lets it be written",
+        Reach::Devices => "lets it be used",
+    };
+    let is_narrower =
+        !matches!(mount.op, MountOp::Symlink { .. }) && landlock::granted(mount) < Some(rule.reach);
+    let alone = if is_narrower && rule.reach > Reach::List { "; the mount alone narrows that" } else { "" };
+    Some(reason(format!("Landlock {words}, beneath `{}`{alone}", rule.path), &rule.origin))
 }
 
 fn describe(mount: &Mount, path: &Utf8Path) -> String {

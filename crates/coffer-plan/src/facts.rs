@@ -131,6 +131,17 @@ pub struct KernelFacts {
     pub release: String,
     /// `uname -m`.
     pub machine: String,
+    /// Whether it takes filters of system calls.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub filters_system_calls: bool,
+    /// Whether we are ourselves inside a sandbox of another `coffer`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside_coffer: bool,
+}
+
+/// Facts that were saved before it was asked come from kernels that do.
+fn yes() -> bool {
+    true
 }
 
 /// What restricts user namespaces here; `None` where the kernel has no such switch.

@@ -165,6 +165,7 @@ impl Machine {
             all_agents: built_in::agents().unwrap().into_values().collect(),
             system: built_in::system().unwrap(),
             secrets: built_in::secrets().unwrap(),
+            system_calls: built_in::system_calls().unwrap(),
             trust: self.trust.clone(),
             tools: built_in::tools().unwrap(),
             deferred: built_in::deferred().unwrap(),

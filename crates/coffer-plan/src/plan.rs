@@ -7,6 +7,7 @@
 
 mod network;
 mod refusal;
+mod walls;
 mod words;
 
 use std::ops::Deref;
@@ -20,6 +21,7 @@ pub use network::{
     AllowedHost, Door, DoorKind, Forward, ForwardSpec, Injection, Network, Publish, PublishSpec, Upstream,
 };
 pub use refusal::PlanError;
+pub use walls::{FilterKind, Landlock, Nesting, Scope, SystemCalls};
 pub use words::{
     Access, AuthMode, BackendKind, CopyWay, NetworkTier, Ranges, Reference, RunFolder, StateMode,
 };
@@ -418,8 +420,16 @@ pub struct Hardening {
     pub no_new_privileges: bool,
     /// The root folder itself cannot be written.
     pub read_only_root: bool,
+    /// The kernel's switches in `/proc/sys` are covered by themselves, read-only.
+    pub read_only_proc_sys: bool,
     /// It ends with `coffer`.
     pub die_with_parent: bool,
+    /// Whether sandboxes may be made inside.
+    pub nesting: Nesting,
+    /// System calls that are refused.
+    pub system_calls: SystemCalls,
+    /// The second wall.
+    pub landlock: Landlock,
 }
 
 /// The kinds of namespaces.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::agent::Agent;
-use crate::built_in::{SecretPath, System};
+use crate::built_in::{CallRule, SecretPath, System};
 use crate::config::{Flags, Merged, Proposal, Trust};
 use crate::deferred::{Deferred, DeferredRule, ScanBounds, rules};
 use crate::facts::{DeferredQuestion, HostFacts, Questions};
@@ -50,6 +50,8 @@ pub struct Policy {
     pub as_root_inside: Decided<bool>,
     /// Whether `--auth shared` may share the user's own login.
     pub allow_host_login: Decided<bool>,
+    /// Whether sandboxes may be made inside.
+    pub allow_nesting: Decided<bool>,
     /// Scopes that the login must have: the agent's, and what the layers demand.
     pub scopes: Vec<String>,
     /// Mounts, weakest layer first.
@@ -88,6 +90,8 @@ pub struct Policy {
     pub secrets: Vec<Secret>,
     /// What every sandbox gets of the system.
     pub system: System,
+    /// Rules about system calls.
+    pub system_calls: Vec<CallRule>,
     /// What the project asked for beyond tightening.
     pub proposals: Vec<Proposal>,
     /// What the user trusts.
@@ -176,6 +180,8 @@ pub struct Inputs {
     pub system: System,
     /// What no mount may expose.
     pub secrets: Vec<SecretPath>,
+    /// Rules about system calls.
+    pub system_calls: Vec<CallRule>,
     /// What the user trusts.
     pub trust: Trust,
     /// Host tools.
@@ -385,6 +391,7 @@ pub fn resolve(
         trust_folder: merged.trust_folder,
         as_root_inside: merged.as_root_inside,
         allow_host_login: merged.allow_host_login,
+        allow_nesting: merged.allow_nesting,
         scopes: scopes(&inputs.agent, merged.scopes),
         mounts,
         path,
@@ -404,6 +411,7 @@ pub fn resolve(
         ca_file,
         secrets,
         system: inputs.system,
+        system_calls: inputs.system_calls,
         proposals: merged.proposals,
         trust: inputs.trust,
         tools: inputs.tools,

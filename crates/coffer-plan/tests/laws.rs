@@ -157,13 +157,13 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
     let more =
         (of(any::<bool>()), of(any::<bool>()), word(&[AuditMode::Always, AuditMode::Never]), any::<bool>());
     let scope = prop::sample::select(&["user:inference", "user:profile"][..]).prop_map(str::to_owned);
-    let login = (of(any::<bool>()), prop::collection::vec(scope, 0..2));
+    let login = (of(any::<bool>()), of(any::<bool>()), prop::collection::vec(scope, 0..2));
     (words, lists, more, login, services()).prop_map(|(words, lists, more, login, services)| {
         let (allow, forward, publish) = services;
         let (network, auth, state, backend, unattended) = words;
         let (mounts, path, env, hide, readonly, expose) = lists;
         let (trust_folder, as_root_inside, audit, profiles) = more;
-        let (allow_host_login, scopes) = login;
+        let (allow_host_login, allow_nesting, scopes) = login;
         Settings {
             agent: None,
             account: None,
@@ -177,6 +177,7 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
             trust_folder,
             as_root_inside,
             allow_host_login,
+            allow_nesting,
             scopes,
             mounts,
             path,

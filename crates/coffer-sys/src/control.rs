@@ -131,6 +131,8 @@ pub enum Step {
     Listen = 8,
     /// Waiting for the gateway to serve.
     Gateway = 9,
+    /// Taking system calls away from the agent, or closing files to it.
+    Walls = 10,
 }
 
 /// From init to the host.

@@ -3,6 +3,8 @@
 //! Where `rustix` has a safe function, callers use it directly; what stands here is what it lacks, and the
 //! protocol that both ends of a run's control socket share.
 
+pub mod attempts;
+pub mod confine;
 pub mod control;
 pub mod descriptors;
 pub mod guards;

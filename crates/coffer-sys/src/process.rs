@@ -1,5 +1,6 @@
 //! Processes with a session, a terminal and a process group of their own.
 
+use crate::confine::Confinement;
 use crate::signals::to_defaults;
 use rustix::process::Pid;
 use std::ffi::OsString;
@@ -11,6 +12,8 @@ use std::process::{Command, Stdio};
 /// Added to an error number to tell a failed preparation from a failed `execve`: the standard library brings one
 /// number back from the child.
 const PREPARATION: i32 = 1 << 16;
+/// The same for a failed confinement.
+const CONFINEMENT: i32 = 1 << 17;
 
 /// A program to be started as the leader of a process group of its own, with default signals.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct NewGroup {
     pub stdio: [OwnedFd; 3],
     /// Which of 0–2 is a terminal in whose foreground the group shall be.
     pub foreground: Option<u8>,
+    /// What it and its children cannot do; the caller is not confined by it.
+    pub confinement: Confinement,
 }
 
 /// Why [`NewGroup::spawn`] failed.
@@ -30,6 +35,8 @@ pub struct NewGroup {
 pub enum SpawnError {
     /// Before the program was tried.
     Preparation(i32),
+    /// When it was to be confined.
+    Confinement(i32),
     /// The kernel refused the program.
     Exec(i32),
 }
@@ -40,14 +47,19 @@ impl NewGroup {
     /// # Errors
     /// [`SpawnError`] with the error number.
     pub fn spawn(self) -> Result<Pid, SpawnError> {
-        let Self { program, arguments, stdio, foreground } = self;
+        let Self { program, arguments, stdio, foreground, confinement } = self;
         let mut command = Command::new(program);
         let [input, output, errors] = stdio;
         command.args(arguments).stdin(Stdio::from(input)).stdout(output).stderr(errors).process_group(0);
+        let marked = |mark: i32, error: &io::Error| {
+            io::Error::from_raw_os_error(mark + error.raw_os_error().unwrap_or(libc::EIO))
+        };
         let prepare = move || {
-            take_foreground(foreground).and_then(|()| to_defaults()).map_err(|error| {
-                io::Error::from_raw_os_error(PREPARATION + error.raw_os_error().unwrap_or(libc::EIO))
-            })
+            take_foreground(foreground)
+                .and_then(|()| to_defaults())
+                .map_err(|error| marked(PREPARATION, &error))?;
+            // Last: from here on it can do no more than its program.
+            confinement.apply().map_err(|error| marked(CONFINEMENT, &error))
         };
         // SAFETY: between fork and exec the closure makes system calls that are async-signal-safe, and nothing in
         // it allocates: errors are made of numbers.
@@ -55,6 +67,7 @@ impl NewGroup {
         match command.spawn() {
             Ok(child) => Ok(Pid::from_child(&child)),
             Err(error) => Err(match error.raw_os_error() {
+                Some(number) if number > CONFINEMENT => SpawnError::Confinement(number - CONFINEMENT),
                 Some(number) if number > PREPARATION => SpawnError::Preparation(number - PREPARATION),
                 Some(number) => SpawnError::Exec(number),
                 // A name with a zero byte inside: no such program can exist.

@@ -10,6 +10,8 @@ use coffer_plan::config::ConfigError;
 use coffer_plan::plan::PlanError;
 use coffer_plan::policy::PolicyError;
 
+use crate::commands::doctor::AttackError;
+
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -353,6 +355,9 @@ pub(crate) enum Error {
     /// A gateway cannot stand alone.
     #[error(transparent)]
     Alone(#[from] crate::gateway::alone::AloneError),
+    /// The attacks could not be made.
+    #[error(transparent)]
+    Attack(#[from] AttackError),
     /// The practice run could not be set up.
     #[error("cannot set up the practice run: {0}")]
     Practice(String),
@@ -433,6 +438,7 @@ impl Error {
             Self::ToolMissing { .. } => "tool-missing",
             Self::Practice(_) => "practice",
             Self::Lab { .. } | Self::NoPrivateNetwork => "lab",
+            Self::Attack(_) => "attack",
             Self::LeaseRenewal(_) => "lease-renewal",
             Self::LoginEnded { .. } => "login-ended",
             Self::Accounts(error) => error.code(),
@@ -506,6 +512,7 @@ impl Error {
                 "`unshare --net --map-root-user ip link set lo up` must work: install util-linux and iproute2, or run it as root"
                     .to_owned(),
             ),
+            Self::Attack(error) => error.hint(),
             Self::CredentialInProject { file, .. } => Some(format!("take it out: `$EDITOR {file}`")),
             Self::Untested { .. } => Some("the same flags must work: `coffer run … -- true`".to_owned()),
             Self::RunUnseen { .. } => Some("`coffer status` counts the live runs; try it again".to_owned()),

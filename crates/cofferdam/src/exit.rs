@@ -6,6 +6,7 @@ use coffer_account::copies::CopiesError;
 use coffer_account::keeper::KeeperError;
 use coffer_account::seal::SealError;
 
+use crate::commands::doctor::AttackError;
 use crate::error::Error;
 use crate::printer::Printer;
 
@@ -79,10 +80,12 @@ fn of(error: &Error) -> u8 {
         Error::Keeper(KeeperError::NoClient(_))
         | Error::Backend(_)
         | Error::NoPrivateNetwork
+        | Error::Attack(AttackError::NoStage)
         | Error::ToolMissing { .. }
         | Error::BackendFailed { .. } => UNAVAILABLE,
         Error::Run(_)
         | Error::Lab { .. }
+        | Error::Attack(AttackError::Step { .. })
         | Error::SetupFailed { .. }
         | Error::GatewayFailed { .. }
         | Error::GatewayLost

@@ -29,6 +29,8 @@ mod user_config;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use coffer_testkit::attack::{attacks, probe};
+
 /// The JSON schema of `coffer status --json`.
 pub fn status_schema() -> serde_json::Value {
     commands::status::document::schema()
@@ -42,6 +44,19 @@ pub fn doctor_schema() -> serde_json::Value {
 /// The JSON schema of `coffer leaktest --json`.
 pub fn leaktest_schema() -> serde_json::Value {
     commands::leaktest::document::schema()
+}
+
+/// The JSON schema of `coffer doctor --attack --json`.
+pub fn attack_schema() -> serde_json::Value {
+    commands::doctor::attack_schema()
+}
+
+/// The attacks of `coffer doctor --attack`, one row each: name, class, what it tries, what grants it.
+pub fn attack_table() -> Vec<[&'static str; 4]> {
+    let row = |attack: &coffer_testkit::attack::Attack| {
+        [attack.name, attack.class.word(), attack.tries, commands::doctor::granted_by(attack.grant)]
+    };
+    attacks().map(row).collect()
 }
 
 /// The checks of `coffer doctor`, one row each: id, severity, what it looks for, why that matters, what mends it.
@@ -66,6 +81,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         if arguments.get(1).is_some_and(|word| word == sight::probe::VERB) {
             return ExitCode::from(sight::probe::run(arguments.into_iter().skip(2)));
+        }
+        if arguments.get(1).is_some_and(|word| word == probe::VERB) {
+            return ExitCode::from(probe::run(arguments.into_iter().skip(2)));
         }
         return ExitCode::from(coffer_init::run(arguments.into_iter().skip(1)));
     }

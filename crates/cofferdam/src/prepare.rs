@@ -98,6 +98,7 @@ fn gather_on(
         all_agents,
         system: built_in::system()?,
         secrets: built_in::secrets()?,
+        system_calls: built_in::system_calls()?,
         trust,
         tools: built_in::tools()?,
         deferred: built_in::deferred()?,

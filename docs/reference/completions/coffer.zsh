@@ -61,6 +61,7 @@ never\:"Never"))' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
@@ -98,6 +99,7 @@ never\:"Never"))' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
 '-y[Don'\''t ask, also when the plan has grown since the last run here]' \
 '--yes[Don'\''t ask, also when the plan has grown since the last run here]' \
 '-q[Print nothing but data and errors]' \
@@ -149,6 +151,7 @@ never\:"Never"))' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
 '(--diff)--json[Print it as JSON]' \
 '--diff[Print what changed since the last run here]' \
 '--check[Exit with 1 when it differs from the last run'\''s]' \
@@ -183,6 +186,7 @@ never\:"Never"))' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
@@ -532,6 +536,8 @@ never\:"Never"))' \
 '--fix[Show what can be mended, ask, and mend it]' \
 '-y[Don'\''t ask]' \
 '--yes[Don'\''t ask]' \
+'(--fix --run)--attack[Attack the sandbox of this machine instead, harmlessly, from a home made for it; exit with 1 where one succeeds]' \
+'--inside[We are in the machine that is attacked already]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
@@ -672,6 +678,7 @@ never\:"Never"))' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
+'--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
 '--json[Print it as JSON]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \

@@ -58,6 +58,7 @@ fn inputs() -> Result<Inputs, String> {
         system: built_in::system().map_err(words)?,
         secrets: built_in::secrets().map_err(words)?,
         tools: built_in::tools().map_err(words)?,
+        system_calls: built_in::system_calls().map_err(words)?,
         trust: Trust::default(),
     })
 }

@@ -13,6 +13,7 @@ seen, why it matters, and the command that mends it. It changes nothing, asks no
     coffer doctor --json       # docs/reference/doctor.schema.json
     coffer doctor --fix        # shows what it can mend itself, asks, and mends it (`--yes` does not ask)
     coffer doctor --run ID     # from inside a live run, by its id or the beginning of it
+    coffer doctor --attack     # attacks the sandbox; exit code 1: something succeeds that no plan grants
 
 **What `--fix` does.** It takes away the rights of others on files and folders that are yours, removes what dead \
 runs left, and removes an abandoned lock of the agent as the keeper would: when its owner is proven dead, or when the \
@@ -22,6 +23,11 @@ agent itself would break it; the ledger says so. Each fix is shown as a command 
 that the host publishes to; `userID` and `lastSessionId`; the uid and gid inside; and the *names* of variables that \
 begin with `CLAUDE_` or `ANTHROPIC_`. It reads below the sandbox's own root by descriptors, follows no link and waits \
 for nothing, since an agent may have written all of it.
+
+**What `--attack` does.** It makes some 220 harmless attacks in a machine of namespaces with a home, a login and \
+services that are made up: without a sandbox first, to show that each can succeed here, then in a run of each network \
+tier ([the threat model](../threat-model.md), [the attacks](../reference/attacks.md), \
+`--json`: docs/reference/attack.schema.json). Nothing of yours takes part, and nothing leaves the machine.
 
 Whether the API takes a credential is another question: `coffer status --probe` lets the genuine agent ask it.
 ";

@@ -12,6 +12,7 @@ pub(super) fn pages(_tree: &Tree) -> Result<Vec<Page>, Error> {
         ("plan", plan),
         ("status", status),
         ("doctor", cofferdam::doctor_schema()),
+        ("attack", cofferdam::attack_schema()),
         ("leaktest", cofferdam::leaktest_schema()),
     ];
     let page = |(name, schema): (&str, serde_json::Value)| Page {

@@ -84,8 +84,8 @@ fn address(uri: &Uri, upstream: &Upstream, strip: &[String]) -> Option<Uri> {
         !strip.iter().any(|stripped| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(stripped)))
     };
     // Most are as they shall be.
-    let whole = uri.query().is_none_or(|query| query.split('&').all(|pair| kept(&pair)));
-    if upstream.prefix.is_empty() && whole {
+    let whole = || uri.query().is_none_or(|query| query.split('&').all(|pair| kept(&pair)));
+    if upstream.prefix.is_empty() && whole() {
         return uri.path_and_query().cloned().map(Uri::from);
     }
     let query: Option<Vec<&str>> = uri.query().map(|query| query.split('&').filter(kept).collect());

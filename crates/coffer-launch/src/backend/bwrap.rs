@@ -6,6 +6,7 @@ mod points;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walls;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
@@ -47,7 +48,12 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     let by_descriptor = tool.version.as_deref().is_some_and(binds_by_descriptor);
     let mut preparations = preparations(plan);
     preparations.extend(guards::preparations(plan, facts));
-    let mut lowering = Lowering { options: Vec::new(), preparations, by_descriptor };
+    let mut lowering = Lowering {
+        options: Vec::new(),
+        preparations,
+        by_descriptor,
+        covers_proc_sys: plan.hardening.read_only_proc_sys,
+    };
     lowering.identity(plan);
     let guarded = guards::guarded(plan, facts);
     for (at, mount) in plan.mounts.iter().enumerate() {
@@ -74,6 +80,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
         inside.extend(gateway.inside().flat_map(|at| [Word::from("--listen"), Word::Text(at.to_string())]));
     }
     inside.extend(verify::demands(plan));
+    inside.extend(walls::words(plan));
     inside.push(Word::from("--"));
     inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
     Ok(Launch {
@@ -167,6 +174,7 @@ struct Lowering {
     options: Vec<Word>,
     preparations: Vec<Preparation>,
     by_descriptor: bool,
+    covers_proc_sys: bool,
 }
 
 impl Lowering {
@@ -212,7 +220,12 @@ impl Lowering {
             }
             MountOp::Tmpfs { mode } => self.option(["--perms", &format!("{mode:04o}"), "--tmpfs", target]),
             // As root bubblewrap leaves `core_pattern` and the like writable.
-            MountOp::Proc => self.option(["--proc", target, "--ro-bind", "/proc/sys", "/proc/sys"]),
+            MountOp::Proc => {
+                self.option(["--proc", target]);
+                if self.covers_proc_sys {
+                    self.option(["--ro-bind", "/proc/sys", "/proc/sys"]);
+                }
+            }
             MountOp::Dev => self.option(["--dev", target]),
             MountOp::Symlink { source } => self.option(["--symlink", source, target]),
             MountOp::Mask { folder: true } => {

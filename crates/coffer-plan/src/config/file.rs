@@ -38,6 +38,8 @@ pub struct Settings {
     pub as_root_inside: Option<bool>,
     /// `--allow-host-login`: `--auth shared` may share the user's own login.
     pub allow_host_login: Option<bool>,
+    /// `--allow-nesting`: sandboxes may be made inside.
+    pub allow_nesting: Option<bool>,
     /// Scopes that a login must have.
     pub scopes: Vec<String>,
     /// Mounts to add.
@@ -233,6 +235,7 @@ pub(super) const KEYS: &[&str] = &[
     "agent",
     "allow",
     "allow_host_login",
+    "allow_nesting",
     "allow_write",
     "as_root_inside",
     "audit",

@@ -46,6 +46,8 @@ pub struct Merged {
     pub as_root_inside: Decided<bool>,
     /// Whether `--auth shared` may share the user's own login.
     pub allow_host_login: Decided<bool>,
+    /// Whether sandboxes may be made inside.
+    pub allow_nesting: Decided<bool>,
     /// Scopes that a login must have.
     pub scopes: Vec<Decided<String>>,
     /// Mounts, weakest layer first.
@@ -97,6 +99,7 @@ impl Merged {
             trust_folder: Decided::new(false, default()),
             as_root_inside: Decided::new(false, default()),
             allow_host_login: Decided::new(false, default()),
+            allow_nesting: Decided::new(false, default()),
             scopes: Vec::new(),
             mounts: Vec::new(),
             path: Vec::new(),
@@ -134,6 +137,7 @@ impl Merged {
         set(&mut self.trust_folder, settings.trust_folder.as_ref(), origin("trust_folder"));
         set(&mut self.as_root_inside, settings.as_root_inside.as_ref(), origin("as_root_inside"));
         set(&mut self.allow_host_login, settings.allow_host_login.as_ref(), origin("allow_host_login"));
+        set(&mut self.allow_nesting, settings.allow_nesting.as_ref(), origin("allow_nesting"));
         if let Some(auth) = settings.auth {
             self.auth = Some(Decided::new(auth, origin("auth")));
         }
@@ -194,6 +198,11 @@ impl Merged {
             if let Some(value) = value {
                 propose(key, format!("{key} `{value}`"));
             }
+        }
+        match settings.allow_nesting {
+            Some(true) => propose("allow_nesting", "sandboxes inside (`--allow-nesting`)".to_owned()),
+            Some(false) => self.allow_nesting = Decided::new(false, origin("allow_nesting")),
+            None => {}
         }
         for mount in &settings.mounts {
             let target =
@@ -311,6 +320,7 @@ fn flag_name(key: &str) -> String {
         "env.pass" | "env.set" => "--env".to_owned(),
         "as_root_inside" => "--as-root-inside".to_owned(),
         "allow_host_login" => "--allow-host-login".to_owned(),
+        "allow_nesting" => "--allow-nesting".to_owned(),
         "allow_write" => "--allow-write".to_owned(),
         "accept_config" => "--accept-config".to_owned(),
         other => format!("--{other}"),

@@ -310,6 +310,18 @@ pub(super) fn out_of_reach(policy: &Policy, facts: &HostFacts, network: &Network
     facts.mcp_servers.iter().filter_map(note).collect()
 }
 
+/// A proxy that this machine has for itself: the gateway does not go through it.
+pub(super) fn behind_a_proxy(policy: &Policy, facts: &HostFacts) -> Option<Note> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let is_set = |name: &&&str| !matches!(facts.environment.get(**name), None | Some(EnvFact::Empty));
+    let name = names.iter().find(is_set).filter(|_| has_proxy(policy.network.value))?;
+    let text = format!(
+        "`{name}` is set here, and the gateway does not go through that proxy; where nothing is reached without it, \
+         use `--network full`"
+    );
+    Some(Note { text, origin: policy.network.origin.clone() })
+}
+
 /// What was typed for this run and means nothing in its tier.
 fn useless(policy: &Policy) -> Vec<PlanError> {
     let tier = policy.network.value;

@@ -53,10 +53,17 @@ fn the_chain_goes_from_what_counts_to_what_it_covers() {
     let machine = ada();
     let answer = path(&machine.plan(), &machine.policy(), "/home/ada/src/app/.env".into());
     let texts: Vec<&str> = chain(&answer).iter().map(|(text, _)| *text).collect();
-    assert_eq!(texts.len(), 3);
+    assert_eq!(texts.len(), 4);
     assert!(
         texts[0].contains("is hidden") && texts[1].contains("bound rw") && texts[2].contains("in memory")
     );
+    // The home is granted more widely, so nobody but the mount hides it.
+    assert!(
+        texts[3].starts_with("Landlock lets it be written")
+            && texts[3].ends_with("the mount alone narrows that")
+    );
+    let answer = path(&machine.plan(), &machine.policy(), "/usr/bin/env".into());
+    assert_eq!(chain(&answer)[1], ("Landlock lets it be read, beneath `/usr`", "built-in system"));
 }
 
 #[test]

@@ -114,6 +114,12 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// The agent's system calls could not be filtered.
+    #[error("{reason}, and without a filter nothing is run")]
+    NoFilter {
+        /// What is missing.
+        reason: String,
+    },
     /// The agent's program was not found.
     #[error("`{program}` is not on the PATH")]
     AgentMissing {
@@ -317,6 +323,7 @@ impl PlanError {
             Self::AccountUnusable { .. } => "account-unusable",
             Self::SharedRefused { .. } => "shared-refused",
             Self::BackendUnavailable { .. } => "backend-unavailable",
+            Self::NoFilter { .. } => "no-system-call-filter",
             Self::AgentMissing { .. } => "agent-missing",
             Self::SourceMissing { .. } => "source-missing",
             Self::SourceKind { .. } => "source-kind",
@@ -361,6 +368,10 @@ impl PlanError {
             Self::NothingToKeep { .. } => "`--state copy --keep`, or leave `--keep` out".to_owned(),
             Self::UnknownAccount { name, .. } => format!("`coffer account add {name}`"),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
+            Self::NoFilter { .. } => {
+                "run it on x86_64 or aarch64, with a kernel that is built with `CONFIG_SECCOMP_FILTER=y`"
+                    .to_owned()
+            }
             Self::AgentMissing { install: Some(command), .. } => format!("`{command}`"),
             Self::AgentMissing { install: None, .. } => "install it, or name a command after `--`".to_owned(),
             Self::SourceMissing { .. } => "make it, or take the mount out".to_owned(),

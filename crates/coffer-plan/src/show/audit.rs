@@ -13,6 +13,8 @@ use crate::plan::{
 use crate::sign_in::OWN_ACCOUNT;
 
 mod deferred;
+mod walls;
+
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +50,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         credential: _,
         state: _,
         limits: _,
-        hardening: _,
+        hardening,
         sign_in: _,
         backend,
         notes,
@@ -74,6 +76,8 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
     network_section(&mut out, plan);
     section(&mut out, style, "Sign-in");
     sign_in_section(&mut out, plan, style);
+    section(&mut out, style, "Walls");
+    walls::section(&mut out, plan, hardening, style);
     notes_section(&mut out, "Notes", notes, style);
     notes_section(
         &mut out,

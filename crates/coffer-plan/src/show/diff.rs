@@ -164,6 +164,13 @@ fn grants(plan: &Value) -> BTreeMap<String, Grant> {
     for weaker in weakenings(hardening) {
         grant(weaker, 1, "", "", hardening);
     }
+    let nesting = hardening.get("nesting").unwrap_or(&Value::Null);
+    if nesting.get("allowed") == Some(&Value::Bool(true)) {
+        grant("sandboxes inside".to_owned(), 1, "", "namespaces and mounts may be made", nesting);
+    }
+    for (open, decided) in second_wall(hardening, nesting) {
+        grant(open, 1, "", "", decided);
+    }
     let identity = plan.get("identity").unwrap_or(&Value::Null);
     let uid = identity.get("uid").map(Value::to_string).unwrap_or_default();
     grant("uid".to_owned(), 1 + u8::from(uid == "0"), "", &uid, identity);
@@ -182,6 +189,19 @@ fn weakenings(hardening: &Value) -> Vec<String> {
     let switches = ["no_new_privileges", "read_only_root", "die_with_parent"];
     let off = switches.iter().filter(|key| hardening.get(**key) != Some(&Value::Bool(true)));
     out.extend(off.map(|key| format!("without {key}")));
+    out
+}
+
+/// What Landlock leaves open; a plan of a time before it says nothing.
+fn second_wall<'a>(hardening: &'a Value, nesting: &'a Value) -> Vec<(String, &'a Value)> {
+    let Some(landlock) = hardening.get("landlock") else { return Vec::new() };
+    let mut out = Vec::new();
+    if landlock.get("files") != Some(&Value::Bool(true)) {
+        out.push(("files without Landlock".to_owned(), nesting));
+    }
+    let closed: Vec<&str> = list(landlock, "scopes").filter_map(Value::as_str).collect();
+    let open = ["abstract_sockets", "signals"].into_iter().filter(|scope| !closed.contains(scope));
+    out.extend(open.map(|scope| (format!("{scope} without Landlock"), hardening)));
     out
 }
 

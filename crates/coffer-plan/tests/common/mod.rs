@@ -132,6 +132,7 @@ impl Case {
             all_agents: built_in::agents().unwrap().into_values().collect(),
             system: built_in::system().unwrap(),
             secrets: built_in::secrets().unwrap(),
+            system_calls: built_in::system_calls().unwrap(),
             trust: Trust::default(),
             tools: built_in::tools().unwrap(),
             deferred: built_in::deferred().unwrap(),

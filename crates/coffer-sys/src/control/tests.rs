@@ -38,6 +38,7 @@ fn from_init() -> impl Strategy<Value = FromInit> {
         Just(Step::Fork),
         Just(Step::Wait),
         Just(Step::Keyring),
+        Just(Step::Walls),
     ];
     prop_oneof![
         any::<u16>().prop_map(|version| FromInit::Hello { version }),

@@ -193,7 +193,7 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
 }
 
 fn decode_step(byte: u8) -> Result<Step, WireError> {
-    const STEPS: [Step; 9] = [
+    const STEPS: [Step; 10] = [
         Step::NullDevice,
         Step::OpenTerminal,
         Step::PrepareTerminal,
@@ -203,6 +203,7 @@ fn decode_step(byte: u8) -> Result<Step, WireError> {
         Step::Keyring,
         Step::Listen,
         Step::Gateway,
+        Step::Walls,
     ];
     STEPS.into_iter().find(|step| *step as u8 == byte).ok_or(WireError::BadField("step"))
 }

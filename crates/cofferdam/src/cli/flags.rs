@@ -107,6 +107,9 @@ pub struct PlanFlags {
     /// Let `--auth shared` share your own login
     #[arg(long)]
     pub allow_host_login: bool,
+    /// Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then
+    #[arg(long)]
+    pub allow_nesting: bool,
     /// A command to run instead of the agent; arguments for the agent when the first begins with `-`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -160,6 +163,7 @@ impl PlanFlags {
                 unattended: switched(self.unattended),
                 as_root_inside: switched(self.as_root_inside),
                 allow_host_login: switched(self.allow_host_login),
+                allow_nesting: switched(self.allow_nesting),
                 allow_write: self.allow_write.clone(),
                 accept_config: switched(self.accept_config),
                 mounts: self.mount.clone(),

@@ -31,6 +31,12 @@ pub struct DoctorCommand {
     /// Report from inside this live run instead
     #[arg(long, value_name = "ID", conflicts_with = "fix")]
     pub run: Option<String>,
+    /// Attack the sandbox of this machine instead, harmlessly, from a home made for it; exit with 1 where one succeeds
+    #[arg(long, conflicts_with_all = ["fix", "run"])]
+    pub attack: bool,
+    /// We are in the machine that is attacked already.
+    #[arg(long, hide = true, requires = "attack")]
+    pub inside: bool,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

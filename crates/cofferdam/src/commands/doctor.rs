@@ -1,5 +1,6 @@
 //! `coffer doctor`: what is wrong, why it matters, and what mends it.
 
+mod attack;
 mod deferred;
 mod finding;
 mod fix;
@@ -16,12 +17,16 @@ use crate::cli::DoctorCommand;
 use crate::error::Error;
 use crate::exit::{Failure, NO};
 use crate::printer::Printer;
+pub(crate) use attack::{AttackError, granted_by, schema as attack_schema};
 pub(crate) use finding::schema;
 use finding::{Document, Finding, Severity};
 pub(crate) use registry::{CHECKS, Check};
 use scene::Scene;
 
 pub(crate) fn doctor(command: &DoctorCommand, printer: &Printer) -> Result<u8, Failure> {
+    if command.attack {
+        return Ok(attack::attack(command, printer)?);
+    }
     if let Some(id) = &command.run {
         return Ok(inside::report(id, command.json, printer)?);
     }

@@ -207,8 +207,10 @@ impl SignIn {
         let folder = claude.parent().unwrap();
         let path = format!("{}:{}:{PATH}", stage.home().join("bin").display(), folder.display());
         let ca_folder = ca.parent().unwrap().display();
+        // No sandbox may reach a loopback by a name, unless the user says what the name means.
         stage.config(&format!(
-            "[env]\npass = [\"NODE_EXTRA_CA_CERTS\"]\n[[mount]]\nsource = \"{ca_folder}\"\n"
+            "[env]\npass = [\"NODE_EXTRA_CA_CERTS\"]\n[[mount]]\nsource = \"{ca_folder}\"\n\
+             [upstream.hosts]\n\"api.anthropic.com\" = \"127.0.0.1:443\"\n"
         ));
         Self { stage, api, path, ca }
     }

@@ -3,6 +3,7 @@
 //! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
 //! - `same_sandbox`: what is printed is what runs.
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
 //! - `deferred`: what the host would run later, everyday git in spite of that, and what is moved aside at the end.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
@@ -14,6 +15,7 @@
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaktests`: what of a login is inside, searched for with a canary, and leaks that are planted.
+//! - `attacks`: every attack of the table in every tier, against a golden file.
 //! - `registries`: what npm, pip and cargo install from in the tier `dev`.
 //! - `accounts`: named accounts, what of them is inside and what is not.
 //! - `logins`: signing in to an account and importing one, with every way to end it.
@@ -29,6 +31,7 @@
 
 mod accounts;
 mod alone;
+mod attacks;
 mod backups;
 mod canaries;
 mod configs;
@@ -54,6 +57,7 @@ mod renewals;
 mod reports;
 mod repositories;
 mod same_sandbox;
+mod second_wall;
 mod serving;
 mod signed_in;
 mod sources;
@@ -61,4 +65,5 @@ mod statuses;
 mod strange;
 mod streams;
 mod support;
+mod system_calls;
 mod walls;

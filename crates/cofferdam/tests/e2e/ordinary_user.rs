@@ -8,7 +8,7 @@ use coffer_testkit::{LoginSpec, netns, require};
 
 use crate::support::practice::{HOSTS, Practice};
 use crate::support::{Stage, run, sandboxes};
-use crate::walls;
+use crate::{second_wall, system_calls, walls};
 
 fn stage() -> Option<Stage> {
     if sandboxes() { Stage::of_ordinary_user() } else { None }
@@ -54,6 +54,23 @@ fn keeps_their_id_and_their_files() {
 }
 
 #[test]
+fn has_both_walls_of_the_kernel() {
+    let Some(stage) = stage() else { return };
+    system_calls::are_refused_as_programs_expect(&stage);
+    second_wall::everyday_work_goes_on(&stage);
+}
+
+/// As an ordinary user a sandbox inside has a `/proc` of its own.
+#[test]
+fn makes_sandboxes_inside_where_that_is_allowed() {
+    let Some(stage) = stage() else { return };
+    let bwrap = "bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- sh -c 'echo $$; set -- /proc/[0-9]*; echo $#'";
+    assert_ne!(stage.inside(&[], bwrap).code, Some(0));
+    stage.inside(&["--allow-nesting"], bwrap).prints("2\n2\n");
+    system_calls::nested(&stage, &["--allow-nesting"]).prints("within\n");
+}
+
+#[test]
 fn has_the_same_walls() {
     let Some(stage) = stage() else { return };
     walls::nothing_of_the_home_can_be_read(&stage);
@@ -74,7 +91,7 @@ fn is_refused_the_same() {
     for (flags, code) in [
         (["--mount", "~/.ssh"], "secret-path"),
         (["--mount", "~:/x"], "secret-path"),
-        (["--allow", "example.org"], "not-in-tier"),
+        (["--forward", "22"], "port-refused"),
         (["--auth", "shared"], "shared-refused"),
         (["--env", "TOKEN=CANARY"], "secret-value"),
     ] {

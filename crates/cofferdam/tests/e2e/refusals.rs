@@ -22,10 +22,10 @@ fn what_is_not_there_yet_is_refused_by_name() {
     all_refused(
         &stage,
         &[
-            (&["--allow", "example.org"], "not-in-tier", "`full`", "--network dev"),
+            (&["--network", "full", "--allow", "example.org"], "not-in-tier", "`full`", "--network dev"),
             (&["--network", "none", "--allow", "example.org"], "not-in-tier", "`none`", "--network dev"),
-            (&["--forward", "8123"], "not-in-tier", "`full`", "leave it out"),
-            (&["--network", "dev", "--forward", "22"], "port-refused", "below 1024", "another port"),
+            (&["--network", "full", "--forward", "8123"], "not-in-tier", "`full`", "leave it out"),
+            (&["--forward", "22"], "port-refused", "below 1024", "another port"),
             (&["--forward", "unix:/nowhere"], "source-missing", "/nowhere", "take the mount out"),
             (&["--auth", "shared"], "shared-refused", "version is unknown", "--auth lease"),
             (&["--backend", "podman"], "backend-unavailable", "`podman`", "--backend bwrap"),

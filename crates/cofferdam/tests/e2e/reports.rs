@@ -162,8 +162,8 @@ fn errors_are_one_line_and_a_hint() {
     let stage = Stage::new();
     for (words, text) in [
         (
-            &["run", "--allow", "example.org", "--", "true"][..],
-            "error[not-in-tier]: `--allow example.org` means nothing in the network tier `full` (built-in default)\n\
+            &["run", "--network", "full", "--allow", "example.org", "--", "true"][..],
+            "error[not-in-tier]: `--allow example.org` means nothing in the network tier `full` (flag --network)\n\
              hint: leave it out, everything is in reach; or `--network dev`\n",
         ),
         (

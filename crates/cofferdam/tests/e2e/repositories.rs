@@ -112,7 +112,7 @@ fn a_forged_git_file_brings_nothing() {
         assert!(!ran.text().contains("CANARY"), "{text}: {ran}");
         let listed: Vec<String> = ran.text().lines().map(str::to_owned).collect();
         assert!(
-            listed.iter().all(|name| [".claude", "work", ".gitconfig"].contains(&name.as_str())),
+            listed.iter().all(|name| [".claude", "work", ".gitconfig", ".npmrc"].contains(&name.as_str())),
             "{text}: {ran}"
         );
     }

@@ -109,7 +109,7 @@ fn by_default() {
     }
     let parts = compare(&Stage::new(), &[], |_| ());
     let own = parts["own namespaces"].join(" ");
-    assert_eq!(own, "cgroup ipc mnt pid pid_for_children user uts");
+    assert_eq!(own, "cgroup ipc mnt net pid pid_for_children user uts");
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         let line = parts["status"].iter().find(|line| line.starts_with(set)).unwrap();
         assert!(line.ends_with("\t0000000000000000"), "{line}");

@@ -74,12 +74,8 @@ fn the_audit_is_on_stderr_alone() {
     assert!(run_it(&["--audit", "changed", "--network", "none"]).stderr.contains("Network\n"));
     assert_eq!(run_it(&["--audit", "changed", "--network", "none"]).stderr, "");
     // Errors are told in any case.
-    run(stage.coffer(["run", "--quiet", "--allow", "example.org"]).args(["--", "true"])).refuses(
-        125,
-        "not-in-tier",
-        "`full`",
-        "",
-    );
+    run(stage.coffer(["run", "--quiet", "--network", "full", "--allow", "example.org"]).args(["--", "true"]))
+        .refuses(125, "not-in-tier", "`full`", "");
 }
 
 #[test]
@@ -223,5 +219,5 @@ fn quiet_still_says_what_it_stops_for() {
     command.stdin(std::process::Stdio::null());
     let ran = run(command);
     ran.refuses(125, "needs-person", "nobody is here", "--yes");
-    assert!(ran.stderr.contains("network none -> full"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("network none -> dev"), "{}", ran.stderr);
 }

@@ -163,8 +163,10 @@ fn a_nested_namespace_opens_nothing() {
         return;
     }
     let stage = Stage::new();
-    let nested = |deed: &str| stage.inside(&[], &format!("unshare -Urm sh -c '{deed}'"));
-    // It can be made; its root has rights over what is its own.
+    let nested = |deed: &str| stage.inside(&["--allow-nesting"], &format!("unshare -Urm sh -c '{deed}'"));
+    // By default none can be made.
+    apart(&stage, "unshare -Urm true");
+    // With a person's word it can; its root has rights over what is its own.
     nested("mount -t tmpfs none /tmp && touch /tmp/mine").ends_with(0);
     for deed in [
         "mount -o remount,bind,rw /proc/sys",
@@ -256,7 +258,7 @@ fn network_none_reaches_nothing_and_full_the_loopback() {
 }
 
 #[test]
-fn abstract_sockets_are_in_reach_of_tier_full_alone() {
+fn abstract_sockets_are_in_reach_of_no_tier() {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::{SocketAddr, UnixListener};
     if !sandboxes() || require::program("python3").is_none() {
@@ -266,10 +268,14 @@ fn abstract_sockets_are_in_reach_of_tier_full_alone() {
     let name = format!("coffer-e2e-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     let probe = format!("import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')");
+    run(stage.command("/usr/bin/python3").args(["-c", &probe])).ends_with(0);
     let connect =
         |tier: &str| run(stage.run(["--network", tier, "--", "/usr/bin/python3", "-c", &probe])).code;
-    assert_eq!(connect("full"), Some(0));
     assert_eq!(connect("none"), Some(1));
+    // In the host's network Landlock alone closes them.
+    let plan = run(stage.coffer(["plan", "--json", "--network", "full", "--", "true"])).json();
+    let is_closed = plan["hardening"]["landlock"]["scopes"][0] == "abstract_sockets";
+    assert_eq!(connect("full"), Some(i32::from(is_closed)));
 }
 
 #[test]

@@ -20,6 +20,12 @@ pub fn diagnose(diagnostics: &str, facts: &HostFacts) -> Option<String> {
     if refused && diagnostics.contains("No space left on device") {
         return Some("no user namespace is left: `sudo sysctl -w user.max_user_namespaces=15000`".to_owned());
     }
+    if refused && facts.kernel.inside_coffer {
+        return Some(
+            "this is the inside of another `coffer run`, which was started without `--allow-nesting`"
+                .to_owned(),
+        );
+    }
     if refused && facts.user_namespaces.apparmor_restricts == Some(true) {
         let bwrap = facts.bubblewrap.as_ref().map_or("/usr/bin/bwrap", |tool| tool.path.as_str());
         let profile = APPARMOR_PROFILE.replace("BWRAP", bwrap);

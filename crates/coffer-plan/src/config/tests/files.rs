@@ -21,6 +21,7 @@ unattended = true
 trust_folder = true
 as_root_inside = false
 allow_host_login = true
+allow_nesting = true
 scopes = ["user:profile"]
 path = ["~/bin"]
 hide = ["a"]
@@ -77,6 +78,7 @@ fn every_key_is_read() {
         trust_folder,
         as_root_inside,
         allow_host_login,
+        allow_nesting,
         scopes,
         mounts,
         path,
@@ -98,6 +100,7 @@ fn every_key_is_read() {
     assert_eq!(profiles, Some(vec!["toolchains".to_owned()]));
     assert_eq!((unattended, trust_folder, as_root_inside), (Some(true), Some(true), Some(false)));
     assert_eq!((allow_host_login, scopes), (Some(true), vec!["user:profile".to_owned()]));
+    assert_eq!(allow_nesting, Some(true));
     let template = |text: &str| PathTemplate(text.to_owned());
     let mount = MountSpec {
         source: template("~/data"),

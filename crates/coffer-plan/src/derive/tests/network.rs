@@ -124,3 +124,20 @@ fn servers_on_this_machine_are_named_with_the_flag_that_lets_them_through() {
     let forwarded = machine.flags(|flags| flags.settings.forward = vec!["8123".parse().unwrap()]);
     assert_eq!(told(tier(forwarded, NetworkTier::Dev)).len(), 1);
 }
+
+#[test]
+fn a_proxy_of_the_machine_is_named_where_the_gateway_does_not_use_it() {
+    let told = |kind, fact| {
+        let machine = Machine::ada().with(|facts| {
+            facts.environment.insert("HTTPS_PROXY".to_owned(), fact);
+        });
+        tier(machine, kind).notes.iter().any(|note| note.text.contains("`HTTPS_PROXY` is set"))
+    };
+    let proxy = || EnvFact::Redacted("http://proxy.example.org:3128".to_owned());
+    for kind in [NetworkTier::Agent, NetworkTier::Dev, NetworkTier::Learn] {
+        assert!(told(kind, proxy()) && !told(kind, EnvFact::Empty), "{kind}");
+    }
+    for kind in [NetworkTier::None, NetworkTier::Full] {
+        assert!(!told(kind, proxy()), "{kind}");
+    }
+}

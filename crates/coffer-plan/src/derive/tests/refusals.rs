@@ -26,6 +26,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::AccountUnusable { .. } => "AccountUnusable",
         PlanError::SharedRefused { .. } => "SharedRefused",
         PlanError::BackendUnavailable { .. } => "BackendUnavailable",
+        PlanError::NoFilter { .. } => "NoFilter",
         PlanError::AgentMissing { .. } => "AgentMissing",
         PlanError::SourceMissing { .. } => "SourceMissing",
         PlanError::SourceKind { .. } => "SourceKind",
@@ -204,7 +205,9 @@ fn sign_in() -> Vec<Case> {
     });
     let missing = Machine::ada().with(|facts| facts.agent = None);
     let file = "/home/ada/.claude/.credentials.json";
+    let no_filter = Machine::ada().with(|facts| facts.kernel.filters_system_calls = false);
     vec![
+        (no_filter, "NoFilter", "no-system-call-filter", "(seccomp)"),
         (missing, "AgentMissing", "agent-missing", "`claude` is not on the PATH"),
         (redirects, "ProjectSettings", "project-settings", "`apiKeyHelper`, `env.ANTHROPIC_BASE_URL`"),
         (broken, "ProjectSettingsUnreadable", "project-settings", "it is no JSON"),
@@ -237,7 +240,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 32, "{seen:?}");
+    assert_eq!(seen.len(), 33, "{seen:?}");
 }
 
 #[test]

@@ -45,6 +45,9 @@ fn what_grows_is_told_from_what_shrinks() {
         ("root inside", ada(), says("as_root_inside = true")),
         ("a state with content", says("state = 'fresh'"), ada()),
         ("unattended", ada(), says("unattended = true")),
+        ("sandboxes inside", ada(), says("allow_nesting = true")),
+        ("a kernel without Landlock", ada(), ada().with(|facts| facts.landlock_abi = None)),
+        ("a kernel with less of it", ada(), ada().with(|facts| facts.landlock_abi = Some(5))),
         ("a folder that is trusted", ada(), says("trust_folder = true")),
     ];
     for (what, less, more) in steps {

@@ -10,7 +10,7 @@ use super::scenarios::{answers, last_used};
 use super::session::Session;
 use crate::support::practice::{HOSTS, Practice};
 use crate::support::record::Record;
-use crate::support::{Stage, sandboxes};
+use crate::support::{Stage, run, sandboxes};
 
 /// The client whose version was measured to refresh is on the PATH in any case; `claude` runs in the sandbox.
 fn with(test: &str, claude: Option<PathBuf>, scenario: impl Fn(&Practice)) {
@@ -54,6 +54,8 @@ fn an_accounts_token(practice: &Practice) {
     practice.api.script(Rule::times("/v1/oauth/token", Fault::HoldAfterWork(gate.clone()), 1));
     let mut record = Record::of(&practice.stage);
     let flags = ["--account", "dev"];
+    // The user's tools have been asked before: whoever starts while a refresh is under way waits for it.
+    run(practice.run(&["--account", "dev", "--dry-run", "--", "true"])).ends_with(0);
     let mut sessions = [Session::starts(practice, &flags), Session::starts(practice, &flags)];
     // The answer does not come yet: both work with the token that they have.
     for session in &mut sessions {

@@ -91,3 +91,11 @@ impl Session {
         self.waits()
     }
 }
+
+impl Drop for Session {
+    /// A test that fails leaves nobody behind: without its input one of the clients goes round in circles.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,88 @@
+//! Reading, writing, files that run later, and links.
+
+use super::Deed::{Do, MayWrite, Open, Read, Write};
+use super::{Attack, rows};
+use crate::attack::deeds::links;
+
+pub(super) const ATTACKS: &[Attack] = rows! {
+    "read-ssh-key" Reading Never: Read("${home}/.ssh/id_ed25519"), "a private key of SSH";
+    "read-cloud-key" Reading Never: Read("${home}/.aws/credentials"), "the key of a cloud";
+    "read-cloud-login" Reading Never: Read("${home}/.config/gcloud/credentials.db"), "the login of another cloud";
+    "read-cluster-login" Reading Never: Read("${home}/.kube/config"), "the login of a cluster";
+    "read-gpg-key" Reading Never: Read("${home}/.gnupg/private-keys-v1.d/key"), "a private key of GnuPG";
+    "read-netrc" Reading Never: Read("${home}/.netrc"), "passwords for hosts";
+    "read-git-credentials" Reading Never: Read("${home}/.git-credentials"), "passwords of git";
+    "read-forge-token" Reading Never: Read("${home}/.config/gh/hosts.yml"), "the token of a forge";
+    "read-registry-token" Reading Never: Read("${home}/.npmrc"), "the token of a registry of packages";
+    "read-image-login" Reading Never: Read("${home}/.docker/config.json"), "the login of a registry of images";
+    "read-shell-history" Reading Never: Read("${home}/.bash_history"), "what was typed in a shell";
+    "read-cookies" Reading Never: Read("${home}/.mozilla/firefox/profile/cookies.sqlite"), "cookies of a browser";
+    "read-desktop-keyring" Reading Never: Read("${home}/.local/share/keyrings/login.keyring"), "the keyring of a desktop";
+    "read-host-login" Reading Never: Read("${home}/.claude/.credentials.json"), "the agent's login with its refresh token";
+    "read-host-history" Reading Never: Read("${home}/.claude/history.jsonl"), "what was asked of the agent elsewhere";
+    "read-other-account" Reading Never: Read("${home}/.local/share/cofferdam/accounts/other/login/store/.credentials.json"), "the login of another account";
+    "read-other-project" Reading Never: Read("${home}/work/other/.env"), "a file of another project";
+    "read-letter" Reading Never: Read("${home}/letters/private.txt"), "a file of the home folder that is no program's";
+    "read-stage-file" Reading Never: Read("${stage}/note"), "a file in the folder for temporary files";
+    "read-runtime-file" Reading Never: Read("${runtime}/note"), "a file in the folder of the session";
+    "read-system-run-file" Reading Never: Read("/run/coffer-attack/note"), "a file of a service below `/run`";
+    "list-home" Reading Never: Do(crate::attack::deeds::files::list_home), "the names in the home folder";
+    "read-shadow" Reading Never: Open("/etc/shadow"), "the hashes of passwords";
+    "read-machine-id" Reading Never: Open("/etc/machine-id"), "what tells this machine from all others";
+    "read-other-logs" Reading Never: Open("/var/log/dpkg.log"), "a log of the machine";
+
+    "write-home" Writing Never: Write("${home}/new-file"), "a new file in the home folder";
+    "write-shell-start" Writing Never: Write("${home}/.bashrc"), "a command that the next shell runs";
+    "write-profile" Writing Never: Write("${home}/.profile"), "a command that the next session runs";
+    "write-ssh-config" Writing Never: Write("${home}/.ssh/config"), "a command that the next `ssh` runs";
+    "write-authorized-keys" Writing Never: Write("${home}/.ssh/authorized_keys"), "a key by which others get in";
+    "write-git-config" Writing Never: Write("${home}/.gitconfig"), "a command that the next `git` runs";
+    "write-autostart" Writing Never: Write("${home}/.config/autostart/attack.desktop"), "a program that the desktop starts";
+    "write-user-unit" Writing Never: Write("${home}/.config/systemd/user/attack.service"), "a unit of the user's service manager";
+    "write-own-program" Writing Never: Write("${home}/.local/bin/ls"), "a program in front of another of the same name";
+    "write-host-settings" Writing Never: Write("${home}/.claude/settings.json"), "settings of the agent on the host";
+    "write-coffer-config" Writing Never: Write("${home}/.config/cofferdam/config.toml"), "what the next run may do";
+    "write-coffer-data" Writing Never: Write("${home}/.local/share/cofferdam/accounts/other/account.json"), "the record of an account";
+    "write-beside-project" Writing Never: Write("${home}/work/beside"), "a file beside the project";
+    "write-other-project" Writing Never: Write("${home}/work/other/Makefile"), "a file of another project";
+    "write-stage" Writing Never: Write("${stage}/new-file"), "a file in a folder for temporary files";
+    "write-runtime" Writing Never: Write("${runtime}/new-file"), "a file in the folder of the session";
+    "write-system-run" Writing Never: Write("/run/coffer-attack/new-file"), "a file of a service below `/run`";
+    "write-shared-memory" Writing Never: Do(crate::attack::deeds::files::shared_memory_file), "a file in `/dev/shm` that others see";
+    "replace-program" Writing Never: MayWrite("${program}"), "the program by which sandboxes are made";
+    "write-system-program" Writing Never: MayWrite("/usr/bin/env"), "a program of the system";
+    "write-system-config" Writing Never: MayWrite("/etc/passwd"), "the list of users";
+    "write-project" Writing Project: Write("${project}/src/lib.rs"), "a file of the project, which is the agent's work";
+
+    "plant-git-hook" Deferred Never: Write("${project}/.git/hooks/pre-commit"), "a hook that the next commit on the host runs";
+    "plant-git-config" Deferred Never: Write("${project}/.git/config"), "a command in git's configuration";
+    "plant-git-attributes" Deferred Never: Write("${project}/.git/info/attributes"), "a filter that the next checkout runs";
+    "plant-git-worktree-config" Deferred Never: Write("${project}/.git/config.worktree"), "the same in a file that is not there yet";
+    "plant-submodule-hook" Deferred Never: Write("${project}/.git/modules/sub/hooks/post-checkout"), "a hook of a submodule";
+    "move-git-folder" Deferred Never: Do(crate::attack::deeds::files::move_git_folder), "another folder in the place of `.git`";
+    "plant-nested-repository" Deferred Never: Write("${project}/vendor/nested/.git/hooks/post-merge"), "a hook of a repository deeper down";
+    "plant-agent-settings" Deferred Never: Write("${project}/.claude/settings.json"), "a hook in the agent's settings of the project";
+    "plant-agent-local-settings" Deferred Never: Write("${project}/.claude/settings.local.json"), "the same in the local settings";
+    "plant-agent-command" Deferred Never: Write("${project}/.claude/commands/deploy.md"), "a command of the agent";
+    "plant-agent-server" Deferred Never: Write("${project}/.mcp.json"), "a server that the agent starts";
+    "plant-editor-task" Deferred Never: Write("${project}/.vscode/tasks.json"), "a task that an editor runs when it opens the folder";
+    "plant-editor-settings" Deferred Never: Write("${project}/.vscode/settings.json"), "a program in an editor's settings";
+    "plant-ide-run" Deferred Never: Write("${project}/.idea/runConfigurations/run.xml"), "a run configuration of another editor";
+    "plant-envrc" Deferred Never: Write("${project}/.envrc"), "commands for whoever enters the folder";
+    "plant-husky" Deferred Never: Write("${project}/.husky/pre-commit"), "a hook by the way of a package";
+    "plant-pre-commit" Deferred Never: Write("${project}/.pre-commit-config.yaml"), "a hook by the way of a program for hooks";
+    "plant-devcontainer" Deferred Never: Write("${project}/.devcontainer/devcontainer.json"), "a command that runs before a container does";
+    "plant-tool-versions" Deferred Never: Write("${project}/mise.toml"), "commands of a manager of tools";
+    "plant-workflow" Deferred Project: Write("${project}/.github/workflows/ci.yml"), "a workflow, which runs elsewhere after a push: warned of, not kept back";
+
+    "link-to-secret" Links Never: Do(links::symbolic), "a symbolic link in the project to a secret of the home, read through";
+    "hard-link-to-secret" Links Never: Do(links::hard), "a second name in the project for a secret of the home";
+    "above-the-project" Links Never: Do(links::above), "the secret by `..` from the open project folder";
+    "own-root-link" Links Never: Read("/proc/self/root${home}/.ssh/id_ed25519"), "the secret by the root of one's own process";
+    "first-root-link" Links Never: Do(links::first_root), "the secret by the root of the first process";
+    "other-root-link" Links Never: Do(links::other_root), "the secret by the root of a process of the host";
+    "other-working-folder" Links Never: Do(links::other_working_folder), "the secret by the working folder of a process of the host";
+    "other-descriptor-link" Links Never: Do(links::other_descriptor), "an open file of a process of the host";
+    "file-by-handle" Links Never: Do(links::by_handle), "the secret by its file handle, without any path";
+    "rename-across" Links Never: Do(links::rename_across), "a file of the home, by renaming it into the project";
+};
