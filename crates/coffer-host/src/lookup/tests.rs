@@ -56,6 +56,7 @@ pub(crate) fn agent() -> Agent {
         seeds: Vec::new(),
         probe: None,
         hazards: Vec::new(),
+        deferred: Vec::new(),
     }
 }
 
@@ -73,6 +74,7 @@ fn every_question_has_its_answer() {
         workdir: None,
         tools: Vec::new(),
         writable: Vec::new(),
+        deferred: None,
     };
     look_up(&mut facts, &questions);
     assert_eq!(facts.agent.as_ref().unwrap().path, scratch.path("bin/agent"));
