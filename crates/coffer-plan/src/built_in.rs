@@ -169,7 +169,9 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Tool { .. } | Self::Deferred { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => None,
+            Self::Tool { .. } | Self::Deferred { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => {
+                None
+            }
         }
     }
 }

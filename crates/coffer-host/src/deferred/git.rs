@@ -21,7 +21,10 @@ const MOST_INNER: usize = 1000;
 /// trees.
 pub(super) fn repositories(facts: &mut HostFacts, found: &mut DeferredFacts, most: usize) {
     let mut all = std::mem::take(&mut found.repositories);
-    all.sort_by_key(|one| one.git_dir.components().count());
+    all.sort_by(|one, other| {
+        let depth = |one: &RepositoryFact| one.git_dir.components().count();
+        (depth(one), &one.git_dir).cmp(&(depth(other), &other.git_dir))
+    });
     let mut out: Vec<RepositoryFact> = Vec::new();
     let mut known: BTreeSet<Utf8PathBuf> = BTreeSet::new();
     if let Some(git) = facts.project.git.clone().filter(|git| git.verified) {

@@ -114,14 +114,14 @@ fn repositories_are_found_with_what_their_configuration_names() {
     assert_eq!(
         names,
         [
-            "sub/.git",
             "linked/.git",
-            "sub/.git/worktrees/tree",
+            "sub/.git",
             "sub/.git/modules/lib",
             "sub/.git/modules/libs/deep",
+            "sub/.git/worktrees/tree",
         ]
     );
-    let main = &facts.repositories[0];
+    let main = &facts.repositories[1];
     let named: Vec<(&str, &Utf8Path)> = main
         .named
         .iter()
@@ -130,7 +130,7 @@ fn repositories_are_found_with_what_their_configuration_names() {
     let expected = [("core.hookspath", "sub/.husky/_"), ("include.path", "sub/shared.inc")];
     assert_eq!(named, expected.map(|(key, path)| (key, Utf8Path::new(path))));
     assert!(main.leads.is_empty() && main.hooks.is_some(), "{main:?}");
-    assert!(facts.repositories[1].link.is_some());
-    assert!(facts.repositories[2].linked && facts.repositories[2].leads.len() == 2);
+    assert!(facts.repositories[0].link.is_some());
+    assert!(facts.repositories[4].linked && facts.repositories[4].leads.len() == 2);
     assert_eq!(facts.dot_git_files, [root.join("tree/.git")]);
 }
