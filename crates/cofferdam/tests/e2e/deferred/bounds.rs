@@ -27,7 +27,9 @@ fn a_project_with_200_000_files_starts_and_says_what_was_not_looked_at() {
             std::fs::File::create(folder.join(file.to_string())).unwrap();
         }
     }
-    let plan = run(ground.stage.coffer(["plan", "--json", "--auth", "none", "--network", "none"])).json();
+    let plan =
+        run(ground.stage.coffer(["plan", "--json", "--auth", "none", "--network", "none", "--", "true"]))
+            .json();
     let notes = plan["notes"].to_string();
     assert!(notes.contains("not everything in the project was looked at"), "{notes}");
     // What lies near the root is found all the same.
@@ -45,7 +47,9 @@ fn five_hundred_repositories_are_read_only_beyond_the_first_ones() {
     let script = "for at in $(seq 0 499); do echo x 2>/dev/null > many/$at/.git/hooks/pre-commit && echo $at; \
                   mv many/$at/.git x 2>/dev/null && echo moved $at; done; true";
     ground.inside(&[], script).prints("");
-    let plan = run(ground.stage.coffer(["plan", "--json", "--auth", "none", "--network", "none"])).json();
+    let plan =
+        run(ground.stage.coffer(["plan", "--json", "--auth", "none", "--network", "none", "--", "true"]))
+            .json();
     assert!(plan["notes"].to_string().contains("repositories beyond the first"), "{}", plan["notes"]);
 }
 
