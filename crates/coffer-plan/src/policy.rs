@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::agent::Agent;
 use crate::built_in::{CallRule, SecretPath, System};
-use crate::config::{Flags, Merged, Proposal, Trust};
+use crate::config::{Flags, Merged, MountSpec, Proposal, Trust};
 use crate::deferred::{Deferred, DeferredRule, ScanBounds, rules};
 use crate::facts::{DeferredQuestion, HostFacts, Questions};
 use crate::host::{Host, HostRule};
@@ -328,27 +328,7 @@ pub fn resolve(
         }
         Some(path)
     };
-    let mut mounts = Vec::new();
-    for Decided { value: spec, origin } in &merged.mounts {
-        if spec.optional && locate(&spec.source, origin, facts).is_none() {
-            continue;
-        }
-        let Some(source) = place(&spec.source, origin) else {
-            continue;
-        };
-        let target = match &spec.target {
-            Some(target) => place(target, origin),
-            None => Some(source.clone()),
-        };
-        let Some(target) = target else { continue };
-        mounts.push(MountRequest {
-            source,
-            target,
-            access: spec.access,
-            optional: spec.optional,
-            origin: origin.clone(),
-        });
-    }
+    let mounts = requested(&merged.mounts, facts, &mut place);
     let ca_file = match &merged.ca_file {
         Some(Decided { value, origin }) => {
             place(value, origin).map(|file| Decided::new(file, origin.clone()))
@@ -417,6 +397,36 @@ pub fn resolve(
         tools: inputs.tools,
         agent: inputs.agent,
     })
+}
+
+/// The mounts of all layers, each at the place that `place` finds for it.
+fn requested(
+    specs: &[Decided<MountSpec>],
+    facts: &HostFacts,
+    place: &mut impl FnMut(&PathTemplate, &Origin) -> Option<Utf8PathBuf>,
+) -> Vec<MountRequest> {
+    let mut mounts = Vec::new();
+    for Decided { value: spec, origin } in specs {
+        if spec.optional && locate(&spec.source, origin, facts).is_none() {
+            continue;
+        }
+        let Some(source) = place(&spec.source, origin) else {
+            continue;
+        };
+        let target = match &spec.target {
+            Some(target) => place(target, origin),
+            None => Some(source.clone()),
+        };
+        let Some(target) = target else { continue };
+        mounts.push(MountRequest {
+            source,
+            target,
+            access: spec.access,
+            optional: spec.optional,
+            origin: origin.clone(),
+        });
+    }
+    mounts
 }
 
 fn scopes(agent: &Agent, demanded: Vec<Decided<String>>) -> Vec<String> {

@@ -59,7 +59,7 @@ impl Guard {
                 return Err(Errno::STALE);
             }
         }
-        let source = self.source.as_ref().map(|link| open(link)).transpose()?;
+        let source = self.source.as_ref().map(open).transpose()?;
         let clone =
             OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
         let tree = match &source {

@@ -81,7 +81,7 @@ fn what_redirects_or_runs_waits() {
 
 /// A remote that the run made is none that the branch may follow unasked; half of a branch's settings stay away, too.
 #[test]
-fn a_branchs_settings_reach_the_host_as_a_whole_or_not_at_all() {
+fn settings_of_a_branch_reach_the_host_as_a_whole_or_not_at_all() {
     let more = "[remote \"new\"]\nurl = x\n[branch \"x\"]\nremote = new\nmerge = refs/heads/x\n";
     let expected = [("branch.x.merge", false), ("branch.x.remote", false), ("remote.new.url", false)];
     assert_judged(more, &expected);

@@ -36,7 +36,8 @@ pub(crate) fn apply(
         coffer_sys::descriptors::inherit(&mut command, vec![folder]);
         let output = command.output().map_err(failed)?;
         let is_unset = words.first().is_some_and(|word| word == "--unset-all");
-        if !output.status.success() && !(is_unset && output.status.code() == Some(NOTHING_TO_UNSET)) {
+        let nothing_to_unset = is_unset && output.status.code() == Some(NOTHING_TO_UNSET);
+        if !(output.status.success() || nothing_to_unset) {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(failed(std::io::Error::other(said)));
         }

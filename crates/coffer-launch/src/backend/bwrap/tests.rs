@@ -147,7 +147,7 @@ fn the_order_of_the_plan_is_the_order_of_the_words_and_of_the_guards() {
         assert_eq!(guarded.len(), guards.len());
         let (mut words, mut guards) = (words.iter(), guards.iter());
         for (at, mount) in plan.mounts.iter().enumerate() {
-            let mut among = if guarded.contains(&at) { guards.by_ref() } else { words.by_ref() };
+            let among = if guarded.contains(&at) { guards.by_ref() } else { words.by_ref() };
             let target = mount.target.as_str();
             assert!(among.any(|word| *word == target), "{target} is not there in order");
         }
