@@ -32,8 +32,10 @@ pub struct System {
     pub etc: Vec<String>,
     /// Variables passed from the host.
     pub env_pass: Vec<String>,
-    /// Files of `/proc` that are hidden when root runs it.
+    /// Files of `/proc` that are hidden.
     pub proc_hidden: Vec<PathTemplate>,
+    /// Those that are hidden, too, when root runs it.
+    pub proc_hidden_from_root: Vec<PathTemplate>,
     /// Where tools keep their own configuration; the facts say which of it is there.
     pub tool_config: Vec<PathTemplate>,
     /// The sandbox's PATH before what profiles add.

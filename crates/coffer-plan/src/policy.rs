@@ -200,8 +200,9 @@ impl Inputs {
             .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
         templates.extend(self.system.path.iter().cloned());
         templates.extend(self.system.tool_config.iter().cloned());
+        templates.extend(self.system.proc_hidden.iter().cloned());
         if base.user.uid == 0 {
-            templates.extend(self.system.proc_hidden.iter().cloned());
+            templates.extend(self.system.proc_hidden_from_root.iter().cloned());
         }
         templates.extend(self.secrets.iter().map(|secret| secret.path.clone()));
         let mut paths = Vec::new();

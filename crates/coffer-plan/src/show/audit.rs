@@ -127,7 +127,7 @@ fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: St
         let count = targets.len();
         let line = match *group {
             "private" => format!("--  empty and private: {}", targets.join(" ")),
-            "hidden in /proc" => format!("--  {count} {group}, which root's rights would open"),
+            "hidden in /proc" => format!("--  {count} {group}, which tell of the host"),
             "etc allowlist" => {
                 format!("ro  {count} of /etc, from an allowlist (`coffer plan --json` names them)")
             }
