@@ -99,7 +99,9 @@ fn describe(facts: &mut HostFacts, repository: &mut RepositoryFact) {
     repository.linked = git_dir.parent().is_some_and(|parent| parent.file_name() == Some("worktrees"));
     for name in ["config", "config.worktree"] {
         let file = git_dir.join(name);
-        if is(facts, &file, PathKind::File) {
+        // An empty one of a work tree holds the place, for another run or since an earlier one.
+        let is_held = name == "config.worktree" && reads(&file, "");
+        if is(facts, &file, PathKind::File) && !is_held {
             repository.named.extend(named(facts, &file, &git_dir));
             repository.configs.push(file);
         }
@@ -107,10 +109,15 @@ fn describe(facts: &mut HostFacts, repository: &mut RepositoryFact) {
     for name in ["commondir", "gitdir"] {
         let file = git_dir.join(name);
         // One that leads to its own folder holds a place.
-        let is_own = !repository.linked && line_is(&file, ".\n");
+        let is_own = !repository.linked && reads(&file, ".\n");
         if is(facts, &file, PathKind::File) && !is_own {
             repository.leads.push(file);
         }
+    }
+    let info = git_dir.join("info");
+    let attributes = info.join("attributes");
+    if is(facts, &info, PathKind::Folder) && !reads(&attributes, "") {
+        paths::note(facts, &attributes);
     }
     let hooks = git_dir.join("hooks");
     let is_empty = hooks.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_none());
@@ -125,7 +132,7 @@ fn describe(facts: &mut HostFacts, repository: &mut RepositoryFact) {
     }
 }
 
-fn line_is(file: &Utf8Path, text: &str) -> bool {
+fn reads(file: &Utf8Path, text: &str) -> bool {
     read_file(file, MAX_BYTES).is_ok_and(|found| *found.content == text.as_bytes())
 }
 

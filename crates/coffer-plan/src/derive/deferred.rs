@@ -20,6 +20,8 @@ use crate::policy::Policy;
 pub const GIT_COPIES: &str = "/run/coffer/git";
 /// A git dir whose `commondir` says so is its own; a file that is not there yet could lead git to another one.
 const OWN_COMMON_DIR: &str = ".\n";
+/// A work tree's own configuration.
+const WORKTREE_CONFIG: &str = "config.worktree";
 
 /// Keeps from the agent what the host would run later.
 pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy) {
@@ -52,8 +54,8 @@ enum Keep {
     Copy,
     /// It is held as an empty folder.
     Hold,
-    /// It is held as a file that leads git nowhere else.
-    HoldCommonDir,
+    /// It is held as a file that says nothing new: what stands in it.
+    HoldFile(&'static str),
     /// It cannot be written.
     ReadOnly,
 }
@@ -118,17 +120,35 @@ impl Keeper<'_, '_> {
                 self.git(&named.path, keep, &format!("named by {}", named.key));
             }
         }
+        if !repository.read_only && !repository.configs.iter().any(|config| config.ends_with(WORKTREE_CONFIG))
+        {
+            self.git(&git_dir.join(WORKTREE_CONFIG), Keep::HoldFile(""), "git runs what it names");
+        }
         if repository.linked || repository.read_only {
             if let Some(hooks) = &repository.hooks {
                 self.git(hooks, Keep::ReadOnly, "git runs what is in it");
             }
             return;
         }
+        self.attributes(&git_dir.join("info"));
         let keep = if repository.hooks.is_some() { Keep::ReadOnly } else { Keep::Hold };
         self.git(&git_dir.join("hooks"), keep, "git runs what is in it");
         let common = git_dir.join("commondir");
         if !repository.leads.contains(&common) {
-            self.git(&common, Keep::HoldCommonDir, "leads git to another folder");
+            self.git(&common, Keep::HoldFile(OWN_COMMON_DIR), "leads git to another folder");
+        }
+    }
+
+    /// Attributes choose among the filters that the user has set up, and these are in no commit that anybody reviews.
+    fn attributes(&mut self, info: &Utf8Path) {
+        let file = info.join("attributes");
+        let reason = "git runs filters by it";
+        if self.list.facts.exists(&file) {
+            self.git(&file, Keep::ReadOnly, reason);
+        } else if self.list.facts.exists(info) {
+            self.git(&file, Keep::HoldFile(""), reason);
+        } else {
+            self.git(info, Keep::Hold, reason);
         }
     }
 
@@ -160,7 +180,7 @@ impl Keeper<'_, '_> {
                 Some(missing) => missing,
                 None => return,
             },
-            Keep::Pin | Keep::Copy | Keep::HoldCommonDir | Keep::ReadOnly => path.to_owned(),
+            Keep::Pin | Keep::Copy | Keep::HoldFile(_) | Keep::ReadOnly => path.to_owned(),
         };
         let entry = (keep, origin.about(reason));
         let known = self.kept.entry(path).or_insert_with(|| entry.clone());
@@ -217,11 +237,10 @@ impl Keeper<'_, '_> {
                 Keep::Hold if self.can_be_made(&path) => {
                     self.list.push(MountOp::Placeholder { text: None }, path, origin);
                 }
-                Keep::HoldCommonDir if self.can_be_made(&path) => {
-                    let op = MountOp::Placeholder { text: Some(OWN_COMMON_DIR.to_owned()) };
-                    self.list.push(op, path, origin);
+                Keep::HoldFile(text) if self.can_be_made(&path) => {
+                    self.list.push(MountOp::Placeholder { text: Some(text.to_owned()) }, path, origin);
                 }
-                Keep::Hold | Keep::HoldCommonDir => {}
+                Keep::Hold | Keep::HoldFile(_) => {}
             }
         }
     }

@@ -177,10 +177,9 @@ fn files(path: &Utf8Path) -> Vec<Utf8PathBuf> {
     }
 }
 
-/// Whether git would run a hook: its examples have an ending, and what may not be executed is left out.
+/// Whether git would run a hook, now or once somebody lets it be executed; its examples have an ending.
 fn is_run(file: &Utf8Path) -> bool {
-    let may_run = coffer_host::owned(file).is_some_and(|owned| !owned.is_folder && owned.mode & 0o111 != 0);
-    may_run && file.extension() != Some("sample")
+    coffer_host::owned(file).is_some_and(|owned| !owned.is_folder) && file.extension() != Some("sample")
 }
 
 /// The one line of a small file.

@@ -59,6 +59,11 @@ fn git_can_be_used_and_runs_nothing_new() {
         (".git/config", Some("copy")),
         (".git/hooks", Some("ro")),
         (".git/commondir", Some("held")),
+        (".git/config.worktree", Some("held")),
+        (".git/info/attributes", Some("held")),
+        (".git/modules/lib/config.worktree", Some("held")),
+        // Nobody made it yet.
+        (".git/modules/lib/info", Some("held")),
         (".git/modules", Some("rw")),
         (".git/modules/lib", Some("rw")),
         (".git/modules/lib/config", Some("copy")),
