@@ -40,6 +40,7 @@ fn machine() -> Machine {
             secrets: built_in::secrets().expect("the secret paths"),
             tools: built_in::tools().expect("the tools"),
             system_calls: built_in::system_calls().expect("the rules about system calls"),
+            deferred: built_in::deferred().expect("the lists about deferred execution"),
             trust: Trust::default(),
         },
         profiles: built_in::profiles().expect("the profiles"),

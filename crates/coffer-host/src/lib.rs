@@ -2,8 +2,9 @@
 //!
 //! [`base`] reads what every plan wants; [`look_up`] answers the [`Questions`] that data files, layers and
 //! flags raise. No process is started but one `bwrap --version`, where the network tier depends on them the
-//! tools that know the user's registries, and GnuPG where its keys are granted. No folder is walked, and no secret stays: of values
-//! outside the public list there is a label only.
+//! tools that know the user's registries (their answers are cached), and GnuPG where its keys are granted. No secret
+//! stays: of values outside the public list there is a label only. The one folder that is walked is the project, within
+//! bounds.
 //!
 //! [`Questions`]: coffer_plan::facts::Questions
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ mod bubblewrap;
 mod cache;
 mod cgroups;
 mod config;
+mod deferred;
 mod environment;
 mod error;
 mod fixture;
@@ -41,6 +43,7 @@ mod variable;
 
 pub use agent::all_programs;
 pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
+pub use deferred::look_again;
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use inspect::{Mounted, Owned, lockable, may_write, mounts, owned, swaps};

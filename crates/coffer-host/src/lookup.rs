@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::agent::Agent;
 use coffer_plan::facts::{HostFacts, Questions};
 
-use crate::{agent, cache, key_agents, login, mcp, paths, settings, sockets, tools};
+use crate::{agent, cache, deferred, key_agents, login, mcp, paths, settings, sockets, tools};
 
 /// Adds to base facts what the questions ask for: the agent's program, its settings, login and MCP
 /// servers, and what stands at every path that was named. Templates that do not expand here are left out.
@@ -20,6 +20,9 @@ pub fn look_up(facts: &mut HostFacts, questions: &Questions) {
     }
     for path in &questions.paths {
         paths::note(facts, path);
+    }
+    if let Some(question) = &questions.deferred {
+        deferred::look(facts, question);
     }
     if !questions.tools.is_empty() {
         facts.tools = tools::answers(facts, questions, cache::folder(facts).as_deref());

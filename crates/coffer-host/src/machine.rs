@@ -89,6 +89,7 @@ impl Machine {
             keys: KeyFacts::default(),
             sockets: SocketFacts::default(),
             working_copy: None,
+            deferred: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());
         let runtime = user::xdg(&self.environment, "XDG_RUNTIME_DIR")?;

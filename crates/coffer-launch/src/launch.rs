@@ -161,6 +161,15 @@ pub enum Preparation {
     },
     /// The path is still what it was when the plan was made.
     Expect(HostPath),
+    /// Something is mounted over a path of the host, in namespaces of the backend's own, before it begins.
+    Guard(Guard),
+    /// A place is held while runs live.
+    Hold {
+        /// The place.
+        path: Utf8PathBuf,
+        /// What stands in the file; an empty folder without.
+        text: Option<String>,
+    },
     /// The agent keeps a login that is made inside in this file of the state; what stands there before the start
     /// is told from what stands there afterwards.
     Login {
@@ -168,6 +177,26 @@ pub enum Preparation {
         place: Place,
         /// The file, relative to it.
         file: String,
+    },
+}
+
+/// What is mounted over a path of the host. Whatever binds a folder around it takes it along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// It cannot be written.
+    ReadOnly(HostPath),
+    /// It cannot be moved away.
+    Pin(HostPath),
+    /// A place that is held cannot be written.
+    Held(Utf8PathBuf),
+    /// A repository's configuration is a copy of the run.
+    GitConfig {
+        /// The file.
+        config: HostPath,
+        /// The copy's folder among the run's.
+        name: String,
+        /// Whether every change reaches the host.
+        accept: bool,
     },
 }
 
@@ -220,6 +249,14 @@ impl Launch {
         self.preparations.iter().find_map(|preparation| {
             let Preparation::Lease { content, .. } = preparation else { return None };
             Some(content)
+        })
+    }
+
+    /// What is mounted before the backend begins, in order.
+    pub fn guards(&self) -> impl Iterator<Item = &Guard> {
+        self.preparations.iter().filter_map(|preparation| {
+            let Preparation::Guard(guard) = preparation else { return None };
+            Some(guard)
         })
     }
 

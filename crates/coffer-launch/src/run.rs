@@ -9,8 +9,10 @@ mod copy_tree;
 mod descriptors;
 mod error;
 mod folder;
+mod git_copies;
 mod ground;
 mod groups;
+mod hold;
 mod live;
 mod merge;
 mod prepare;
@@ -25,14 +27,16 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio as Redirect};
 
+use camino::Utf8PathBuf;
 use coffer_plan::plan::{Reference, RunFolder};
 use coffer_sys::control::Channel;
+use coffer_sys::guards::{Guard as Mounted, Report, enter};
 
 use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
 use beneath::Folder;
 use companion::Company;
-pub use companion::{Alone, Companion, InState, Leased, Run};
+pub use companion::{Alone, Companion, GitConfigCopy, InState, Leased, Run};
 use descriptors::Inherited;
 pub use error::{NO_PROCESS_LEFT, RunError};
 use folder::RunFolders;
@@ -40,6 +44,7 @@ pub use groups::{Aside, Hit, step_aside};
 pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
+use working_copy::WorkingCopy;
 pub use working_copy::look_at_state;
 
 /// Knows what references stand for. The binary implements it over accounts and the environment.
@@ -112,6 +117,8 @@ fn keep(
         | Preparation::Link { .. }
         | Preparation::Point { .. }
         | Preparation::Expect(_)
+        | Preparation::Guard(_)
+        | Preparation::Hold { .. }
         | Preparation::Login { .. } => None,
     })?;
     let has_run = match ended {
@@ -194,9 +201,12 @@ fn start(
     if let Some(copy) = folders.copy() {
         copy.enter(&mut backend)?;
     }
-    let mut child = backend
-        .spawn()
-        .map_err(|source| RunError::StartBackend { program: launch.program.clone(), source })?;
+    let mut guards = Guards::of(launch, folders)?;
+    let report = guards.enter(&mut backend, folders.copy().is_some_and(WorkingCopy::is_mounted))?;
+    let mut child = backend.spawn().map_err(|source| match report.and_then(|report| report.failed()) {
+        Some(at) => guards.failed(at, source),
+        None => RunError::StartBackend { program: launch.program.clone(), source },
+    })?;
     drop(backend);
     if let Some(about) = &launch.about
         && let Err(error) = folders.note(about, Some(child.id()))
@@ -207,6 +217,35 @@ fn start(
     }
     let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
     supervise(child, host, diagnostics.into(), stdio).map_err(RunError::Supervise)
+}
+
+/// What is mounted before the backend begins, and the paths for messages.
+struct Guards {
+    paths: Vec<Utf8PathBuf>,
+    mounts: Vec<Mounted>,
+}
+
+impl Guards {
+    fn of(launch: &Launch, folders: &RunFolders) -> Result<Self, RunError> {
+        let guards = launch.guards().map(|guard| git_copies::mounted(guard, folders.root()));
+        let (paths, mounts): (Vec<_>, Vec<_>) = guards.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Ok(Self { paths, mounts })
+    }
+
+    /// Lets the backend begin with them, if there are any.
+    fn enter(&mut self, backend: &mut Command, parted: bool) -> Result<Option<Report>, RunError> {
+        let mounts = std::mem::take(&mut self.mounts);
+        if mounts.is_empty() {
+            return Ok(None);
+        }
+        let failed = |source| RunError::Guard { path: self.paths[0].clone(), source };
+        enter(backend, mounts, parted).map(Some).map_err(failed)
+    }
+
+    fn failed(&self, at: usize, source: std::io::Error) -> RunError {
+        let path = self.paths.get(at).cloned().unwrap_or_default();
+        RunError::Guard { path, source }
+    }
 }
 
 /// The numbers of the sockets that init inherits.

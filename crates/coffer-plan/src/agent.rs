@@ -59,6 +59,9 @@ pub struct Agent {
     /// How it is made to call its API once; agents without are not probed.
     #[serde(default)]
     pub probe: Option<ProbeLayout>,
+    /// What it reads in a project, and would run or obey there the next time somebody starts it.
+    #[serde(default)]
+    pub deferred: Vec<crate::deferred::DeferredPath>,
     /// What versions of it were measured to do to a login.
     #[serde(default, rename = "hazard")]
     pub hazards: Vec<Hazard>,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::agent::Agent;
 use crate::config::Settings;
+use crate::deferred::{Deferred, DeferredPath, GitKeys, ScanBounds};
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
@@ -31,8 +32,10 @@ pub struct System {
     pub etc: Vec<String>,
     /// Variables passed from the host.
     pub env_pass: Vec<String>,
-    /// Files of `/proc` that are hidden when root runs it.
+    /// Files of `/proc` that are hidden.
     pub proc_hidden: Vec<PathTemplate>,
+    /// Those that are hidden, too, when root runs it.
+    pub proc_hidden_from_root: Vec<PathTemplate>,
     /// Where tools keep their own configuration; the facts say which of it is there.
     pub tool_config: Vec<PathTemplate>,
     /// The sandbox's PATH before what profiles add.
@@ -141,6 +144,14 @@ pub enum DataError {
         /// The parser's words, in one line.
         reason: String,
     },
+    /// A built-in list about deferred execution.
+    #[error("cannot read the built-in list `deferred/{name}`: {reason}")]
+    Deferred {
+        /// The file.
+        name: String,
+        /// The parser's words, in one line.
+        reason: String,
+    },
     /// The rules about system calls.
     #[error("cannot read the rules about system calls: {reason}")]
     SystemCalls {
@@ -163,7 +174,9 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Tool { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => None,
+            Self::Tool { .. } | Self::Deferred { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => {
+                None
+            }
         }
     }
 }
@@ -247,6 +260,29 @@ pub fn system() -> Result<System, DataError> {
 /// Never with the shipped data, as a test shows.
 pub fn secrets() -> Result<Vec<SecretPath>, DataError> {
     profile_data::<Secrets>(SECRETS).map(|file| file.secret)
+}
+
+/// What programs of the host would run later, how far it is looked for, and what of git's configuration runs what.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn deferred() -> Result<Deferred, DataError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Paths {
+        path: Vec<DeferredPath>,
+    }
+    Ok(Deferred {
+        paths: deferred_data::<Paths>("project")?.path,
+        scan: deferred_data::<ScanBounds>("scan")?,
+        git_keys: deferred_data::<GitKeys>("git-config")?,
+    })
+}
+
+fn deferred_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataError> {
+    let text = DEFERRED.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    toml::from_str(text)
+        .map_err(|error| DataError::Deferred { name: name.to_owned(), reason: one_line(&error) })
 }
 
 /// The rules about system calls.

@@ -7,6 +7,7 @@
 mod account;
 mod alone;
 mod credential;
+mod deferred;
 mod environment;
 mod gateway;
 mod home;
@@ -33,6 +34,7 @@ use crate::policy::Policy;
 use mounts::MountList;
 
 pub use alone::{Alone, alone};
+pub use deferred::{GIT_COPIES, mounts_before_backend};
 pub use limits::{Unheld, unheld};
 pub use login::verified;
 pub use network::{API_PORT, PROXY_PORT, ranges_of};
@@ -94,6 +96,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     home::project(&mut list);
     home::requests(&mut list, policy);
     network::sockets(&mut list, policy);
+    deferred::mounts(&mut list, policy);
     home::denials(&mut list, policy);
     if policy.workdir != facts.project.start && !facts.exists(&policy.workdir) {
         let (source_path, origin) = (policy.workdir.clone(), Origin::flag("--workdir"));

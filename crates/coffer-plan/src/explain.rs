@@ -75,7 +75,13 @@ pub fn path(plan: &CheckedPlan, policy: &Policy, path: &Utf8Path) -> Answer {
             "hidden"
         }
         Some(MountOp::Bind { access: crate::plan::Access::Rw, .. } | MountOp::Overlay { .. }) => "read-write",
-        Some(MountOp::Bind { .. } | MountOp::Symlink { .. } | MountOp::File { .. }) => "read-only",
+        Some(MountOp::GitConfig { .. }) => "a copy of this run",
+        Some(
+            MountOp::Bind { .. }
+            | MountOp::Symlink { .. }
+            | MountOp::Placeholder { .. }
+            | MountOp::File { .. },
+        ) => "read-only",
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc) if covering[0].target == path => "private",
         Some(MountOp::Tmpfs { .. } | MountOp::Dev | MountOp::Proc | MountOp::Mask { .. }) => "hidden",
     };
@@ -128,6 +134,15 @@ fn describe(mount: &Mount, path: &Utf8Path) -> String {
         MountOp::Dev => format!("`{target}` has a few harmless devices and its own terminals"),
         MountOp::Symlink { source } => format!("`{target}` is a link to `{source}`"),
         MountOp::Mask { .. } => format!("`{target}` is hidden"),
+        MountOp::GitConfig { accept: false, .. } => {
+            format!("`{target}` is a copy of this run; at the end harmless changes reach the host")
+        }
+        MountOp::GitConfig { accept: true, .. } => {
+            format!("`{target}` is a copy of this run; at the end every change reaches the host")
+        }
+        MountOp::Placeholder { .. } => {
+            format!("`{target}` does not exist on the host; its place is held, so that nothing is made there")
+        }
         MountOp::File { .. } => format!("`{target}` is a file made for the run"),
     }
 }

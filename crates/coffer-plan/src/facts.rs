@@ -13,13 +13,15 @@ use crate::agent::CredentialKind;
 use crate::sign_in::shape::LoginShape;
 use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
+mod deferred;
 mod keys;
 mod questions;
 mod tools;
+pub use deferred::{DeferredFacts, DeferredFound, NamedByGit, RepositoryFact, ScanStopped};
 pub use keys::{
     GpgAgentFact, GpgKeyFact, GpgPartFact, KeyFacts, SocketFacts, SocketKind, SshAgentFact, SshKeyFact,
 };
-pub use questions::{KeyQuestions, Questions};
+pub use questions::{DeferredQuestion, KeyQuestions, Questions};
 pub use tools::{ToolAnswer, ToolEntry};
 
 /// Format number of saved facts; a fixture with another number is refused.
@@ -87,6 +89,9 @@ pub struct HostFacts {
     /// Sockets of which something is known besides their usual paths.
     #[serde(default, skip_serializing_if = "SocketFacts::is_empty")]
     pub sockets: SocketFacts,
+    /// What of the project the host would run later; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredFacts>,
 }
 
 impl HostFacts {

@@ -30,6 +30,11 @@ impl Machine {
         Self::new(include_str!("../tests/golden/plain/facts.json"))
     }
 
+    /// The same with a project in which the host would run things later.
+    pub(crate) fn deferred() -> Self {
+        Self::new(include_str!("../tests/golden/deferred/facts.json"))
+    }
+
     /// The same for root.
     pub(crate) fn root() -> Self {
         Self::new(include_str!("../tests/golden/root/facts.json"))
@@ -163,6 +168,7 @@ impl Machine {
             system_calls: built_in::system_calls().unwrap(),
             trust: self.trust.clone(),
             tools: built_in::tools().unwrap(),
+            deferred: built_in::deferred().unwrap(),
         }
     }
 

@@ -83,10 +83,12 @@ pub fn granted(mount: &Mount) -> Option<Reach> {
         | MountOp::Overlay { .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Proc => Some(Reach::Write),
-        MountOp::Bind { source: _, access: Access::Ro } | MountOp::File { .. } => Some(Reach::Read),
+        MountOp::Bind { source: _, access: Access::Ro }
+        | MountOp::Placeholder { .. }
+        | MountOp::File { .. } => Some(Reach::Read),
         MountOp::Dev => Some(Reach::Devices),
         // A rule would count for what the link leads to, which has one of its own.
-        MountOp::Symlink { .. } | MountOp::Mask { .. } => None,
+        MountOp::Symlink { .. } | MountOp::GitConfig { .. } | MountOp::Mask { .. } => None,
     }
 }
 

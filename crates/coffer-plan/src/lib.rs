@@ -12,11 +12,13 @@ pub mod agent;
 pub mod built_in;
 pub mod check;
 pub mod config;
+pub mod deferred;
 pub mod derive;
 pub mod explain;
 pub mod facts;
 #[cfg(test)]
 mod fixture;
+pub mod git_config;
 pub mod host;
 pub mod landlock;
 pub mod origin;

@@ -189,6 +189,8 @@ impl Mount {
             | MountOp::Dev
             | MountOp::Symlink { .. }
             | MountOp::Mask { .. }
+            | MountOp::GitConfig { .. }
+            | MountOp::Placeholder { .. }
             | MountOp::File { .. } => None,
         }
     }
@@ -204,6 +206,8 @@ impl Mount {
             | MountOp::Dev
             | MountOp::Symlink { .. }
             | MountOp::Mask { .. }
+            | MountOp::GitConfig { .. }
+            | MountOp::Placeholder { .. }
             | MountOp::File { .. } => None,
         }
     }
@@ -246,6 +250,23 @@ pub enum MountOp {
     Mask {
         /// Whether a folder is hidden; else a file.
         folder: bool,
+    },
+    /// A repository's configuration as a copy of this run. At the end what changed in it reaches the host: harmless
+    /// keys alone, or all of it.
+    GitConfig {
+        /// The file.
+        source: Source,
+        /// The copy's folder among the run's.
+        name: String,
+        /// Whether every change reaches the host.
+        accept: bool,
+    },
+    /// A place that is held while runs live, so that nothing can be made there: an empty read-only folder, or a
+    /// read-only file that says nothing new.
+    Placeholder {
+        /// What stands in the file; an empty folder without.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     /// A read-only file made for this run.
     File {

@@ -7,8 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::agent::Agent;
 use crate::built_in::{CallRule, SecretPath, System};
-use crate::config::{Flags, KeyChoice, KeyDecisions, Merged, Proposal, Trust};
-use crate::facts::{HostFacts, KeyQuestions, Questions, SocketKind};
+use crate::config::{Flags, KeyChoice, KeyDecisions, Merged, MountSpec, Proposal, Trust};
+use crate::deferred::{Deferred, DeferredRule, ScanBounds, rules};
+use crate::facts::{DeferredQuestion, HostFacts, KeyQuestions, Questions, SocketKind};
 use crate::host::{Host, HostRule};
 use crate::origin::{Decided, Origin, OriginLayer};
 use crate::path::{PathTemplate, is_within};
@@ -72,6 +73,14 @@ pub struct Policy {
     pub readonly: Vec<Decided<Utf8PathBuf>>,
     /// Secret paths that may be mounted.
     pub expose: Vec<Decided<Utf8PathBuf>>,
+    /// What the host runs later: the lists of the product, of the agents and of the layers, one rule a path.
+    pub deferred: Vec<DeferredRule>,
+    /// How far it is looked for.
+    pub scan: ScanBounds,
+    /// Such paths that may be written all the same.
+    pub allow_write: Vec<Decided<Utf8PathBuf>>,
+    /// Whether every change of git's configuration reaches the host.
+    pub accept_config: Decided<bool>,
     /// Hosts that may be reached.
     pub allow: Vec<Decided<HostRule>>,
     /// Services of the host that are there inside.
@@ -137,6 +146,14 @@ pub enum PolicyError {
         /// Who wrote it.
         origin: Origin,
     },
+    /// `protect` names paths of projects, not of the machine.
+    #[error("`{path}` is no path below a project ({origin})")]
+    NotBelowProject {
+        /// The path.
+        path: String,
+        /// Who wrote it.
+        origin: Origin,
+    },
     /// A line break or another control character in a path.
     #[error("a path with control characters cannot be used: {path:?} ({origin})")]
     ControlCharacters {
@@ -152,6 +169,10 @@ impl PolicyError {
     pub fn hint(&self) -> String {
         match self {
             Self::NoSuchPath { .. } => "set HOME, or write the path in full".to_owned(),
+            Self::NotBelowProject { .. } => {
+                "write it as in `protect = [\".vscode\", \"ci/deploy.sh\"]`; `readonly` takes other paths"
+                    .to_owned()
+            }
             Self::ControlCharacters { .. } => "rename the file or folder".to_owned(),
         }
     }
@@ -174,6 +195,8 @@ pub struct Inputs {
     pub trust: Trust,
     /// Host tools.
     pub tools: Vec<Tool>,
+    /// What the host runs later.
+    pub deferred: Deferred,
 }
 
 impl Inputs {
@@ -186,8 +209,9 @@ impl Inputs {
             .extend(["/etc/hosts", "/bin/bash", "/usr/bin/bash"].map(|path| PathTemplate(path.to_owned())));
         templates.extend(self.system.path.iter().cloned());
         templates.extend(self.system.tool_config.iter().cloned());
+        templates.extend(self.system.proc_hidden.iter().cloned());
         if base.user.uid == 0 {
-            templates.extend(self.system.proc_hidden.iter().cloned());
+            templates.extend(self.system.proc_hidden_from_root.iter().cloned());
         }
         templates.extend(self.secrets.iter().map(|secret| secret.path.clone()));
         let mut paths = Vec::new();
@@ -238,6 +262,10 @@ impl Inputs {
             writable: writable(merged, base),
             keys: key_questions(merged),
             sockets: sockets(merged, base),
+            deferred: Some(DeferredQuestion {
+                rules: rules(&self.deferred, &self.all_agents, &merged.protect),
+                scan: self.deferred.scan.clone(),
+            }),
         }
     }
 }
@@ -300,6 +328,13 @@ fn locate(template: &PathTemplate, origin: &Origin, facts: &HostFacts) -> Option
     Some(crate::path::clean(&base.join(text)))
 }
 
+/// Whether it can be matched in any folder of a project.
+fn is_below_project(path: &str) -> bool {
+    let plain =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control);
+    path.split('/').all(plain)
+}
+
 /// Expands every template on this machine.
 ///
 /// # Errors
@@ -322,27 +357,7 @@ pub fn resolve(
         }
         Some(path)
     };
-    let mut mounts = Vec::new();
-    for Decided { value: spec, origin } in &merged.mounts {
-        if spec.optional && locate(&spec.source, origin, facts).is_none() {
-            continue;
-        }
-        let Some(source) = place(&spec.source, origin) else {
-            continue;
-        };
-        let target = match &spec.target {
-            Some(target) => place(target, origin),
-            None => Some(source.clone()),
-        };
-        let Some(target) = target else { continue };
-        mounts.push(MountRequest {
-            source,
-            target,
-            access: spec.access,
-            optional: spec.optional,
-            origin: origin.clone(),
-        });
-    }
+    let mounts = requested(&merged.mounts, facts, &mut place);
     let ca_file = match &merged.ca_file {
         Some(Decided { value, origin }) => {
             place(value, origin).map(|file| Decided::new(file, origin.clone()))
@@ -361,11 +376,16 @@ pub fn resolve(
     let path = places(&merged.path, true);
     let (hide, readonly, expose) =
         (places(&merged.hide, false), places(&merged.readonly, false), places(&merged.expose, false));
+    let allow_write = places(&merged.allow_write, false);
+    for Decided { value, origin } in merged.protect.iter().filter(|path| !is_below_project(&path.value)) {
+        errors.push(PolicyError::NotBelowProject { path: value.clone(), origin: origin.clone() });
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
     let (command, runs_agent) = command(&inputs.agent, &merged.unattended, flags);
     let secrets = secrets(&inputs, facts);
+    let deferred = rules(&inputs.deferred, &inputs.all_agents, &merged.protect);
     Ok(Policy {
         runs_agent,
         command,
@@ -390,6 +410,10 @@ pub fn resolve(
         hide,
         readonly,
         expose,
+        deferred,
+        scan: inputs.deferred.scan,
+        allow_write,
+        accept_config: merged.accept_config,
         allow: merged.allow,
         forward: merged.forward,
         publish: merged.publish,
@@ -404,6 +428,36 @@ pub fn resolve(
         tools: inputs.tools,
         agent: inputs.agent,
     })
+}
+
+/// The mounts of all layers, each at the place that `place` finds for it.
+fn requested(
+    specs: &[Decided<MountSpec>],
+    facts: &HostFacts,
+    place: &mut impl FnMut(&PathTemplate, &Origin) -> Option<Utf8PathBuf>,
+) -> Vec<MountRequest> {
+    let mut mounts = Vec::new();
+    for Decided { value: spec, origin } in specs {
+        if spec.optional && locate(&spec.source, origin, facts).is_none() {
+            continue;
+        }
+        let Some(source) = place(&spec.source, origin) else {
+            continue;
+        };
+        let target = match &spec.target {
+            Some(target) => place(target, origin),
+            None => Some(source.clone()),
+        };
+        let Some(target) = target else { continue };
+        mounts.push(MountRequest {
+            source,
+            target,
+            access: spec.access,
+            optional: spec.optional,
+            origin: origin.clone(),
+        });
+    }
+    mounts
 }
 
 fn scopes(agent: &Agent, demanded: Vec<Decided<String>>) -> Vec<String> {

@@ -196,6 +196,10 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
                 hide,
                 readonly,
                 expose,
+                // What is kept from the agent has facts of its own, which these machines have not.
+                protect: Vec::new(),
+                allow_write: Vec::new(),
+                accept_config: None,
                 allow,
                 forward,
                 publish,
@@ -327,6 +331,8 @@ fn seen(mounts: &[Mount], place: &Utf8Path) -> Seen {
         | MountOp::Proc
         | MountOp::Dev
         | MountOp::Symlink { .. }
+        | MountOp::GitConfig { .. }
+        | MountOp::Placeholder { .. }
         | MountOp::File { .. } => Seen::Private,
     }
 }

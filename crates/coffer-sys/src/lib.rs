@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod confine;
 pub mod control;
 pub mod descriptors;
+pub mod guards;
 pub mod keyring;
 pub mod landlock;
 pub mod memory;

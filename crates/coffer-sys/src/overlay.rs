@@ -120,8 +120,18 @@ struct Words {
     upper: Seen,
     work: Seen,
     target: CString,
-    /// The maps of users and groups; `None` as root, who needs no user namespace.
-    maps: Option<[String; 2]>,
+    maps: Option<Maps>,
+}
+
+/// The maps of users and groups of a namespace in which only this user exists.
+pub(crate) struct Maps([String; 2]);
+
+impl Maps {
+    /// `None` for root, who needs no user namespace.
+    pub(crate) fn of(uid: rustix::process::Uid, gid: rustix::process::Gid) -> Option<Self> {
+        let map = |id: u32| format!("{id} {id} 1");
+        (!uid.is_root()).then(|| Self([map(uid.as_raw()), map(gid.as_raw())]))
+    }
 }
 
 /// A folder as it was seen here. A descriptor from here names the mount of this namespace, which older kernels
@@ -191,14 +201,12 @@ impl Overlay {
 
 impl Words {
     fn of(layers: &Layers<'_>) -> io::Result<Self> {
-        let (uid, gid) = (geteuid(), getegid());
-        let map = |id: u32| format!("{id} {id} 1");
         Ok(Self {
             lower: Seen::of(layers.lower)?,
             upper: Seen::of(layers.upper)?,
             work: Seen::of(layers.work)?,
             target: CString::new(layers.target.as_os_str().as_bytes())?,
-            maps: (!uid.is_root()).then(|| [map(uid.as_raw()), map(gid.as_raw())]),
+            maps: Maps::of(geteuid(), getegid()),
         })
     }
 }
@@ -225,20 +233,25 @@ struct Made {
     mounts: OwnedFd,
 }
 
-fn in_child(words: &Words) -> Result<Made, (Step, Errno)> {
+/// Parts a child from the mounts of the host. It makes system calls only, and allocates nothing.
+pub(crate) fn part(maps: Option<&Maps>) -> Result<(), (Step, Errno)> {
     let at = |step: Step| move |errno: Errno| (step, errno);
-    let users = if words.maps.is_some() { UnshareFlags::NEWUSER } else { UnshareFlags::empty() };
+    let users = if maps.is_some() { UnshareFlags::NEWUSER } else { UnshareFlags::empty() };
     // SAFETY: this process has one thread and shares no memory that the flags would part.
     unsafe { unshare_unsafe(users | UnshareFlags::NEWNS) }.map_err(at(Step::Namespaces))?;
-    if let Some([uids, gids]) = &words.maps {
+    if let Some(Maps([uids, gids])) = maps {
         // The files of a process that may not be dumped belong to root, and our parent is such a one.
         set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at(Step::Identity))?;
         write(c"/proc/self/setgroups", b"deny").map_err(at(Step::Identity))?;
         write(c"/proc/self/uid_map", uids.as_bytes()).map_err(at(Step::Identity))?;
         write(c"/proc/self/gid_map", gids.as_bytes()).map_err(at(Step::Identity))?;
     }
-    mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .map_err(at(Step::Private))?;
+    mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at(Step::Private))
+}
+
+fn in_child(words: &Words) -> Result<Made, (Step, Errno)> {
+    let at = |step: Step| move |errno: Errno| (step, errno);
+    part(words.maps.as_ref())?;
     let fs = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(at(Step::Open))?;
     fsconfig_set_string(fs.as_fd(), c"source", c"coffer").map_err(at(Step::Layers))?;
     let layers = [(c"lowerdir", &words.lower), (c"upperdir", &words.upper), (c"workdir", &words.work)];

@@ -8,6 +8,7 @@ mod keep;
 mod lab;
 mod leaktest;
 mod login;
+mod quarantine;
 mod report;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
 pub use leaktest::LeaktestCommand;
 pub use login::LoginCommand;
+pub use quarantine::{QuarantineCommand, QuarantineListCommand, QuarantineRestoreCommand, QuarantineVerb};
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
@@ -125,6 +127,8 @@ pub enum Command {
     Status(StatusCommand),
     /// Say what is wrong, why it matters and what mends it
     Doctor(DoctorCommand),
+    /// What runs left that this machine would run, moved aside
+    Quarantine(QuarantineCommand),
     /// The record of what was granted, refreshed, captured and changed
     Ledger(LedgerCommand),
     /// Let the genuine client renew an account's login, if it is due

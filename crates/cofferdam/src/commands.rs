@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 mod login;
 mod plan;
 mod practice;
+mod quarantine;
 mod refresh;
 mod run;
 mod serve;
@@ -39,6 +40,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Backup(command) => backup::backup(&command, printer),
         Command::Status(command) => status::status(&command, printer),
         Command::Doctor(command) => doctor::doctor(&command, printer),
+        Command::Quarantine(command) => quarantine::quarantine(&command, printer),
         Command::Ledger(command) => ledger::ledger(&command, printer),
         Command::Refresh(command) => refresh::refresh(&command, printer),
         Command::Lab(command) => lab::lab(&command, printer),

@@ -7,6 +7,8 @@
 //! once its token has been dead for [`GRACE_MS`].
 
 mod gateway;
+mod git_config;
+pub(crate) mod inventory;
 pub(crate) mod kept;
 mod settle;
 #[cfg(test)]
@@ -37,8 +39,10 @@ use crate::gateway::{Gatekeeper, Heard};
 use crate::key_agents::KeyGuard;
 use crate::prepare;
 use crate::printer::Printer;
+use crate::quarantine::Quarantine;
 use crate::resolver::read_login;
 use crate::upkeep::look_after;
+use inventory::{Inventory, Watch};
 use settle::Left;
 
 /// How long an agent without a person at it goes on with a dead token.
@@ -68,6 +72,13 @@ pub(crate) struct RunCompanion<'a> {
     heard: Mutex<Option<Heard>>,
     /// Whether everybody could be reached, so that the user learns who was.
     learns: bool,
+    /// What of the project is looked at again, where it was looked at before.
+    watch: Option<Watch>,
+    started_ms: i64,
+    /// What the run did to git's configuration.
+    configs: Mutex<Vec<git_config::Settled>>,
+    /// What appeared in the project.
+    inventory: Mutex<Inventory>,
 }
 
 /// The clock, and the way to end the run.
@@ -109,6 +120,37 @@ impl<'a> RunCompanion<'a> {
             keys: KeyGuard::default(),
             heard: Mutex::default(),
             learns: launch.gateway().is_some_and(|gateway| gateway.open),
+            watch: None,
+            started_ms: coffer_host::now_ms(),
+            configs: Mutex::default(),
+            inventory: Mutex::default(),
+        }
+    }
+
+    /// The project is looked at again at the end.
+    pub(crate) fn watching(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// What the run did to what the host runs later.
+    fn look_at_project(&self, run: &Run<'_>) {
+        let Some(about) = run.about else { return };
+        let mut quarantine = Quarantine::new(self.facts, run.id, &about.project);
+        for copy in &run.configs {
+            match git_config::settle(copy, self.facts, &mut quarantine) {
+                Ok(settled) => {
+                    self.configs.lock().unwrap_or_else(PoisonError::into_inner).extend(settled);
+                }
+                Err(error) => self.trouble(error),
+            }
+        }
+        let Some(watch) = &self.watch else { return };
+        match inventory::take(self.facts, watch, self.started_ms, &mut quarantine) {
+            Ok(mut found) => {
+                std::mem::take(&mut found.errors).into_iter().for_each(|error| self.trouble(error));
+                *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
+            Err(error) => self.trouble(error),
         }
     }
 
@@ -145,6 +187,10 @@ impl<'a> RunCompanion<'a> {
         for error in self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner) {
             printer.failure(&error);
         }
+        for settled in self.configs.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            settled.report(printer);
+        }
+        self.inventory.into_inner().unwrap_or_else(PoisonError::into_inner).report(printer);
         for left in self.left.into_inner().unwrap_or_else(PoisonError::into_inner) {
             left.report(printer);
         }
@@ -290,6 +336,7 @@ impl Companion for RunCompanion<'_> {
             let code = i32::from(ended.map_or(crate::exit::BEFORE_START, code_of));
             self.note(Event::RunEnded { run: run.id.to_owned(), code });
         }
+        self.look_at_project(run);
         let (left, error) = settle::look(run, self.facts);
         error.into_iter().for_each(|error| self.trouble(error));
         if left.is_none()

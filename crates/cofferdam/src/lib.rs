@@ -19,6 +19,7 @@ mod limits;
 mod memory;
 mod prepare;
 mod printer;
+mod quarantine;
 mod refresher;
 mod resolver;
 mod sight;

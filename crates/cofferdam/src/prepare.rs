@@ -12,7 +12,7 @@ use coffer_plan::config::{
     AuditMode, Flags, KeyDecisions, Layers, LimitWishes, Merged, Settings, merge, parse_project, parse_user,
 };
 use coffer_plan::derive::Alone;
-use coffer_plan::facts::{HostFacts, ProjectFacts};
+use coffer_plan::facts::{DeferredQuestion, HostFacts, ProjectFacts};
 use coffer_plan::host::{Host, HostRule};
 use coffer_plan::origin::{Decided, Origin, OriginLayer};
 use coffer_plan::path::PathTemplate;
@@ -20,6 +20,7 @@ use coffer_plan::plan::{AuthMode, CheckedPlan, NetworkTier, StateMode};
 use coffer_plan::policy::{Inputs, Policy, resolve};
 use coffer_plan::{built_in, check, derive};
 
+use crate::companion::inventory::Watch;
 use crate::error::Error;
 use crate::sight::probe;
 use crate::{account_facts, store};
@@ -102,6 +103,7 @@ fn gather_on(
         system_calls: built_in::system_calls()?,
         trust,
         tools: built_in::tools()?,
+        deferred: built_in::deferred()?,
     };
     if !is_saved {
         let questions = inputs.questions(&merged, flags, &facts);
@@ -188,6 +190,15 @@ pub(crate) fn prepare_tested(flags: &Flags, tested: Tested) -> Result<Prepared, 
 const END_OF_OPTIONS: &str = "--";
 
 impl Prepared {
+    /// What of the project is looked at again at the end of a run.
+    pub(crate) fn watch(&self) -> Watch {
+        let Policy { deferred: rules, scan, allow_write, .. } = &self.policy;
+        Watch {
+            question: DeferredQuestion { rules: rules.clone(), scan: scan.clone() },
+            granted: allow_write.iter().map(|granted| granted.value.clone()).collect(),
+        }
+    }
+
     /// The command that the program which looks around starts.
     pub(crate) fn tested_command(&self) -> Vec<String> {
         let words = self.policy.command.value.iter().skip_while(|word| *word != END_OF_OPTIONS);

@@ -58,6 +58,9 @@ _coffer() {
             coffer,plan)
                 cmd="coffer__subcmd__plan"
                 ;;
+            coffer,quarantine)
+                cmd="coffer__subcmd__quarantine"
+                ;;
             coffer,refresh)
                 cmd="coffer__subcmd__refresh"
                 ;;
@@ -136,6 +139,12 @@ _coffer() {
             coffer__subcmd__ledger,verify)
                 cmd="coffer__subcmd__ledger__subcmd__verify"
                 ;;
+            coffer__subcmd__quarantine,list)
+                cmd="coffer__subcmd__quarantine__subcmd__list"
+                ;;
+            coffer__subcmd__quarantine,restore)
+                cmd="coffer__subcmd__quarantine__subcmd__restore"
+                ;;
             *)
                 ;;
         esac
@@ -143,7 +152,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor ledger refresh lab leaktest serve gateway version gateway-of-run key-agents-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor quarantine ledger refresh lab leaktest serve gateway version gateway-of-run key-agents-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -747,7 +756,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__leaktest)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --kind --json --seed --inside --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --kind --json --seed --inside --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -774,6 +783,10 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -849,7 +862,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__learn)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -876,6 +889,10 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1047,7 +1064,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1074,6 +1091,10 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1144,6 +1165,60 @@ _coffer() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffer__subcmd__quarantine)
+            opts="-q -v -h --color --quiet --verbose --help list restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__quarantine__subcmd__list)
+            opts="-q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__quarantine__subcmd__restore)
+            opts="-q -v -h --accept-config --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffer__subcmd__refresh)
             opts="-q -v -h --account --if-expiring --now --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1171,7 +1246,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__run)
-            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
+            opts="-y -q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --dry-run --audit --yes --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1198,6 +1273,10 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1363,7 +1442,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__why)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --color --quiet --verbose --help path host env limit"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --color --quiet --verbose --help path host env limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1390,6 +1469,10 @@ _coffer() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

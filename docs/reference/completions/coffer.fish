@@ -43,6 +43,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "account" -d 'Named lo
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "backup" -d 'Sealed copies of logins, and whole accounts in sealed files'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "status" -d 'Say what each account\'s credential is worth, and which one wins here'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "doctor" -d 'Say what is wrong, why it matters and what mends it'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "quarantine" -d 'What runs left that this machine would run, moved aside'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ledger" -d 'The record of what was granted, refreshed, captured and changed'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the genuine client renew an account\'s login, if it is due'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
@@ -59,6 +60,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l account -d 'The ac
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-write -d 'Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent\'s own settings)' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l forward -d 'Show it a service of this machine, at the same port or path' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
@@ -80,6 +82,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l accept-config -d 'Let every change of git\'s configuration reach the host at the end, not the harmless ones alone'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
@@ -96,6 +99,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -l account -d 'The 
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-write -d 'Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent\'s own settings)' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l forward -d 'Show it a service of this machine, at the same port or path' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
@@ -117,6 +121,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l accept-config -d 'Let every change of git\'s configuration reach the host at the end, not the harmless ones alone'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
@@ -141,6 +146,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l account -d 'The a
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-write -d 'Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent\'s own settings)' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l forward -d 'Show it a service of this machine, at the same port or path' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
@@ -160,6 +166,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l accept-config -d 'Let every change of git\'s configuration reach the host at the end, not the harmless ones alone'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
@@ -178,6 +185,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l account -d 'The ac
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-write -d 'Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent\'s own settings)' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l forward -d 'Show it a service of this machine, at the same port or path' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
@@ -195,6 +203,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l accept-config -d 'Let every change of git\'s configuration reach the host at the end, not the harmless ones alone'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'
@@ -392,6 +401,28 @@ complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l json -d 'Print 
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -f -a "list" -d 'List what was moved aside, and why'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and not __fish_seen_subcommand_from list restore" -f -a "restore" -d 'Take something back'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from list" -l json -d 'As one JSON document'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from restore" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from restore" -l accept-config -d 'Make the changes of git\'s configuration, too'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand quarantine; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand ledger; and not __fish_seen_subcommand_from show verify" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -447,6 +478,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l account -d 'T
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l auth -d 'How the run gets to be signed in: lease, gateway, shared, none' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l state -d 'Where the agent\'s own files live: project, shared, copy, fresh' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l network -d 'What it can talk to: full, learn, dev, agent, none' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-write -d 'Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent\'s own settings)' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow -d 'Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l forward -d 'Show it a service of this machine, at the same port or path' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l publish -d 'Show one of its ports on this machine\'s loopback' -r
@@ -472,6 +504,7 @@ always\t'Always'
 never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l unattended -d 'Let the agent skip its own permission questions'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l keep -d 'Merge the working copy of `--state copy` back at the end'
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l accept-config -d 'Let every change of git\'s configuration reach the host at the end, not the harmless ones alone'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l as-root-inside -d 'Be uid 0 inside (in a user namespace without capabilities)'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-host-login -d 'Let `--auth shared` share your own login'
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l allow-nesting -d 'Let sandboxes be made inside: namespaces and mounts; Landlock closes no files then'

@@ -43,6 +43,7 @@ _arguments "${_arguments_options[@]}" : \
 '--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow-write=[Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent'\''s own settings)]:PATH:_default' \
 '*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
 '*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
 '*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
@@ -64,6 +65,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--accept-config[Let every change of git'\''s configuration reach the host at the end, not the harmless ones alone]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
@@ -89,6 +91,7 @@ _arguments "${_arguments_options[@]}" : \
 '--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow-write=[Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent'\''s own settings)]:PATH:_default' \
 '*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
 '*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
 '*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
@@ -110,6 +113,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--accept-config[Let every change of git'\''s configuration reach the host at the end, not the harmless ones alone]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
@@ -151,6 +155,7 @@ _arguments "${_arguments_options[@]}" : \
 '--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow-write=[Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent'\''s own settings)]:PATH:_default' \
 '*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
 '*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
 '*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
@@ -170,6 +175,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--accept-config[Let every change of git'\''s configuration reach the host at the end, not the harmless ones alone]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
@@ -196,6 +202,7 @@ _arguments "${_arguments_options[@]}" : \
 '--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow-write=[Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent'\''s own settings)]:PATH:_default' \
 '*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
 '*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
 '*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
@@ -213,6 +220,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--accept-config[Let every change of git'\''s configuration reach the host at the end, not the harmless ones alone]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
@@ -581,6 +589,60 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(quarantine)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__quarantine_commands" \
+"*::: :->quarantine" \
+&& ret=0
+
+    case $state in
+    (quarantine)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-quarantine-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[As one JSON document]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--accept-config[Make the changes of git'\''s configuration, too]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':id -- What\: a run'\''s id for all of it, or the id of one thing:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (ledger)
 _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -690,6 +752,7 @@ _arguments "${_arguments_options[@]}" : \
 '--auth=[How the run gets to be signed in\: lease, gateway, shared, none]:MODE:_default' \
 '--state=[Where the agent'\''s own files live\: project, shared, copy, fresh]:MODE:_default' \
 '--network=[What it can talk to\: full, learn, dev, agent, none]:TIER:_default' \
+'*--allow-write=[Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent'\''s own settings)]:PATH:_default' \
 '*--allow=[Let it reach a host; \`*.NAME\` is every name below NAME, and the port is 443 unless said]:HOST[:PORT]:_default' \
 '*--forward=[Show it a service of this machine, at the same port or path]:PORT|unix:PATH:_default' \
 '*--publish=[Show one of its ports on this machine'\''s loopback]:[HOST_PORT:]PORT:_default' \
@@ -715,6 +778,7 @@ always\:"Always"
 never\:"Never"))' \
 '--unattended[Let the agent skip its own permission questions]' \
 '--keep[Merge the working copy of \`--state copy\` back at the end]' \
+'--accept-config[Let every change of git'\''s configuration reach the host at the end, not the harmless ones alone]' \
 '--as-root-inside[Be uid 0 inside (in a user namespace without capabilities)]' \
 '--allow-host-login[Let \`--auth shared\` share your own login]' \
 '--allow-nesting[Let sandboxes be made inside\: namespaces and mounts; Landlock closes no files then]' \
@@ -918,6 +982,7 @@ _coffer_commands() {
 'backup:Sealed copies of logins, and whole accounts in sealed files' \
 'status:Say what each account'\''s credential is worth, and which one wins here' \
 'doctor:Say what is wrong, why it matters and what mends it' \
+'quarantine:What runs left that this machine would run, moved aside' \
 'ledger:The record of what was granted, refreshed, captured and changed' \
 'refresh:Let the genuine client renew an account'\''s login, if it is due' \
 'lab:Experiments with the genuine agent, run for real against the practice API' \
@@ -1113,6 +1178,24 @@ _coffer__subcmd__login_commands() {
 _coffer__subcmd__plan_commands() {
     local commands; commands=()
     _describe -t commands 'coffer plan commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__quarantine_commands] )) ||
+_coffer__subcmd__quarantine_commands() {
+    local commands; commands=(
+'list:List what was moved aside, and why' \
+'restore:Take something back' \
+    )
+    _describe -t commands 'coffer quarantine commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__quarantine__subcmd__list_commands] )) ||
+_coffer__subcmd__quarantine__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer quarantine list commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__quarantine__subcmd__restore_commands] )) ||
+_coffer__subcmd__quarantine__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer quarantine restore commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__refresh_commands] )) ||
 _coffer__subcmd__refresh_commands() {

@@ -59,6 +59,7 @@ fn inputs() -> Result<Inputs, String> {
         secrets: built_in::secrets().map_err(words)?,
         tools: built_in::tools().map_err(words)?,
         system_calls: built_in::system_calls().map_err(words)?,
+        deferred: built_in::deferred().map_err(words)?,
         trust: Trust::default(),
     })
 }

@@ -4,7 +4,7 @@ use super::{Entry, entries as parse, identity, value};
 use crate::scratch::Scratch;
 
 fn entry(section: &str, key: &str, value: &str) -> Entry {
-    Entry { section: section.into(), subsection: None, key: key.into(), value: value.into() }
+    Entry { section: section.into(), subsection: None, key: key.into(), value: Some(value.into()) }
 }
 
 fn below(section: &str, subsection: &str, key: &str, value: &str) -> Entry {

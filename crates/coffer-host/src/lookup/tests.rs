@@ -56,6 +56,7 @@ pub(crate) fn agent() -> Agent {
         seeds: Vec::new(),
         probe: None,
         hazards: Vec::new(),
+        deferred: Vec::new(),
     }
 }
 

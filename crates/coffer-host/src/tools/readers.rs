@@ -54,7 +54,7 @@ pub(super) fn read(
         Format::Git => git(text, take),
         Format::GitConfig => {
             for entry in git_config::entries(text).ok_or("git would refuse it")? {
-                let (key, mut value) = (entry.dotted(), entry.value);
+                let (key, mut value) = (entry.dotted(), entry.value.unwrap_or_default());
                 take(Pair { key: &key, value: &value, origin: None });
                 value.zeroize();
             }

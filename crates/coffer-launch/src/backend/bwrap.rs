@@ -1,6 +1,7 @@
 //! Bubblewrap: each operation of the plan in bwrap's words, in the plan's order.
 
 mod diagnosis;
+mod guards;
 mod points;
 #[cfg(test)]
 mod tests;
@@ -47,15 +48,20 @@ pub fn supports(facts: &HostFacts) -> Result<&ToolFact, BackendError> {
 pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendError> {
     let tool = supports(facts)?;
     let by_descriptor = tool.version.as_deref().is_some_and(binds_by_descriptor);
+    let mut preparations = preparations(plan);
+    preparations.extend(guards::preparations(plan, facts));
     let mut lowering = Lowering {
         options: Vec::new(),
-        preparations: preparations(plan),
+        preparations,
         by_descriptor,
         covers_proc_sys: plan.hardening.read_only_proc_sys,
     };
     lowering.identity(plan);
-    for mount in &plan.mounts {
-        lowering.mount(mount);
+    let guarded = guards::guarded(plan, facts);
+    for (at, mount) in plan.mounts.iter().enumerate() {
+        if !guarded.contains(&at) {
+            lowering.mount(mount);
+        }
     }
     if plan.hardening.read_only_root {
         lowering.option(["--remount-ro", "/"]);
@@ -230,7 +236,13 @@ impl Lowering {
                 self.option(["--perms", "0000", "--tmpfs", target, "--remount-ro", target]);
             }
             MountOp::Mask { folder: false } => self.data(Word::Data(String::new()), "0000", target),
-            MountOp::File { content: FileContent::Text { text } } => {
+            // A guard that is mounted before bubblewrap begins; a plan has none where that cannot be.
+            MountOp::GitConfig { .. } => {}
+            MountOp::Placeholder { text: None } => {
+                self.option(["--perms", "0555", "--tmpfs", target, "--remount-ro", target]);
+            }
+            MountOp::Placeholder { text: Some(text) }
+            | MountOp::File { content: FileContent::Text { text } } => {
                 self.data(Word::Data(text.clone()), "0644", target);
             }
             MountOp::File { content: FileContent::Reference { reference, label: _ } } => {

@@ -6,8 +6,8 @@ use coffer_plan::plan::{
 use proptest::prelude::*;
 
 use super::{
-    About, Allow, Gateway, HostPath, Injected, Launch, Limits, ParseError, Place, Preparation, SeedContent,
-    Word, quote,
+    About, Allow, Gateway, Guard, HostPath, Injected, Launch, Limits, ParseError, Place, Preparation,
+    SeedContent, Word, quote,
 };
 
 /// Text that a command line may hold: everything but the zero byte.
@@ -76,6 +76,19 @@ fn place() -> impl Strategy<Value = Place> {
     prop_oneof![path().prop_map(|path| Place::Path(path.into())), folder().prop_map(Place::Run)]
 }
 
+fn guard() -> impl Strategy<Value = Guard> {
+    prop_oneof![
+        host_path().prop_map(Guard::ReadOnly),
+        host_path().prop_map(Guard::Pin),
+        path().prop_map(|path| Guard::Held(path.into())),
+        (host_path(), 0..30_u8, any::<bool>()).prop_map(|(config, number, accept)| Guard::GitConfig {
+            config,
+            name: number.to_string(),
+            accept
+        }),
+    ]
+}
+
 fn preparation() -> impl Strategy<Value = Preparation> {
     let json = text().prop_map(|text| SeedContent::Text(format!("{{{text}}}")));
     let content = prop_oneof![json, reference().prop_map(SeedContent::Ref)];
@@ -97,6 +110,9 @@ fn preparation() -> impl Strategy<Value = Preparation> {
             Preparation::Point { place, below: below.trim_start_matches('/').into(), folder }
         }),
         host_path().prop_map(Preparation::Expect),
+        guard().prop_map(Preparation::Guard),
+        (path(), prop::option::of(text()))
+            .prop_map(|(path, text)| Preparation::Hold { path: path.into(), text }),
         (place(), name()).prop_map(|(place, file)| Preparation::Login { place, file }),
     ]
 }

@@ -7,7 +7,7 @@
 use camino::Utf8PathBuf;
 use coffer_plan::plan::Reference;
 
-use super::{HostPath, Launch, Place, Preparation, SeedContent, VERB, Word};
+use super::{Guard, HostPath, Launch, Place, Preparation, SeedContent, VERB, Word};
 
 /// Why words are no launch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -211,7 +211,25 @@ fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
             (option, format!("{}//{below}", place_text(place)))
         }
         Preparation::Expect(HostPath { path, dev, ino }) => ("--expect", format!("{dev}:{ino}:{path}")),
+        Preparation::Guard(guard) => guard_words(guard),
+        Preparation::Hold { path, text: None } => ("--hold", path.to_string()),
+        Preparation::Hold { path, text: Some(text) } => ("--hold-file", format!("{path}//{}", escape(text))),
         Preparation::Login { place, file } => ("--login", format!("{}//{file}", place_text(place))),
+    }
+}
+
+fn guard_words(guard: &Guard) -> (&'static str, String) {
+    let seen = |HostPath { path, dev, ino }: &HostPath| format!("{dev}:{ino}:{path}");
+    match guard {
+        Guard::ReadOnly(path) => ("--guard-ro", seen(path)),
+        Guard::Pin(path) => ("--guard-pin", seen(path)),
+        Guard::Held(path) => ("--guard-held", path.to_string()),
+        Guard::GitConfig { config, name, accept: false } => {
+            ("--guard-git-config", format!("{name}:{}", seen(config)))
+        }
+        Guard::GitConfig { config, name, accept: true } => {
+            ("--accept-git-config", format!("{name}:{}", seen(config)))
+        }
     }
 }
 
@@ -257,6 +275,17 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
             folder: option == "--point-folder",
         }),
         "--expect" => parse_host_path(value).map(Preparation::Expect),
+        "--hold" => Some(Preparation::Hold { path: value.into(), text: None }),
+        "--hold-file" => value.split_once("//").and_then(|(path, text)| {
+            Some(Preparation::Hold { path: path.into(), text: Some(unescape(text)?) })
+        }),
+        "--guard-ro" => parse_host_path(value).map(Guard::ReadOnly).map(Preparation::Guard),
+        "--guard-pin" => parse_host_path(value).map(Guard::Pin).map(Preparation::Guard),
+        "--guard-held" => Some(Preparation::Guard(Guard::Held(value.into()))),
+        "--guard-git-config" | "--accept-git-config" => value.split_once(':').and_then(|(name, rest)| {
+            let (config, accept) = (parse_host_path(rest)?, option == "--accept-git-config");
+            Some(Preparation::Guard(Guard::GitConfig { config, name: name.to_owned(), accept }))
+        }),
         "--login" => placed().map(|(place, file)| Preparation::Login { place, file: file.to_owned() }),
         _ => return Err(ParseError::UnknownOption(option.to_owned())),
     };

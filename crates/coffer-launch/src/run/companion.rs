@@ -7,6 +7,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 
+use camino::Utf8Path;
 use coffer_plan::plan::{Reference, RunFolder};
 use coffer_sys::signals::Held;
 use rustix::event::{EventfdFlags, eventfd};
@@ -14,8 +15,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::beneath::Folder;
 use super::folder::RunFolders;
 use super::prepare::open;
-use super::{RunError, SecretBytes};
-use crate::launch::{About, Gateway, KeyAgents, Launch, Preparation};
+use super::{RunError, SecretBytes, git_copies};
+use crate::launch::{About, Gateway, Guard, KeyAgents, Launch, Preparation};
 use crate::supervise::Ended;
 
 /// Goes along with a run.
@@ -75,8 +76,26 @@ pub struct Run<'a> {
     pub lease: Option<Leased<'a>>,
     /// Where the agent keeps a login that is made inside, when that is not the lease.
     pub state: Option<InState<'a>>,
+    /// Copies of git's configuration.
+    pub configs: Vec<GitConfigCopy<'a>>,
     /// Can be read once the agent has ended; it stays so.
     pub stop: BorrowedFd<'a>,
+}
+
+/// A copy of a repository's configuration. The agent could write in it.
+pub struct GitConfigCopy<'a> {
+    /// The original.
+    pub path: &'a Utf8Path,
+    /// The original's folder, opened before the agent started.
+    pub git_dir: BorrowedFd<'a>,
+    /// The copy's folder.
+    pub copy: BorrowedFd<'a>,
+    /// The copy's name in it.
+    pub name: &'static str,
+    /// What the original held before the agent started.
+    pub first: &'a [u8],
+    /// Whether every change reaches the host.
+    pub accept: bool,
 }
 
 /// The lease of a run.
@@ -107,7 +126,16 @@ pub(super) struct Company<'a> {
     id: String,
     lease: Option<OpenLease<'a>>,
     state: Option<OpenState<'a>>,
+    configs: Vec<OpenConfig<'a>>,
     stop: OwnedFd,
+}
+
+struct OpenConfig<'a> {
+    path: &'a Utf8Path,
+    git_dir: Folder,
+    copy: Folder,
+    first: SecretBytes,
+    accept: bool,
 }
 
 struct OpenLease<'a> {
@@ -123,10 +151,23 @@ struct OpenState<'a> {
     first: Option<SecretBytes>,
 }
 
+impl OpenConfig<'_> {
+    fn borrow(&self) -> GitConfigCopy<'_> {
+        GitConfigCopy {
+            path: self.path,
+            git_dir: self.git_dir.descriptor(),
+            copy: self.copy.descriptor(),
+            name: git_copies::COPY,
+            first: &self.first,
+            accept: self.accept,
+        }
+    }
+}
+
 impl<'a> Company<'a> {
     /// Opens what the preparations have made.
     pub(super) fn new(launch: &'a Launch, folders: &RunFolders) -> Result<Self, RunError> {
-        let (mut lease, mut state) = (None, None);
+        let (mut lease, mut state, mut configs) = (None, None, Vec::new());
         for preparation in &launch.preparations {
             match preparation {
                 Preparation::Lease { name, content } => {
@@ -140,6 +181,12 @@ impl<'a> Company<'a> {
                     let first = folder.read(file).ok().flatten();
                     state = Some(OpenState { folder, name: file, first });
                 }
+                Preparation::Guard(Guard::GitConfig { config, name, accept }) => {
+                    let git_dir = Folder::open(config.path.parent().unwrap_or(&config.path))?;
+                    let copy = Folder::open(&folders.path(RunFolder::Git)?.join(name))?;
+                    let first = copy.read(git_copies::COPY)?.unwrap_or_default();
+                    configs.push(OpenConfig { path: &config.path, git_dir, copy, first, accept: *accept });
+                }
                 Preparation::Own(_)
                 | Preparation::State(_)
                 | Preparation::Copy { .. }
@@ -148,12 +195,14 @@ impl<'a> Company<'a> {
                 | Preparation::Seed { .. }
                 | Preparation::Link { .. }
                 | Preparation::Point { .. }
-                | Preparation::Expect(_) => {}
+                | Preparation::Expect(_)
+                | Preparation::Guard(_)
+                | Preparation::Hold { .. } => {}
             }
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let stop = stop.map_err(|errno| RunError::Companion(errno.into()))?;
-        Ok(Self { launch, id: folders.id().to_owned(), lease, state, stop })
+        Ok(Self { launch, id: folders.id().to_owned(), lease, state, configs, stop })
     }
 
     /// Does `work`, which starts the agent and waits for its end, with the companion along.
@@ -195,6 +244,7 @@ impl<'a> Company<'a> {
                 name: state.name,
                 first: state.first.as_deref(),
             }),
+            configs: self.configs.iter().map(OpenConfig::borrow).collect(),
             stop: self.stop.as_fd(),
         }
     }

@@ -125,6 +125,22 @@ pub enum RunError {
         /// The file.
         path: Utf8PathBuf,
     },
+    /// What the host would run later cannot be kept from the agent.
+    #[error("cannot keep `{path}` from the agent")]
+    Guard {
+        /// The path.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A place cannot be held, or not be given back.
+    #[error("cannot hold the place of `{path}`")]
+    Hold {
+        /// The place.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A reference leads nowhere.
     #[error("cannot resolve `{reference}`")]
     Resolve {
@@ -214,6 +230,7 @@ impl RunError {
             Self::Overlay { .. } => "overlay",
             Self::CopyState { .. } => "state-copy",
             Self::Merge { .. } | Self::NotMerged { .. } => "not-merged",
+            Self::Guard { .. } | Self::Hold { .. } => "deferred-execution",
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
@@ -269,6 +286,18 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
+            Self::Guard { path, source } if is_no_room(source) => Some(format!(
+                "no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`, or `--allow-write {path}`"
+            )),
+            Self::Guard { path, source } if is_stale(source) => {
+                Some(format!("`{path}` was exchanged; run it again, and the plan is made anew"))
+            }
+            Self::Guard { path, .. } => {
+                Some(format!("Linux 5.12 and later can do it; `--allow-write {path}` leaves it open"))
+            }
+            Self::Hold { path, .. } => {
+                Some(format!("look at `{path}`; `--allow-write {path}` leaves it open"))
+            }
             Self::Tampered { path, .. } => {
                 Some(format!("look at `{path}` and remove it, or run with `--state fresh`"))
             }
@@ -302,4 +331,13 @@ impl RunError {
             | Self::NoDiagnostics => None,
         }
     }
+}
+
+fn is_no_room(source: &io::Error) -> bool {
+    source.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error())
+}
+
+fn is_stale(source: &io::Error) -> bool {
+    let stale = [rustix::io::Errno::STALE, rustix::io::Errno::NOENT, rustix::io::Errno::LOOP];
+    stale.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -12,6 +12,7 @@ use super::RunError;
 use super::claim::Claim;
 use super::clear::clear;
 use super::groups::Groups;
+use super::hold;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
 use crate::launch::{About, Limits};
@@ -99,7 +100,7 @@ impl RunFolders {
         self.root().file_name().unwrap_or_default()
     }
 
-    fn root(&self) -> &Utf8Path {
+    pub(super) fn root(&self) -> &Utf8Path {
         self.claim.root()
     }
 
@@ -110,7 +111,8 @@ impl RunFolders {
             StateUse::None | StateUse::Writes(_) => Ok(()),
             StateUse::Copy(copy) => copy.remove(),
         };
-        let Err(left) = of_groups else { return self.claim.remove().and(of_state) };
+        let held = hold::release(self.claim.root());
+        let Err(left) = of_groups else { return self.claim.remove().and(of_state).and(held) };
         // Their note stays, so that a sweep can try again; whatever else the run had does not.
         for entry in self.claim.root().read_dir_utf8().into_iter().flatten().flatten() {
             if entry.file_name() != super::groups::NOTE {
@@ -145,9 +147,13 @@ pub(super) fn sweep(runs: &Utf8Path) {
     for entry in entries.flatten() {
         let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };
         let Ok(lock) = File::open(entry.path()) else { continue };
+        if lock.try_lock().is_err() {
+            continue;
+        }
         let root = runs.join(id);
-        let is_dead = lock.try_lock().is_ok();
-        if is_dead && super::groups::sweep(&root, id).is_ok() && remove(&root).is_ok() {
+        // What cannot be given back keeps its record, so that the next sweep finds it.
+        let given_back = super::groups::sweep(&root, id).and(hold::release(&root));
+        if given_back.is_ok() && remove(&root).is_ok() {
             drop(remove_file(entry.path()));
         }
     }

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use super::beneath::Folder;
 use super::folder::{RunFolders, make_own};
 use super::working_copy::{StateUse, WorkingCopy};
-use super::{Companion, Resolve, RunError, SecretBytes, descriptors, ground, seed};
+use super::{Companion, Resolve, RunError, SecretBytes, descriptors, git_copies, ground, hold, seed};
 use crate::launch::{Place, Preparation, SeedContent};
 use coffer_plan::plan::{Reference, RunFolder};
 
@@ -43,6 +43,8 @@ pub(super) fn prepare(
         }
         Preparation::Link { place, name, to } => link(&open(place, folders)?, name, to),
         Preparation::Point { place, below, folder } => open(place, folders)?.mount_point(below, *folder),
+        Preparation::Guard(guard) => git_copies::prepare(guard, folders),
+        Preparation::Hold { path, text } => hold::hold(folders.root(), path, text.as_deref()),
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
         // Looked at when everything is in place, and at the end.
         Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),

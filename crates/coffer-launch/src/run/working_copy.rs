@@ -100,6 +100,11 @@ impl WorkingCopy {
         }
     }
 
+    /// Whether the backend begins in namespaces that were made for it.
+    pub(super) fn is_mounted(&self) -> bool {
+        matches!(self.made, Made::Over { .. })
+    }
+
     /// Lets the backend begin where the copy is.
     pub(super) fn enter(&self, backend: &mut Command) -> Result<(), RunError> {
         match &self.made {

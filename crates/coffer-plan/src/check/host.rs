@@ -62,6 +62,8 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
         | MountOp::Proc
         | MountOp::Dev
         | MountOp::Symlink { .. }
+        | MountOp::GitConfig { .. }
+        | MountOp::Placeholder { .. }
         | MountOp::File { .. } => false,
     })
 }

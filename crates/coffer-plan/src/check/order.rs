@@ -57,7 +57,14 @@ fn takes_away(earlier: &Mount, later: &Mount) -> bool {
         (MountOp::Bind { source: first, access: Rw }, MountOp::Bind { source: second, access: Ro }) => {
             first == second
         }
-        (MountOp::Bind { .. } | MountOp::Overlay { .. } | MountOp::File { .. }, MountOp::Mask { .. }) => true,
+        (
+            MountOp::Bind { .. }
+            | MountOp::Overlay { .. }
+            | MountOp::GitConfig { .. }
+            | MountOp::Placeholder { .. }
+            | MountOp::File { .. },
+            MountOp::Mask { .. },
+        ) => true,
         (
             MountOp::Bind { .. }
             | MountOp::Overlay { .. }
@@ -66,6 +73,8 @@ fn takes_away(earlier: &Mount, later: &Mount) -> bool {
             | MountOp::Dev
             | MountOp::Symlink { .. }
             | MountOp::Mask { .. }
+            | MountOp::GitConfig { .. }
+            | MountOp::Placeholder { .. }
             | MountOp::File { .. },
             _,
         ) => false,
@@ -81,6 +90,8 @@ fn hides(mount: &Mount) -> bool {
         | MountOp::Proc
         | MountOp::Dev
         | MountOp::Symlink { .. }
+        | MountOp::GitConfig { .. }
+        | MountOp::Placeholder { .. }
         | MountOp::File { .. } => false,
     }
 }

@@ -62,6 +62,8 @@ pub(super) fn own_sources(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
         | MountOp::Dev
         | MountOp::Symlink { .. }
         | MountOp::Mask { .. }
+        | MountOp::GitConfig { .. }
+        | MountOp::Placeholder { .. }
         | MountOp::File { .. } => None,
     });
     refused.collect()

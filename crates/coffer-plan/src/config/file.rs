@@ -67,6 +67,12 @@ pub struct Settings {
     pub readonly: Vec<PathTemplate>,
     /// Secret paths that may be mounted all the same; only in the user's file.
     pub expose: Vec<PathTemplate>,
+    /// Paths, as in the built-in list, that the host runs later and that the agent shall not write.
+    pub protect: Vec<String>,
+    /// `--allow-write`: paths that the host runs later and that the agent may write all the same.
+    pub allow_write: Vec<PathTemplate>,
+    /// `--accept-config`: every change of git's configuration reaches the host.
+    pub accept_config: Option<bool>,
     /// Hosts that may be reached in the tier `dev`.
     pub allow: Vec<HostRule>,
     /// Services of the host that are there inside.
@@ -238,12 +244,14 @@ impl ConfigError {
 
 /// The keys of [`Settings`] as they are written; a test holds the two together.
 pub(super) const KEYS: &[&str] = &[
+    "accept_config",
     "account",
     "agent",
     "allow",
     "allow_container_engine",
     "allow_host_login",
     "allow_nesting",
+    "allow_write",
     "as_root_inside",
     "audit",
     "auth",
@@ -260,6 +268,7 @@ pub(super) const KEYS: &[&str] = &[
     "network",
     "path",
     "profiles",
+    "protect",
     "publish",
     "readonly",
     "scopes",

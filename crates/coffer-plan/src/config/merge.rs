@@ -68,6 +68,12 @@ pub struct Merged {
     pub readonly: Vec<Decided<PathTemplate>>,
     /// Secret paths that may be mounted.
     pub expose: Vec<Decided<PathTemplate>>,
+    /// Paths that the host runs later, besides the built-in ones.
+    pub protect: Vec<Decided<String>>,
+    /// Such paths that may be written all the same.
+    pub allow_write: Vec<Decided<PathTemplate>>,
+    /// Whether every change of git's configuration reaches the host.
+    pub accept_config: Decided<bool>,
     /// Hosts that may be reached.
     pub allow: Vec<Decided<HostRule>>,
     /// Services of the host that are there inside.
@@ -109,6 +115,9 @@ impl Merged {
             hide: Vec::new(),
             readonly: Vec::new(),
             expose: Vec::new(),
+            protect: Vec::new(),
+            allow_write: Vec::new(),
+            accept_config: Decided::new(false, default()),
             allow: Vec::new(),
             forward: Vec::new(),
             publish: Vec::new(),
@@ -147,6 +156,8 @@ impl Merged {
         let set_vars: Vec<_> = settings.env.set.clone().into_iter().collect();
         extend(&mut self.env_set, &set_vars, &origin("env.set"));
         extend(&mut self.expose, &settings.expose, &origin("expose"));
+        extend(&mut self.allow_write, &settings.allow_write, &origin("allow_write"));
+        set(&mut self.accept_config, settings.accept_config.as_ref(), origin("accept_config"));
         extend(&mut self.allow, &settings.allow, &origin("allow"));
         extend(&mut self.forward, &settings.forward, &origin("forward"));
         extend(&mut self.publish, &settings.publish, &origin("publish"));
@@ -158,6 +169,7 @@ impl Merged {
     fn deny(&mut self, settings: &Settings, origin: impl Fn(&str) -> Origin) {
         extend(&mut self.hide, &settings.hide, &origin("hide"));
         extend(&mut self.readonly, &settings.readonly, &origin("readonly"));
+        extend(&mut self.protect, &settings.protect, &origin("protect"));
         extend(&mut self.scopes, &settings.scopes, &origin("scopes"));
     }
 
@@ -191,6 +203,7 @@ impl Merged {
             ("account", settings.account.clone()),
             ("backend", settings.backend.map(|kind| kind.to_string())),
             ("unattended", settings.unattended.map(|value| value.to_string())),
+            ("accept_config", settings.accept_config.map(|value| value.to_string())),
             ("profiles", settings.profiles.as_ref().map(|names| names.join(", "))),
         ];
         for (key, value) in words {
@@ -211,6 +224,9 @@ impl Merged {
         }
         for folder in &settings.path {
             propose("path", format!("`{}` on the PATH", folder.0));
+        }
+        for path in &settings.allow_write {
+            propose("allow_write", format!("writing `{}`, which the host runs later", path.0));
         }
         for rule in &settings.allow {
             propose("allow", format!("host `{rule}` (`coffer allow {rule}`)"));

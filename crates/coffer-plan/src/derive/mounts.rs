@@ -26,6 +26,11 @@ impl<'a> MountList<'a> {
         self.mounts.push(Mount { op, target: target.into(), origin });
     }
 
+    /// Refuses something.
+    pub(super) fn refuse(&mut self, error: PlanError) {
+        self.refused.push(error);
+    }
+
     /// Tells the user something.
     pub(super) fn note(&mut self, text: String, origin: Origin) {
         self.notes.push(Note { text, origin });
@@ -105,11 +110,12 @@ impl<'a> MountList<'a> {
     pub(super) fn shows(&self, path: &Utf8Path) -> bool {
         self.mounts.iter().any(|mount| match &mount.op {
             MountOp::Bind { .. } | MountOp::Overlay { .. } => is_within(path, &mount.target),
-            MountOp::Symlink { .. } => is_within(path, &mount.target),
+            MountOp::Symlink { .. } | MountOp::GitConfig { .. } => is_within(path, &mount.target),
             MountOp::Tmpfs { .. }
             | MountOp::Proc
             | MountOp::Dev
             | MountOp::Mask { .. }
+            | MountOp::Placeholder { .. }
             | MountOp::File { .. } => false,
         })
     }
@@ -121,7 +127,11 @@ impl<'a> MountList<'a> {
         around.is_some_and(|mount| match &mount.op {
             MountOp::Bind { .. } | MountOp::Overlay { .. } => true,
             MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => mount.target == path,
-            MountOp::Symlink { .. } | MountOp::Mask { .. } | MountOp::File { .. } => false,
+            MountOp::Placeholder { text } => text.is_none() && mount.target == path,
+            MountOp::Symlink { .. }
+            | MountOp::GitConfig { .. }
+            | MountOp::Mask { .. }
+            | MountOp::File { .. } => false,
         })
     }
 
@@ -182,6 +192,36 @@ impl<'a> MountList<'a> {
         for target in made {
             self.push(MountOp::Mask { folder: false }, target, origin.clone());
         }
+    }
+
+    /// Whether the agent can write a host path at its own place.
+    pub(super) fn is_writable(&self, path: &Utf8Path) -> bool {
+        let around = self.mounts.iter().rev().find(|mount| is_within(path, &mount.target));
+        let Some((_, host, _, access)) = around.and_then(host_bind) else { return false };
+        let target = around.map(|mount| mount.target.as_path());
+        access == Access::Rw && target == Some(host)
+    }
+
+    /// Whether something is mounted exactly there or below.
+    pub(super) fn has_target_within(&self, path: &Utf8Path) -> bool {
+        self.mounts.iter().any(|mount| is_within(&mount.target, path))
+    }
+
+    /// Binds a folder onto itself, so that it cannot be moved away.
+    pub(super) fn pin(&mut self, path: &Utf8Path, origin: &Origin) {
+        let fact =
+            self.facts.path(path).filter(|fact| fact.kind == PathKind::Folder && fact.resolved == path);
+        if let Some(fact) = fact.filter(|_| !self.has_target(path)) {
+            let op = MountOp::Bind { source: host_source(fact), access: Access::Rw };
+            self.push(op, path, origin.clone());
+        }
+    }
+
+    /// A file of the host as a source.
+    pub(super) fn host_file(&self, path: &Utf8Path) -> Option<Source> {
+        let fact =
+            self.facts.path(path).filter(|fact| fact.kind == PathKind::File && fact.resolved == path)?;
+        Some(host_source(fact))
     }
 
     /// Every place inside at which a bind shows the host path or something below it. Our own init is

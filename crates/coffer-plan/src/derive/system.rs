@@ -8,7 +8,7 @@ use super::shared;
 use super::{INIT, LEASE};
 use crate::facts::PathKind;
 use crate::origin::Origin;
-use crate::path::{clean, is_within};
+use crate::path::{PathTemplate, clean, is_within};
 use crate::plan::{Access, FileContent, Identity, MountOp, NetworkTier, Reference, RunFolder, Source};
 use crate::policy::Policy;
 
@@ -23,11 +23,12 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
     etc(list, policy, identity, &folders);
     let private = Origin::built_in("private");
     list.push(MountOp::Proc, "/proc", private.clone());
-    if list.facts.user.uid == 0 {
-        for path in policy.system.proc_hidden.iter().filter_map(|path| path.expand(list.facts)) {
-            if list.facts.exists(&path) {
-                list.push(MountOp::Mask { folder: false }, path, Origin::built_in("hidden in /proc"));
-            }
+    let as_root: &[PathTemplate] =
+        if list.facts.user.uid == 0 { &policy.system.proc_hidden_from_root } else { &[] };
+    let hidden = policy.system.proc_hidden.iter().chain(as_root);
+    for path in hidden.filter_map(|path| path.expand(list.facts)) {
+        if list.facts.exists(&path) {
+            list.push(MountOp::Mask { folder: false }, path, Origin::built_in("hidden in /proc"));
         }
     }
     list.push(MountOp::Dev, "/dev", private.clone());

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod credential;
+mod deferred;
 mod denials;
 mod environment;
 mod identity;

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use crate::agent::Agent;
+use crate::deferred::{DeferredRule, ScanBounds};
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
@@ -25,6 +26,8 @@ pub struct Questions {
     pub keys: KeyQuestions,
     /// Sockets that somebody wants inside: who listens there.
     pub sockets: Vec<Utf8PathBuf>,
+    /// What of the project the host would run later.
+    pub deferred: Option<DeferredQuestion>,
 }
 
 /// What matters of the user's keys.
@@ -36,4 +39,13 @@ pub struct KeyQuestions {
     pub gpg: bool,
     /// The program that asks a person.
     pub askpass: bool,
+}
+
+/// What is looked for in the project.
+#[derive(Debug, Clone)]
+pub struct DeferredQuestion {
+    /// The paths.
+    pub rules: Vec<DeferredRule>,
+    /// How far.
+    pub scan: ScanBounds,
 }

@@ -221,6 +221,14 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// What the host runs later is a link, which can be exchanged and cannot be protected.
+    #[error("`{path}` is a link, and the agent could exchange it: {reason}")]
+    DeferredLink {
+        /// The link.
+        path: Utf8PathBuf,
+        /// Who runs it.
+        reason: String,
+    },
     /// A mount would show a secret.
     #[error("`{source_path}` would show `{secret}`, {reason} ({origin})")]
     Secret {
@@ -407,6 +415,7 @@ impl PlanError {
             Self::Shadow { .. } => "shadowed-mount",
             Self::OpensHidden { .. } => "opens-hidden",
             Self::ReservedTarget { .. } => "reserved-target",
+            Self::DeferredLink { .. } => "deferred-link",
             Self::Secret { .. } => "secret-path",
             Self::ContainerEngine { .. } => "container-engine",
             Self::HostSocket { .. } => "host-socket",
@@ -462,6 +471,9 @@ impl PlanError {
             Self::Shadow { .. } => "mount it somewhere else: `--mount SRC:DST`".to_owned(),
             Self::OpensHidden { .. } => "take the mount or the `hide` out".to_owned(),
             Self::ReservedTarget { .. } => "mount it somewhere else: `--mount SRC:DST`".to_owned(),
+            Self::DeferredLink { path, .. } => {
+                format!("put what it leads to in its place, or `--allow-write {path}`")
+            }
             Self::Secret { secret, .. } => {
                 format!(
                     "mount less, or hide the secret, or say `expose = [\"{secret}\"]` in your own config file"

@@ -153,6 +153,8 @@ words! {
         Copy = "copy",
         /// In which the filters of key agents listen.
         KeyAgents = "key-agents",
+        /// Copies of git's configuration.
+        Git = "git",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::plan::{
 };
 use crate::sign_in::OWN_ACCOUNT;
 
+mod deferred;
 mod keys;
 mod limits;
 mod walls;
@@ -132,7 +133,7 @@ fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: St
         let count = targets.len();
         let line = match *group {
             "private" => format!("--  empty and private: {}", targets.join(" ")),
-            "hidden in /proc" => format!("--  {count} {group}, which root's rights would open"),
+            "hidden in /proc" => format!("--  {count} {group}, which tell of the host"),
             "etc allowlist" => {
                 format!("ro  {count} of /etc, from an allowlist (`coffer plan --json` names them)")
             }
@@ -140,8 +141,12 @@ fn mounts_section(out: &mut String, mounts: &[Mount], home: &Utf8Path, style: St
         };
         let _ = writeln!(out, "  {line}");
     }
-    for mount in mounts.iter().filter(|mount| mount.origin.common_group().is_none()) {
+    let others = mounts.iter().filter(|mount| mount.origin.common_group().is_none());
+    for mount in others.filter(|mount| !deferred::is_counted(mount)) {
         let _ = writeln!(out, "  {}", mount_line(mount, home, style));
+    }
+    for line in deferred::lines(mounts, home) {
+        let _ = writeln!(out, "  {line}");
     }
 }
 
@@ -170,6 +175,13 @@ fn mount_line(mount: &Mount, home: &Utf8Path, style: Style) -> String {
         MountOp::Mask { .. } => {
             return format!("--  {target} (hidden)  [{}]", printable(&mount.origin.to_string()));
         }
+        MountOp::GitConfig { accept: false, .. } => {
+            (Access::Rw, " (a copy; at the end harmless changes reach the host)".to_owned())
+        }
+        MountOp::GitConfig { accept: true, .. } => {
+            (Access::Rw, " (a copy; at the end every change reaches the host)".to_owned())
+        }
+        MountOp::Placeholder { .. } => (Access::Ro, " (held: nothing is there yet)".to_owned()),
         MountOp::File { content: FileContent::Text { .. } } => (Access::Ro, " (made for the run)".to_owned()),
         MountOp::File { content: FileContent::Reference { label, .. } } => {
             (Access::Ro, format!(" ({})", printable(label)))

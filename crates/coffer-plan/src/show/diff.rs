@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
+use crate::deferred::DEFERRED;
 use crate::derive::WAY_OUT;
 use crate::path::is_within;
 
@@ -224,11 +225,18 @@ fn second_wall<'a>(hardening: &'a Value, nesting: &'a Value) -> Vec<(String, &'a
 /// Whether some place shows more, or something else, than before: a mount that is taken away may uncover
 /// what it made read-only or hid.
 fn mounts_have_grown(earlier: &Value, now: &Value) -> bool {
-    let targets = list(earlier, "mounts").chain(list(now, "mounts")).map(|mount| text(mount, "target"));
+    let targets = granting(earlier).chain(granting(now)).map(|mount| text(mount, "target"));
     let mut grew = targets.map(|target| (at(earlier, target), at(now, target)));
     grew.any(|(old, new)| {
         !new.is_no_news && (new.rank > old.rank || (new.from != "" && new.from != old.from))
     })
+}
+
+/// The mounts that give something. What is kept from the agent comes and goes with the project's own files: that a
+/// file is gone which was read-only is no growth, and opening a path is a person's word.
+fn granting(plan: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    let all = plan.get("mounts").and_then(Value::as_array).into_iter().flatten();
+    all.filter(|mount| !text(mount.get("origin").unwrap_or(&Value::Null), "name").contains(DEFERRED))
 }
 
 /// Whether a flag decided it, it is a file of the system that every sandbox may show, or it follows from the tier.
@@ -251,7 +259,7 @@ struct Place {
 /// What a place shows: the last operation on or around it.
 fn at(plan: &Value, place: &str) -> Place {
     let covers = |mount: &&Value| is_within(Utf8Path::new(place), Utf8Path::new(text(mount, "target")));
-    let covering = plan.get("mounts").and_then(Value::as_array).into_iter().flatten().rev().find(covers);
+    let covering = granting(plan).rev().find(covers);
     let Some(mount) = covering else { return Place::default() };
     let (rank, from, _) = mount_grant(mount);
     let from = match Utf8Path::new(place).strip_prefix(text(mount, "target")) {

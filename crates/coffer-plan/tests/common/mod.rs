@@ -135,6 +135,7 @@ impl Case {
             system_calls: built_in::system_calls().unwrap(),
             trust: Trust::default(),
             tools: built_in::tools().unwrap(),
+            deferred: built_in::deferred().unwrap(),
         };
         let policy =
             resolve(merged, &layers.flags, inputs, &self.facts).map_err(|errors| format!("{errors:?}"))?;

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use coffer_plan::config::{AuditMode, EnvSettings, Flags, KeyChoice, LimitSettings, MountSpec, Settings};
 use coffer_plan::host::HostRule;
+use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::{
     AuthMode, BackendKind, Bound, Count, Cpus, ForwardSpec, NetworkTier, PublishSpec, Size, StateMode,
 };
@@ -75,6 +76,12 @@ pub struct PlanFlags {
     /// What it can talk to: full, learn, dev, agent, none
     #[arg(long, value_name = "TIER")]
     pub network: Option<NetworkTier>,
+    /// Let it write a path of the project that the host runs later (git hooks, editor tasks, the agent's own settings)
+    #[arg(long, value_name = "PATH", value_parser = path_template)]
+    pub allow_write: Vec<PathTemplate>,
+    /// Let every change of git's configuration reach the host at the end, not the harmless ones alone
+    #[arg(long)]
+    pub accept_config: bool,
     /// Let it reach a host; `*.NAME` is every name below NAME, and the port is 443 unless said
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<HostRule>,
@@ -145,6 +152,11 @@ fn variable(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that could fail")]
+fn path_template(text: &str) -> Result<PathTemplate, String> {
+    Ok(PathTemplate(text.to_owned()))
+}
+
 fn audit_mode(text: &str) -> Result<AuditMode, String> {
     match text {
         "always" => Ok(AuditMode::Always),
@@ -184,6 +196,8 @@ impl PlanFlags {
                 gpg_agent_decrypt: switched(self.gpg_agent_decrypt),
                 confirm_keys: switched(self.confirm_keys),
                 allow_container_engine: switched(self.allow_container_engine),
+                allow_write: self.allow_write.clone(),
+                accept_config: switched(self.accept_config),
                 mounts: self.mount.clone(),
                 allow: self.allow.clone(),
                 forward: self.forward.clone(),

@@ -11,6 +11,7 @@ use coffer_sys::control::Step;
 
 use crate::cli::ExecLaunchCommand;
 use crate::companion::RunCompanion;
+use crate::companion::inventory::Watch;
 use crate::error::Error;
 use crate::exit::{BEFORE_START, Failure};
 use crate::gateway::Gatekeeper;
@@ -36,7 +37,7 @@ pub(crate) fn exec_launch(command: &ExecLaunchCommand, printer: &Printer) -> Res
     } else {
         launch
     };
-    perform(&launch, &facts, printer).map_err(of_run)
+    perform(&launch, &facts, None, printer).map_err(of_run)
 }
 
 /// The exit code that stands for the run's end.
@@ -57,7 +58,12 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
 }
 
 /// Runs the launch; the exit code is the agent's own.
-pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> Result<u8, Error> {
+pub(crate) fn perform(
+    launch: &Launch,
+    facts: &HostFacts,
+    watch: Option<Watch>,
+    printer: &Printer,
+) -> Result<u8, Error> {
     limits::enter_scope(launch, facts, printer)?;
     // Before anything else is started, which would have to come along.
     let _aside = step_aside(launch)?;
@@ -65,7 +71,7 @@ pub(crate) fn perform(launch: &Launch, facts: &HostFacts, printer: &Printer) -> 
     let keeper = RunKeeper { facts };
     let resolver = Resolver { gatekeeper: Some(&gatekeeper), ..Resolver::new(facts, &keeper) };
     let attended = std::io::stdin().is_terminal() || std::io::stderr().is_terminal();
-    let companion = RunCompanion::new(launch, facts, attended, &gatekeeper);
+    let companion = RunCompanion::new(launch, facts, attended, &gatekeeper).watching(watch);
     renew_first(launch, &resolver)?;
     let ran = run(launch, &resolver, &companion);
     if let Ok(Ran { kept: Some(Ok(kept)), .. }) = &ran {

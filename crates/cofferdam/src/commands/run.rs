@@ -23,7 +23,7 @@ pub(crate) fn run(flags: &RunFlags, printer: &Printer) -> Result<u8, Failure> {
     if printer.is_verbose() {
         printer.insist(&format!("Command\n  {}\n", launch.line(prepared.facts.coffer.as_str())));
     }
-    exec_launch::perform(&launch, &prepared.facts, printer).map_err(of_run)
+    exec_launch::perform(&launch, &prepared.facts, Some(prepared.watch()), printer).map_err(of_run)
 }
 
 /// Prints what would run, and nothing else.

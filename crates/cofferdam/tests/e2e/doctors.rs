@@ -408,7 +408,8 @@ fn what_a_run_wrote_and_the_host_would_run_is_found_until_somebody_else_writes_i
     // The agent dates it back; the kernel does not.
     let script = "mkdir -p .vscode; echo '{}' > .vscode/tasks.json; touch -d 2001-01-01 .vscode/tasks.json; \
                   printf '#!/bin/sh\\n' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit";
-    let words = ["run", "--yes", "--auth", "none", "--", "sh", "-c", script];
+    let open = ["--allow-write", ".vscode", "--allow-write", ".git/hooks"];
+    let words = ["run", "--yes", "--auth", "none"].into_iter().chain(open).chain(["--", "sh", "-c", script]);
     run(stage.coffer(words)).ends_with(0);
     let written: Vec<_> =
         [stage.project().join(".vscode/tasks.json"), hook].into_iter().filter(|file| file.exists()).collect();

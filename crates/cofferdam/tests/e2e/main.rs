@@ -4,6 +4,7 @@
 //! - `same_sandbox`: what is printed is what runs.
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
 //! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
+//! - `deferred`: what the host would run later, everyday git in spite of that, and what is moved aside at the end.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
@@ -40,6 +41,7 @@ mod canaries;
 mod configs;
 mod conformance;
 mod copies;
+mod deferred;
 mod disks;
 mod doctors;
 mod engines;

@@ -17,6 +17,10 @@ pub(super) fn points(plan: &CheckedPlan) -> Vec<Preparation> {
         let Some((outer, source)) = around.and_then(|outer| Some((outer, outer.written()?))) else {
             continue;
         };
+        // It is held by a preparation of its own.
+        if matches!(mount.op, MountOp::Placeholder { .. }) {
+            continue;
+        }
         let Ok(below) = mount.target.strip_prefix(&outer.target) else { continue };
         if let Some(folder) = is_folder(mount) {
             out.push(Preparation::Point { place: place_of(&source), below: below.to_owned(), folder });
@@ -32,7 +36,8 @@ fn is_folder(mount: &Mount) -> Option<bool> {
         MountOp::Bind { source: Source::Own { .. } | Source::Run { .. }, .. } => Some(true),
         MountOp::Overlay { .. } | MountOp::Tmpfs { .. } | MountOp::Proc | MountOp::Dev => Some(true),
         MountOp::Mask { folder } => Some(*folder),
-        MountOp::File { .. } => Some(false),
+        MountOp::File { .. } | MountOp::GitConfig { .. } => Some(false),
+        MountOp::Placeholder { text } => Some(text.is_none()),
         MountOp::Symlink { .. } => None,
     }
 }

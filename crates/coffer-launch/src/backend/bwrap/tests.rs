@@ -7,8 +7,9 @@ use coffer_plan::config::parse_user;
 use coffer_plan::facts::{HostFacts, PathFact, PathKind, ToolFact};
 use common::Case;
 
+use super::guards::guarded;
 use super::{BackendError, diagnose, lower, supports};
-use crate::launch::{Launch, Preparation, Word};
+use crate::launch::{Guard, Launch, Preparation, Word};
 
 fn facts(change: impl FnOnce(&mut HostFacts)) -> HostFacts {
     let mut facts = common::case("plain").facts;
@@ -127,15 +128,29 @@ fn every_host_path_is_looked_at_again() {
 }
 
 #[test]
-fn the_order_of_the_plan_is_the_order_of_the_words() {
-    let case = common::case("offline");
-    let plan = case.make().unwrap().plan;
-    let launch = lowered(&case);
-    let words = text(&launch.options);
-    let mut rest = &words[..];
-    for mount in &plan.mounts {
-        let at = rest.iter().position(|word| *word == mount.target.as_str());
-        rest = &rest[at.unwrap_or_else(|| panic!("{} is not there in order", mount.target)) + 1..];
+fn the_order_of_the_plan_is_the_order_of_the_words_and_of_the_guards() {
+    for case in ["offline", "deferred"].map(common::case) {
+        let plan = case.make().unwrap().plan;
+        let launch = lowered(&case);
+        let words = text(&launch.options);
+        let guards: Vec<&str> = launch
+            .preparations
+            .iter()
+            .filter_map(|step| if let Preparation::Guard(guard) = step { Some(guard) } else { None })
+            .map(|guard| match guard {
+                Guard::ReadOnly(path) | Guard::Pin(path) => path.path.as_str(),
+                Guard::GitConfig { config, .. } => config.path.as_str(),
+                Guard::Held(path) => path.as_str(),
+            })
+            .collect();
+        let guarded = guarded(&plan, &case.facts);
+        assert_eq!(guarded.len(), guards.len());
+        let (mut words, mut guards) = (words.iter(), guards.iter());
+        for (at, mount) in plan.mounts.iter().enumerate() {
+            let among = if guarded.contains(&at) { guards.by_ref() } else { words.by_ref() };
+            let target = mount.target.as_str();
+            assert!(among.any(|word| *word == target), "{target} is not there in order");
+        }
     }
 }
 

@@ -32,6 +32,8 @@ fn demand(mount: &Mount) -> Vec<Word> {
         | MountOp::Overlay { .. }
         | MountOp::Tmpfs { .. }
         | MountOp::Mask { .. }
+        | MountOp::GitConfig { .. }
+        | MountOp::Placeholder { .. }
         | MountOp::File { .. } => words("--verify-mount", mount.target.to_string()),
         // A link is no mount; the other two are made by the kernel.
         MountOp::Symlink { .. } | MountOp::Proc | MountOp::Dev => Vec::new(),

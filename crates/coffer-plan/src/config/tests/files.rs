@@ -41,6 +41,9 @@ expose = ["~/.kube"]
 allow = ["Example.ORG.", "*.example.org:8443"]
 forward = ["8123"]
 publish = ["8080:3000"]
+protect = ["ci/deploy.sh"]
+allow_write = [".vscode"]
+accept_config = true
 [[mount]]
 source = "~/data"
 target = "/data"
@@ -103,6 +106,9 @@ fn every_key_is_read() {
         hide,
         readonly,
         expose,
+        protect,
+        allow_write,
+        accept_config,
         allow,
         forward,
         publish,
@@ -137,6 +143,8 @@ fn every_key_is_read() {
     assert_eq!((memory, pids), (Some(Bound::Of(Size(8 << 30))), Some(Bound::Of(Count(512)))));
     assert_eq!(cpus, Some(Bound::Of(Cpus(1500))));
     assert_eq!((forward, publish), (vec![ForwardSpec::Port(8123)], vec!["8080:3000".parse().unwrap()]));
+    assert_eq!((protect, allow_write), (vec!["ci/deploy.sh".to_owned()], vec![template(".vscode")]));
+    assert_eq!(accept_config, Some(true));
     assert_eq!((pass, set["Y"].as_str()), (vec!["X".to_owned()], "z"));
 }
 

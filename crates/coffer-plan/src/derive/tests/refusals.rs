@@ -35,6 +35,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::Shadow { .. } => "Shadow",
         PlanError::OpensHidden { .. } => "OpensHidden",
         PlanError::ReservedTarget { .. } => "ReservedTarget",
+        PlanError::DeferredLink { .. } => "DeferredLink",
         PlanError::Secret { .. } => "Secret",
         PlanError::HostExecutable { .. } => "HostExecutable",
         PlanError::ProjectSettings { .. } => "ProjectSettings",
@@ -143,6 +144,8 @@ fn asked() -> Vec<Case> {
         (keep, "NothingToKeep", "nothing-to-keep", "flag --state"),
         (limit, "NoLimit", "no-limit", "flag --pids"),
     ];
+    let linked = Machine::deferred().with(|facts| facts.deferred.as_mut().unwrap().found[0].link = true);
+    cases.push((linked, "DeferredLink", "deferred-link", "/home/ada/src/app/.claude"));
     for (tier, say) in [
         (NetworkTier::None, ["example.org", "", ""]),
         (NetworkTier::Full, ["example.org", "", ""]),
@@ -274,7 +277,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 40, "{seen:?}");
+    assert_eq!(seen.len(), 41, "{seen:?}");
 }
 
 #[test]

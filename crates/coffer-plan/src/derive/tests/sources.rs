@@ -124,3 +124,14 @@ fn roots_files_of_proc_are_hidden_from_roots_agent() {
     assert!(matches!(mounts_on(&plan, "/proc/kcore")[0].op, MountOp::Mask { folder: false }));
     assert!(mounts_on(&with_kcore(Machine::ada()), "/proc/kcore").is_empty());
 }
+
+/// The kernel shows them to whoever has the user's id, in whichever namespaces.
+#[test]
+fn the_lists_of_the_users_keys_are_hidden_from_everybody() {
+    for machine in [Machine::ada(), Machine::root()] {
+        let plan = machine.has("/proc/keys", PathKind::File).has("/proc/key-users", PathKind::File).plan();
+        for list in ["/proc/keys", "/proc/key-users"] {
+            assert!(matches!(mounts_on(&plan, list)[0].op, MountOp::Mask { folder: false }), "{list}");
+        }
+    }
+}

@@ -8,46 +8,16 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_launch::run::live_runs;
 use coffer_ledger::{Event, Filter};
+use coffer_plan::built_in;
+use coffer_plan::deferred::GitKeys;
+use coffer_plan::deferred::git_changes::running;
 
 use crate::commands::ledger;
 use crate::commands::status::look::Looked;
 
-/// What programs of the host run or read commands from, relative to the project; in folders each file counts.
-/// What the agent itself reads there is in its data file.
-const PLACES: &[&str] = &[
-    ".envrc",
-    ".githooks",
-    ".git/hooks",
-    ".husky",
-    ".idea/runConfigurations",
-    ".mcp.json",
-    ".pre-commit-config.yaml",
-    ".vscode/launch.json",
-    ".vscode/settings.json",
-    ".vscode/tasks.json",
-];
-/// Git's own configuration of the project.
+/// Git's own configuration of the project, and what it runs.
 const GIT_CONFIG: &str = ".git/config";
-/// Keys of it whose values git runs.
-const RUN_BY_GIT: &[&str] = &[
-    "askpass",
-    "clean",
-    "command",
-    "driver",
-    "editor",
-    "external",
-    "fsmonitor",
-    "helper",
-    "hookspath",
-    "include",
-    "pager",
-    "path",
-    "process",
-    "program",
-    "smudge",
-    "sshcommand",
-    "textconv",
-];
+const GIT_HOOKS: &str = ".git/hooks";
 /// Files of a folder that are looked at.
 const MOST: usize = 200;
 /// A run's start is written down beside the start itself.
@@ -74,12 +44,14 @@ pub(super) fn look(looked: &Looked) -> Vec<Deferred> {
     if spans.is_empty() {
         return Vec::new();
     }
-    let own = looked.agent.settings.project.iter().map(String::as_str);
-    let mut files: Vec<Utf8PathBuf> =
-        PLACES.iter().copied().chain(own).flat_map(|place| files(&project.join(place))).collect();
+    // The shipped lists parse, as a test shows.
+    let Ok(lists) = built_in::deferred() else { return Vec::new() };
+    let kept = lists.paths.iter().chain(&looked.agent.deferred).filter(|path| !path.warn);
+    let places = kept.map(|path| path.path.as_str()).chain([GIT_HOOKS]);
+    let mut files: Vec<Utf8PathBuf> = places.flat_map(|place| files(&project.join(place))).collect();
     let config = project.join(GIT_CONFIG);
     let text = coffer_host::read_project_config(&config).ok().flatten();
-    files.extend(text.filter(|text| runs_programs(text)).map(|_| config));
+    files.extend(text.filter(|text| runs_programs(text, &lists.git_keys)).map(|_| config));
     let written = files.into_iter().filter_map(|file| {
         let changed_ms = coffer_host::owned(&file)?.changed_ms;
         let span = spans.iter().find(|span| (span.from_ms..=span.to_ms).contains(&changed_ms))?;
@@ -118,7 +90,7 @@ fn spans(looked: &Looked, project: &Utf8Path) -> Vec<Span> {
     spans
 }
 
-/// The file itself, or those of a folder that can be run; links are looked at and not followed.
+/// The file itself, or those of a folder without git's examples; links are looked at and not followed.
 fn files(place: &Utf8Path) -> Vec<Utf8PathBuf> {
     match coffer_host::owned(place) {
         None => Vec::new(),
@@ -126,25 +98,18 @@ fn files(place: &Utf8Path) -> Vec<Utf8PathBuf> {
         Some(_) => {
             let entries = place.read_dir_utf8().into_iter().flatten().flatten().take(MOST);
             let files = entries.map(|entry| entry.path().to_owned());
-            // Git leaves examples, and runs what may be executed.
             let is_run = |file: &Utf8PathBuf| {
                 file.extension() != Some("sample")
-                    && coffer_host::owned(file)
-                        .is_some_and(|owned| !owned.is_folder && owned.mode & 0o111 != 0)
+                    && coffer_host::owned(file).is_some_and(|owned| !owned.is_folder)
             };
             files.filter(is_run).collect()
         }
     }
 }
 
-/// Whether a configuration of git names something that git runs, or another file that could.
-fn runs_programs(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start().to_ascii_lowercase();
-        let key = line.split(['=', ' ', '\t']).next().unwrap_or_default();
-        let is_alias = line.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with('!'));
-        RUN_BY_GIT.contains(&key) || is_alias || line.starts_with("[include")
-    })
+/// Whether a configuration of git names something that git runs or follows, or cannot be read.
+fn runs_programs(text: &str, keys: &GitKeys) -> bool {
+    running(text, keys).is_none_or(|keys| !keys.is_empty())
 }
 
 #[cfg(test)]
