@@ -237,8 +237,9 @@ fn where_all_is_well_nothing_is_found() {
 
 #[test]
 fn each_check_sees_what_it_is_for_and_most_see_nothing_else() {
-    // A mount of its own that was replaced is both, a copy lies elsewhere, and harmful versions are not used.
-    let both = ["login-detached", "login-twice", "agent-hazard"];
+    // A mount of its own that was replaced is both, a copy lies elsewhere, harmful versions are not used, and each limit
+    // is told by itself.
+    let both = ["login-detached", "login-twice", "agent-hazard", "limits-missing"];
     for (id, provoke) in PROVOKED {
         let mut scene = well();
         provoke(&mut scene);
