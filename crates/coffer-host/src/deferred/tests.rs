@@ -102,7 +102,7 @@ fn repositories_are_found_with_what_their_configuration_names() {
         scratch.file(&format!("{git}/hooks/pre-commit"), "");
     }
     scratch.file("project/sub/.git/config", config);
-    scratch.file("project/sub/.git/commondir", ".\n");
+    scratch.file("project/sub/.git/commondir", "./\n");
     scratch.file("project/sub/.git/worktrees/tree/commondir", "../..\n");
     scratch.file("project/sub/.git/worktrees/tree/gitdir", "x");
     scratch.file("project/tree/.git", "gitdir: ../sub/.git/worktrees/tree\n");

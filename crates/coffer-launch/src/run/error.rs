@@ -167,6 +167,12 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The backend got no namespaces to begin in.
+    #[error("the backend got no namespaces to begin in")]
+    Namespaces {
+        /// Why.
+        source: io::Error,
+    },
     /// The backend was started without a place for its messages.
     #[error("the backend has no standard error")]
     NoDiagnostics,
@@ -216,6 +222,7 @@ impl RunError {
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
             Self::Resolve { .. } | Self::ZeroByte => "reference",
             Self::StartBackend { .. } => "backend-start",
+            Self::Namespaces { .. } => "backend-failed",
             Self::Supervise(SuperviseError::Unfit { .. }) => "stdio",
             Self::Supervise(_) => "supervise",
             Self::Remove { .. } => "clean-up",
@@ -289,6 +296,7 @@ impl RunError {
             | Self::Companion(_)
             | Self::Gateway(_)
             | Self::Control(_)
+            | Self::Namespaces { .. }
             | Self::NoDiagnostics => None,
         }
     }

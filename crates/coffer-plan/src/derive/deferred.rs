@@ -18,8 +18,9 @@ use crate::policy::Policy;
 
 /// Where the run's copies of git's configuration are inside.
 pub const GIT_COPIES: &str = "/run/coffer/git";
-/// A git dir whose `commondir` says so is its own; a file that is not there yet could lead git to another one.
-const OWN_COMMON_DIR: &str = ".\n";
+/// A git dir whose `commondir` says so is its own; a file that is not there yet could lead git to another one. Libgit2
+/// joins names without a slash, so it needs this one.
+const OWN_COMMON_DIR: &str = "./\n";
 /// A work tree's own configuration.
 const WORKTREE_CONFIG: &str = "config.worktree";
 
