@@ -30,7 +30,7 @@ use std::process::{Command, Stdio as Redirect};
 use camino::Utf8PathBuf;
 use coffer_plan::plan::{Reference, RunFolder};
 use coffer_sys::control::Channel;
-use coffer_sys::guards::{Guard as Mounted, Report, enter};
+use coffer_sys::guards::{Failed, Guard as Mounted, Report, enter};
 
 use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
@@ -204,7 +204,8 @@ fn start(
     let mut guards = Guards::of(launch, folders)?;
     let report = guards.enter(&mut backend, folders.copy().is_some_and(WorkingCopy::is_mounted))?;
     let mut child = backend.spawn().map_err(|source| match report.and_then(|report| report.failed()) {
-        Some(at) => guards.failed(at, source),
+        Some(Failed::Guard(at)) => guards.failed(at, source),
+        Some(Failed::Parting) => RunError::Namespaces { source },
         None => RunError::StartBackend { program: launch.program.clone(), source },
     })?;
     drop(backend);

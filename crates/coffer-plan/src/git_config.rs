@@ -65,8 +65,12 @@ fn header(text: &str) -> Option<((String, Option<String>), &str)> {
             None => ((name, None), below),
         });
     }
+    // Git joins both: `[a.b "c"]` is section `a`, subsection `b.c`.
+    let (name, mut subsection) = match name.split_once('.') {
+        Some((section, below)) => (section.to_owned(), format!("{below}.")),
+        None => (name, String::new()),
+    };
     let mut characters = rest.trim_start_matches([' ', '\t']).strip_prefix('"')?.chars();
-    let mut subsection = String::new();
     loop {
         match characters.next()? {
             '"' => return Some(((name, Some(subsection)), characters.as_str().strip_prefix(']')?)),

@@ -30,9 +30,21 @@ pub struct Guard {
     read_only: bool,
 }
 
-/// Says which guard could not be mounted.
+/// Says what failed before the child could begin.
 #[derive(Debug)]
 pub struct Report(OwnedFd);
+
+/// What failed before the child could begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// It got no namespaces of its own.
+    Parting,
+    /// A guard could not be mounted; counted from 0.
+    Guard(usize),
+}
+
+/// The report's number for what is no guard.
+const PARTING: usize = usize::MAX;
 
 impl Guard {
     /// The place is mounted onto itself: it cannot be moved away then, and with `read_only` not be written.
@@ -77,11 +89,14 @@ impl Guard {
 }
 
 impl Report {
-    /// The guard that could not be mounted, counted from 0; `None` when it was not a guard that failed.
-    pub fn failed(&self) -> Option<usize> {
+    /// What failed; `None` when it was the program itself.
+    pub fn failed(&self) -> Option<Failed> {
         let mut bytes = [0; size_of::<usize>()];
         match rustix::io::read(&self.0, &mut bytes) {
-            Ok(count) if count == bytes.len() => Some(usize::from_ne_bytes(bytes)),
+            Ok(count) if count == bytes.len() => Some(match usize::from_ne_bytes(bytes) {
+                PARTING => Failed::Parting,
+                at => Failed::Guard(at),
+            }),
             Ok(_) | Err(_) => None,
         }
     }
@@ -96,12 +111,16 @@ pub fn enter(command: &mut Command, guards: Vec<Guard>, parted: bool) -> io::Res
     let (heard, told) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let maps = Maps::of(geteuid(), getegid());
     let mount_all = move || {
-        if !parted {
-            part(maps.as_ref()).map_err(|(_, errno)| errno)?;
+        let say = |what: usize| {
+            let _ = rustix::io::write(&told, &what.to_ne_bytes());
+        };
+        if !parted && let Err((_, errno)) = part(maps.as_ref()) {
+            say(PARTING);
+            return Err(errno.into());
         }
         for (at, guard) in guards.iter().enumerate() {
             if let Err(errno) = guard.mount() {
-                let _ = rustix::io::write(&told, &at.to_ne_bytes());
+                say(at);
                 return Err(errno.into());
             }
         }

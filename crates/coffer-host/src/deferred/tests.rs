@@ -102,9 +102,9 @@ fn repositories_are_found_with_what_their_configuration_names() {
         scratch.file(&format!("{git}/hooks/pre-commit"), "");
     }
     scratch.file("project/sub/.git/config", config);
-    scratch.file("project/sub/.git/commondir", ".\n");
+    scratch.file("project/sub/.git/commondir", "./\n");
     scratch.file("project/sub/.git/worktrees/tree/commondir", "../..\n");
-    scratch.file("project/sub/.git/worktrees/tree/gitdir", "x");
+    scratch.file("project/sub/.git/worktrees/tree/gitdir", "../../../../tree/.git\n");
     scratch.file("project/tree/.git", "gitdir: ../sub/.git/worktrees/tree\n");
     scratch.link("project/linked/.git", scratch.path("project/sub/.git"));
     let facts = looked(&scratch, &question(|_| {}));
@@ -127,10 +127,113 @@ fn repositories_are_found_with_what_their_configuration_names() {
         .iter()
         .map(|named| (named.key.as_str(), named.path.strip_prefix(&root).unwrap()))
         .collect();
-    let expected = [("core.hookspath", "sub/.husky/_"), ("include.path", "sub/shared.inc")];
+    let expected = [
+        ("core.hookspath", "sub/.husky/_"),
+        ("core.hookspath", "tree/.husky/_"),
+        ("include.path", "sub/shared.inc"),
+    ];
     assert_eq!(named, expected.map(|(key, path)| (key, Utf8Path::new(path))));
     assert!(main.leads.is_empty() && main.hooks.is_some(), "{main:?}");
     assert!(facts.repositories[0].link.is_some());
     assert!(facts.repositories[4].linked && facts.repositories[4].leads.len() == 2);
     assert_eq!(facts.dot_git_files, [root.join("tree/.git")]);
+}
+
+/// What git has to have of a repository without a work tree.
+fn bare(scratch: &Scratch, path: &str) {
+    scratch.file(&format!("{path}/HEAD"), "ref: refs/heads/main\n");
+    scratch.folder(&format!("{path}/objects"));
+    scratch.folder(&format!("{path}/refs"));
+}
+
+fn git_dirs(scratch: &Scratch, facts: &DeferredFacts) -> Vec<String> {
+    let root = scratch.path("project");
+    let below = |one: &coffer_plan::facts::RepositoryFact| {
+        one.git_dir.strip_prefix(&root).map_or("elsewhere".to_owned(), |path| path.to_string())
+    };
+    facts.repositories.iter().map(below).collect()
+}
+
+#[test]
+fn a_link_leads_no_look_at_a_repository_out_of_it() {
+    let scratch = Scratch::new();
+    bare(&scratch, "home/modules/lib");
+    bare(&scratch, "project/.git");
+    scratch.link("project/.git/modules", scratch.path("home/modules"));
+    scratch.link("project/.git/worktrees", "/");
+    scratch.link("project/.git/hooks", "../hooks");
+    let facts = looked(&scratch, &question(|_| {}));
+    assert_eq!(git_dirs(&scratch, &facts), [".git"]);
+    let names: Vec<_> = facts.repositories[0].links.iter().map(|link| link.file_name().unwrap()).collect();
+    assert_eq!(names, ["hooks", "modules", "worktrees"]);
+}
+
+#[test]
+fn what_lies_in_a_repository_is_paid_for() {
+    let scratch = Scratch::new();
+    bare(&scratch, "project/.git");
+    for at in 0..40 {
+        scratch.folder(&format!("project/.git/modules/{at}"));
+    }
+    let facts = looked(&scratch, &question(|scan| scan.most_entries = 10));
+    assert_eq!(facts.stopped, Some(ScanStopped::Entries));
+    assert!(facts.entries <= 22, "{}", facts.entries);
+}
+
+#[test]
+fn a_repository_without_a_work_tree_is_found_wherever_it_is() {
+    let scratch = Scratch::new();
+    bare(&scratch, "project/src");
+    // A work tree's place is none of a linked one.
+    bare(&scratch, "project/s");
+    bare(&scratch, "project/s/worktrees/.git");
+    bare(&scratch, "project/build/.git");
+    scratch.file("project/other/HEAD", "");
+    scratch.file("project/.github/HEAD", "");
+    let mut question = question(|_| {});
+    question.rules.push(DeferredRule {
+        path: DeferredPath { path: ".ci".to_owned(), reason: "x".to_owned(), hold: false, warn: true },
+        origin: Origin::built_in("x"),
+    });
+    bare(&scratch, "project/.ci/x/.git");
+    let facts = looked(&scratch, &question);
+    let names = git_dirs(&scratch, &facts);
+    assert_eq!(names, ["s", "src", "build/.git", ".ci/x/.git", "s/worktrees/.git"]);
+    assert!(facts.repositories.iter().all(|one| !one.linked), "{facts:?}");
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let scratch = Scratch::new();
+    let project = scratch.folder("project");
+    std::fs::create_dir(project.as_std_path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"))).unwrap();
+    assert_eq!(looked(&scratch, &question(|_| {})).stopped, Some(ScanStopped::Names));
+}
+
+#[test]
+fn hooks_are_found_by_includes_by_the_users_own_configuration_and_in_every_work_tree() {
+    let scratch = Scratch::new();
+    bare(&scratch, "project/.git");
+    bare(&scratch, "project/.git/modules/lib");
+    scratch.file("project/.git/config", "[include]\npath = ../cfg/one\n");
+    scratch.file("project/cfg/one", "[include]\npath = two\n[include]\npath = link\n");
+    scratch.file("project/cfg/two", "[core]\nhooksPath = tools/hooks\n");
+    scratch.file("project/elsewhere", "[core]\nhooksPath = not-followed\n");
+    scratch.link("project/cfg/link", "../elsewhere");
+    scratch.file("project/.git/worktrees/tree/gitdir", format!("{}\n", scratch.path("project/tree/.git")));
+    scratch.file("project/.git/modules/lib/config", "[core]\nworktree = ../../../lib\n");
+    scratch.file("home/.gitconfig", "[core]\nhooksPath = .myhooks\n");
+    let facts = looked(&scratch, &question(|_| {}));
+    let root = scratch.path("project");
+    let named = |at: usize| -> Vec<&str> {
+        let named = facts.repositories[at].named.iter();
+        named.map(|named| named.path.strip_prefix(&root).unwrap().as_str()).collect()
+    };
+    assert_eq!(git_dirs(&scratch, &facts), [".git", ".git/modules/lib", ".git/worktrees/tree"]);
+    assert_eq!(
+        named(0),
+        ["cfg/one", "cfg/two", "tools/hooks", "tree/tools/hooks", "cfg/link", ".myhooks", "tree/.myhooks"]
+    );
+    assert_eq!(named(1), ["lib/.myhooks"]);
 }

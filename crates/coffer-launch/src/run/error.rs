@@ -185,6 +185,12 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The backend got no namespaces to begin in.
+    #[error("the backend got no namespaces to begin in")]
+    Namespaces {
+        /// Why.
+        source: io::Error,
+    },
     /// The backend was started without a place for its messages.
     #[error("the backend has no standard error")]
     NoDiagnostics,
@@ -237,6 +243,7 @@ impl RunError {
             Self::Resolve { .. } | Self::ZeroByte => "reference",
             Self::Group { .. } => "limits",
             Self::StartBackend { .. } => "backend-start",
+            Self::Namespaces { .. } => "backend-failed",
             Self::Supervise(SuperviseError::Unfit { .. }) => "stdio",
             Self::Supervise(_) => "supervise",
             Self::Remove { .. } => "clean-up",
@@ -328,6 +335,7 @@ impl RunError {
             | Self::Gateway(_)
             | Self::KeyAgents(_)
             | Self::Control(_)
+            | Self::Namespaces { .. }
             | Self::NoDiagnostics => None,
         }
     }

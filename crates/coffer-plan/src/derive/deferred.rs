@@ -18,8 +18,9 @@ use crate::policy::Policy;
 
 /// Where the run's copies of git's configuration are inside.
 pub const GIT_COPIES: &str = "/run/coffer/git";
-/// A git dir whose `commondir` says so is its own; a file that is not there yet could lead git to another one.
-const OWN_COMMON_DIR: &str = ".\n";
+/// A git dir whose `commondir` says so is its own; a file that is not there yet could lead git to another one. Libgit2
+/// joins names without a slash, so it needs this one.
+const OWN_COMMON_DIR: &str = "./\n";
 /// A work tree's own configuration.
 const WORKTREE_CONFIG: &str = "config.worktree";
 
@@ -60,6 +61,11 @@ enum Keep {
     ReadOnly,
 }
 
+/// Whether git reads or runs what a link in a repository leads to, and not only looks for repositories there.
+fn is_followed(link: &Utf8Path) -> bool {
+    !matches!(link.file_name(), Some("modules" | "worktrees"))
+}
+
 struct Keeper<'a, 'b> {
     list: &'a mut MountList<'b>,
     policy: &'a Policy,
@@ -81,14 +87,24 @@ impl Keeper<'_, '_> {
             if rule.path.warn {
                 continue;
             }
-            // What is no folder of the root is found again when it was exchanged.
             let in_root = found.path.parent() == Some(&self.list.facts.project.path);
             if found.link && rule.path.hold && in_root {
                 self.refuse(&found.path, &rule.path.reason);
-            } else {
+            } else if !found.link || self.leads_to_own(&found.path) {
+                // A folder around it can be moved away, and a link be exchanged: the inventory at the end sees both.
                 self.keep(&found.path, Keep::ReadOnly, &rule.path.reason, &rule.origin);
             }
         }
+    }
+
+    /// Whether a link leads to something of the project's that can be read-only with no more than that.
+    fn leads_to_own(&self, link: &Utf8Path) -> bool {
+        let facts = self.list.facts;
+        facts.path(link).is_some_and(|fact| {
+            matches!(fact.kind, PathKind::File | PathKind::Folder)
+                && is_within(&fact.resolved, &facts.project.path)
+                && !is_within(link, &fact.resolved)
+        })
     }
 
     fn repository(&mut self, repository: &RepositoryFact, everyday: bool) {
@@ -104,7 +120,9 @@ impl Keeper<'_, '_> {
         let deferred = self.deferred;
         let around = deferred.repositories.iter().map(|other| &other.git_dir);
         let outermost = around.filter(|other| is_within(git_dir, other)).min().unwrap_or(git_dir);
-        for folder in git_dir.ancestors().take_while(|folder| is_within(folder, outermost)) {
+        let root = self.list.facts.project.path.clone();
+        let pinned = git_dir.ancestors().take_while(|folder| is_within(folder, outermost));
+        for folder in pinned.filter(|folder| **folder != root) {
             self.git(folder, Keep::Pin, "cannot be moved away");
         }
         for lead in &repository.leads {
@@ -114,7 +132,17 @@ impl Keeper<'_, '_> {
         for file in &repository.configs {
             self.git(file, config, "git runs what it names");
         }
+        for link in repository.links.iter().filter(|link| is_followed(link)) {
+            self.refuse(link, "git's hooks and configuration");
+        }
         for named in &repository.named {
+            // Whoever moves a folder around it away puts another one in its place.
+            let around = named.path.ancestors().skip(1);
+            let around = around.take_while(|folder| **folder != root && *folder != git_dir);
+            let own = [&root, git_dir].map(|own| is_within(&named.path, own)).contains(&true);
+            for folder in around.filter(|_| own) {
+                self.git(folder, Keep::Pin, "cannot be moved away");
+            }
             let keep = if self.list.facts.exists(&named.path) { Keep::ReadOnly } else { Keep::Hold };
             if keep == Keep::ReadOnly || (deferred.writable && !repository.read_only) {
                 self.git(&named.path, keep, &format!("named by {}", named.key));
@@ -143,6 +171,7 @@ impl Keeper<'_, '_> {
     fn attributes(&mut self, info: &Utf8Path) {
         let file = info.join("attributes");
         let reason = "git runs filters by it";
+        self.git(info, Keep::Pin, "cannot be moved away");
         if self.list.facts.exists(&file) {
             self.git(&file, Keep::ReadOnly, reason);
         } else if self.list.facts.exists(info) {
@@ -246,7 +275,8 @@ impl Keeper<'_, '_> {
     }
 
     fn can_be_made(&self, path: &Utf8Path) -> bool {
-        self.list.is_writable(path) && !self.list.has_target_within(path)
+        let is_link = self.list.facts.paths.get(path).is_some_and(|fact| fact.link.is_some());
+        !is_link && self.list.is_writable(path) && !self.list.has_target_within(path)
     }
 
     /// Git writes its configuration by a lock beside it and a rename over it, which no mount of a file survives. So a

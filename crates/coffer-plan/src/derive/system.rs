@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::credential::SignedIn;
 use super::mounts::MountList;
 use super::shared;
+use super::walls;
 use super::{INIT, LEASE};
 use crate::facts::PathKind;
 use crate::origin::Origin;
@@ -25,7 +26,9 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
     list.push(MountOp::Proc, "/proc", private.clone());
     let as_root: &[PathTemplate] =
         if list.facts.user.uid == 0 { &policy.system.proc_hidden_from_root } else { &[] };
-    let hidden = policy.system.proc_hidden.iter().chain(as_root);
+    let of_all: &[PathTemplate] =
+        if walls::has_whole_proc(policy, list.facts) { &[] } else { &policy.system.proc_hidden };
+    let hidden = of_all.iter().chain(as_root);
     for path in hidden.filter_map(|path| path.expand(list.facts)) {
         if list.facts.exists(&path) {
             list.push(MountOp::Mask { folder: false }, path, Origin::built_in("hidden in /proc"));

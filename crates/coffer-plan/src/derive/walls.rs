@@ -39,7 +39,7 @@ pub(super) fn hardening(policy: &Policy, facts: &HostFacts) -> Hardening {
 
 /// The kernel lets a sandbox inside have a `/proc` of its own only where nothing covers ours. Its switches belong to
 /// root, so whoever is not root outside cannot write them anyway.
-fn has_whole_proc(policy: &Policy, facts: &HostFacts) -> bool {
+pub(super) fn has_whole_proc(policy: &Policy, facts: &HostFacts) -> bool {
     policy.allow_nesting.value && facts.user.uid != 0
 }
 
@@ -103,6 +103,14 @@ pub(super) fn notes(policy: &Policy, facts: &HostFacts, hardening: &Hardening) -
                    network are in reach in the tier `full`"
                 .to_owned(),
             origin: Origin::built_in("landlock"),
+        });
+    }
+    if has_whole_proc(policy, facts) {
+        out.push(Note {
+            text: "the names of your keys can be read in `/proc/keys`: the kernel lets sandboxes inside have a `/proc` of \
+                   their own only where nothing covers ours"
+                .to_owned(),
+            origin: policy.allow_nesting.origin.clone(),
         });
     }
     if hardening.nesting.allowed && facts.user.uid == 0 {

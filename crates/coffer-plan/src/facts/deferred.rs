@@ -48,6 +48,8 @@ pub enum ScanStopped {
     Time,
     /// As deep as it goes.
     Depth,
+    /// Names that are no text.
+    Names,
 }
 
 impl ScanStopped {
@@ -57,6 +59,7 @@ impl ScanStopped {
             Self::Entries => "there are more files than it looks at",
             Self::Time => "it took as long as it may",
             Self::Depth => "some folders lie deeper than it goes",
+            Self::Names => "some folders have names that are not UTF-8",
         }
     }
 }
@@ -78,6 +81,9 @@ pub struct RepositoryFact {
     /// Files that lead git to another folder (`commondir`, `gitdir`) and are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leads: Vec<Utf8PathBuf>,
+    /// Links in the place of its configuration, hooks and other parts that git follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Utf8PathBuf>,
     /// Whether it is a linked work tree's own part, which has neither hooks nor objects.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,

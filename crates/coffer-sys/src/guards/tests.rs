@@ -2,7 +2,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::{Guard, enter};
+use super::{Failed, Guard, enter};
 
 /// A folder of the test's own.
 struct Ground(PathBuf);
@@ -98,6 +98,6 @@ fn what_was_exchanged_keeps_the_child_from_beginning_and_is_named() {
         let mut command = Command::new("true");
         let report = enter(&mut command, guards, false).unwrap();
         assert!(command.status().is_err(), "{}", place.display());
-        assert_eq!(report.failed(), Some(1), "{}", place.display());
+        assert_eq!(report.failed(), Some(Failed::Guard(1)), "{}", place.display());
     }
 }

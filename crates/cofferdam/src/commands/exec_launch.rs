@@ -85,7 +85,21 @@ pub(crate) fn perform(
     {
         return Err(unable);
     }
-    conclude(ran?, launch, facts, printer)
+    let ran = ran.map_err(|error| failed_backend(error, launch, facts))?;
+    conclude(ran, launch, facts, printer)
+}
+
+/// Namespaces that the backend did not get are told as it tells them itself.
+fn failed_backend(error: RunError, launch: &Launch, facts: &HostFacts) -> Error {
+    let RunError::Namespaces { source } = error else { return error.into() };
+    let said = format!("Creating new namespace failed: {source}");
+    let hint = diagnose(&said, facts);
+    Error::BackendFailed {
+        program: launch.program().to_owned(),
+        status: "it could not begin".to_owned(),
+        said,
+        hint,
+    }
 }
 
 /// Has the login renewed, where it is due, before anything of the run is there: nobody has to be waited for once

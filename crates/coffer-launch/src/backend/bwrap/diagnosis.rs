@@ -16,6 +16,9 @@ profile bwrap BWRAP flags=(unconfined) {
 const REFUSALS: &[&str] =
     &["setting up uid map", "No permissions to create", "Creating new namespace failed", "loopback"];
 
+/// Bubblewrap's message when a `/proc` of its own is refused: parts of the one around it are covered.
+const COVERED_PROC: &str = "Can't mount proc on";
+
 /// The fix for what bubblewrap said before the sandbox's init ran; `None` when its words tell enough.
 pub fn diagnose(diagnostics: &str, facts: &HostFacts) -> Option<String> {
     let refused = REFUSALS.iter().any(|words| diagnostics.contains(words));
@@ -40,6 +43,13 @@ pub fn diagnose(diagnostics: &str, facts: &HostFacts) -> Option<String> {
              (kernel.apparmor_restrict_unprivileged_userns=1); save this as `/etc/apparmor.d/bwrap`, then \
              `sudo apparmor_parser -r /etc/apparmor.d/bwrap`:\n{profile}"
         ));
+    }
+    if diagnostics.contains(COVERED_PROC) && diagnostics.contains("Operation not permitted") {
+        return Some(
+            "parts of `/proc` are covered here, as in a container; in Docker \
+             `--security-opt systempaths=unconfined` leaves them open"
+                .to_owned(),
+        );
     }
     None
 }

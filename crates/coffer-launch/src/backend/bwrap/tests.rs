@@ -245,6 +245,8 @@ fn bubblewraps_refusals_have_their_fix() {
     }
     let full = "bwrap: Creating new namespace failed: No space left on device";
     assert!(diagnose(full, &plain).unwrap().contains("user.max_user_namespaces"));
+    let covered = "bwrap: Can't mount proc on /newroot/proc: Operation not permitted";
+    assert!(diagnose(covered, &plain).unwrap().contains("systempaths=unconfined"));
     for words in
         ["", "bwrap: Can't find source path /x: No such file or directory", "No space left on device"]
     {
