@@ -43,7 +43,7 @@ pub use config::{read_config, read_project_config, read_secret, read_secret_bene
 pub use deferred::look_again;
 pub use error::HostError;
 pub use fixture::{load, save};
-pub use inspect::{Mounted, Owned, may_write, mounts, owned};
+pub use inspect::{Mounted, Owned, born_ms, may_write, mounts, owned};
 pub use login::{host_login, login_in, login_of_account};
 pub use lookup::look_up;
 pub use machine::{Machine, base, now_ms};

@@ -17,6 +17,7 @@ mod merge;
 mod prepare;
 mod secret;
 mod seed;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod working_copy;
@@ -41,6 +42,7 @@ use folder::RunFolders;
 pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
+pub use standing::Standing;
 use working_copy::WorkingCopy;
 pub use working_copy::look_at_state;
 

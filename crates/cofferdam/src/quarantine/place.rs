@@ -4,7 +4,9 @@ use std::io;
 
 use camino::Utf8Path;
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, fstat, openat2, renameat_with};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// The folder around a path; no link is followed on the way.
 pub(crate) fn folder_of(path: &Utf8Path) -> io::Result<OwnedFd> {
@@ -13,9 +15,47 @@ pub(crate) fn folder_of(path: &Utf8Path) -> io::Result<OwnedFd> {
     Ok(openat2(CWD, parent.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
 }
 
-/// Gives something another name in its folder.
+/// Gives something another name in its folder. One of ours that cannot be written is opened for it: an agent can close
+/// its folders to us, and whatever it wanted to keep there.
 pub(crate) fn rename(path: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
     let folder = folder_of(path)?;
     let (from, to) = (path.file_name().unwrap_or_default(), to.file_name().unwrap_or_default());
-    Ok(renameat_with(&folder, from, &folder, to, RenameFlags::NOREPLACE)?)
+    let renamed = || renameat_with(&folder, from, &folder, to, RenameFlags::NOREPLACE);
+    match renamed() {
+        Err(Errno::ACCESS) => {
+            let found = fstat(&folder)?;
+            if found.st_uid != geteuid().as_raw() {
+                return Err(Errno::ACCESS.into());
+            }
+            let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
+            fchmod(&folder, mode | Mode::RWXU)?;
+            let done = renamed();
+            fchmod(&folder, mode)?;
+            Ok(done?)
+        }
+        done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use camino::Utf8Path;
+
+    use super::rename;
+
+    #[test]
+    fn a_closed_folder_is_opened_for_it_and_closed_again() {
+        let ground = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(ground.path()).unwrap().join("closed");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("x"), "").unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+        rename(&folder.join("x"), &folder.join("y")).unwrap();
+        assert!(folder.join("y").exists());
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o555);
+        let taken = rename(&folder.join("y"), &folder.join("y"));
+        assert!(taken.is_err());
+    }
 }
