@@ -39,7 +39,7 @@ pub use companion::{Alone, Companion, GitConfigCopy, InState, Leased, Run};
 use descriptors::Inherited;
 pub use error::RunError;
 use folder::RunFolders;
-pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
+pub use live::{LiveRun, UnseenRun, dead_runs, live_runs, sweep_runs, unseen_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
 pub use standing::Standing;

@@ -13,6 +13,7 @@ pub(crate) mod kept;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unseen;
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};

@@ -55,6 +55,7 @@ pub(crate) fn perform(
     watch: Option<Watch>,
     printer: &Printer,
 ) -> Result<u8, Error> {
+    crate::companion::unseen::tell(facts, printer);
     let gatekeeper = Gatekeeper::new(launch).map_err(RunError::Gateway)?;
     let keeper = RunKeeper { facts };
     let resolver = Resolver { gatekeeper: Some(&gatekeeper), ..Resolver::new(facts, &keeper) };

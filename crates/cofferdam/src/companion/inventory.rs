@@ -250,7 +250,7 @@ fn files(path: &Utf8Path) -> Vec<Utf8PathBuf> {
 }
 
 /// What git would look for in a folder of hooks, and what else is there.
-fn hooks_in(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+pub(super) fn hooks_in(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
     let mut out: Vec<Utf8PathBuf> = HOOKS.iter().map(|name| folder.join(name)).collect();
     let others = files(folder).into_iter().filter(|file| !out.contains(file)).collect::<Vec<_>>();
     out.extend(others);
@@ -258,7 +258,7 @@ fn hooks_in(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
 }
 
 /// Whether anything of it was made or written since then; the kernel keeps that time. What is too large counts as changed.
-fn changed_since(path: &Utf8Path, since_ms: i64) -> bool {
+pub(super) fn changed_since(path: &Utf8Path, since_ms: i64) -> bool {
     let mut waiting = vec![path.to_owned()];
     let mut seen = 0;
     while let Some(next) = waiting.pop() {
