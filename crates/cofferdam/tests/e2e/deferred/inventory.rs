@@ -107,7 +107,9 @@ fn what_was_changed_after_it_was_moved_aside_does_not_come_back() {
     let Some(ground) = Ground::new() else { return };
     ground.inside(&[], "mkdir sub; echo good > sub/.envrc; chmod 0555 sub").ends_with(0);
     assert!(!ground.project().join("sub/.envrc").exists());
-    ground.inside(&[], "chmod 0755 sub; echo evil > sub/.envrc.quarantined-*").ends_with(0);
+    ground
+        .inside(&[], "chmod 0755 sub; for at in sub/.envrc.quarantined-*; do echo evil > $at; done")
+        .ends_with(0);
     let listed = run(ground.stage.coffer(["quarantine", "list", "--json"])).json();
     let id = listed["runs"][0]["items"][0]["id"].as_str().unwrap().to_owned();
     run(ground.stage.coffer(["quarantine", "restore", &id])).refuses(
