@@ -183,6 +183,7 @@ pub(crate) fn all(facts: &HostFacts) -> Utf8PathBuf {
 /// Every record that has something, the newest run last.
 pub(crate) fn records(facts: &HostFacts) -> Result<Vec<(Utf8PathBuf, Record)>, Error> {
     let entries = all(facts).read_dir_utf8().into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     let mut out = Vec::new();
     for folder in entries.map(|entry| entry.path().to_owned()) {
         let path = folder.join(RECORD);

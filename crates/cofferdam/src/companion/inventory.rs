@@ -18,6 +18,8 @@ use crate::quarantine::{Item, Quarantine};
 
 /// So many files of a folder are looked at.
 const MOST: usize = 500;
+/// What git would follow in a new repository if it were a link; `git init` and `git clone` make none.
+const LINKS: &[&str] = &["commondir", "config", "config.worktree", "hooks", "info", "info/attributes"];
 /// The hooks that git knows, by githooks(5): they are looked up, however many other files are beside them.
 const HOOKS: &[&str] = &[
     "applypatch-msg",
@@ -145,6 +147,11 @@ impl Taker<'_> {
             }
             return;
         }
+        if old.is_none() {
+            for place in LINKS.iter().map(|name| now.git_dir.join(name)).filter(|place| place.is_symlink()) {
+                self.aside(&place, "a link leads git elsewhere");
+            }
+        }
         for config in now.configs.iter().filter(|config| old.is_none_or(|old| !old.configs.contains(config)))
         {
             match self.strange_keys(config, &now.git_dir) {
@@ -214,6 +221,10 @@ impl Taker<'_> {
     }
 
     fn aside(&mut self, path: &Utf8Path, reason: &str) {
+        // Moved already, with what it lay in.
+        if coffer_host::owned(path).is_none() {
+            return;
+        }
         // The user's own, who works on the host meanwhile.
         if self.guarded.iter().any(|guarded| is_within(path, guarded)) {
             return;

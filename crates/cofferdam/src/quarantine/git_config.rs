@@ -5,10 +5,10 @@
 //! The text is then written into the file that is there. Git would rename another one over it, and that would take
 //! away what is mounted over it for other runs of the project: their agents could write the host's file from then on.
 
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -27,6 +27,8 @@ mod tests;
 
 /// What git says when there was nothing to take away.
 const NOTHING_TO_UNSET: i32 = 5;
+/// The lock of those that change configurations.
+const GATE: &str = ".git-config.lock";
 /// Largest configuration that is changed, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
@@ -53,7 +55,18 @@ pub(crate) fn apply(
         }
         lock.write(&file, &after)
     };
+    // Other runs end at the same moment; git's own lock waits for nobody.
+    let _turn = turn(facts).map_err(failed)?;
     Lock::take(folder, path.file_name().unwrap_or_default()).and_then(|lock| make(&lock)).map_err(failed)
+}
+
+/// Only one `coffer` at a time changes a configuration.
+fn turn(facts: &HostFacts) -> io::Result<File> {
+    let folder = super::all(facts);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let gate = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(GATE))?;
+    gate.lock()?;
+    Ok(gate)
 }
 
 /// Git's lock of a file: another one beside it, which only one can make.

@@ -1,17 +1,20 @@
 //! Renames in trees that an agent wrote: by the folder's descriptor, without following a link, over nothing.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8Path;
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, fstat, openat2, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, fstat, openat2, renameat_with};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// The folder around a path; no link is followed on the way.
+/// The folder around a path, whether or not we may read it; no link is followed on the way.
 pub(crate) fn folder_of(path: &Utf8Path) -> io::Result<OwnedFd> {
     let parent = path.parent().unwrap_or(path);
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat2(CWD, parent.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
 }
 
@@ -27,10 +30,13 @@ pub(crate) fn rename(path: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
             if found.st_uid != geteuid().as_raw() {
                 return Err(Errno::ACCESS.into());
             }
-            let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
-            fchmod(&folder, mode | Mode::RWXU)?;
+            let mode = found.st_mode & 0o7777;
+            // A descriptor of a path has no mode of its own to set; its name in /proc is the folder itself.
+            let itself = format!("/proc/self/fd/{}", folder.as_raw_fd());
+            let set = |mode| std::fs::set_permissions(&itself, Permissions::from_mode(mode));
+            set(mode | 0o700)?;
             let done = renamed();
-            fchmod(&folder, mode)?;
+            set(mode)?;
             Ok(done?)
         }
         done => Ok(done?),

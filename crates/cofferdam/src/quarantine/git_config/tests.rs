@@ -29,7 +29,9 @@ fn wanted() -> Vec<Change> {
 
 fn applied(ground: &Ground) -> Result<(), crate::error::Error> {
     let folder = folder_of(&ground.config).unwrap();
-    apply(&wanted(), folder.as_fd(), &ground.config, &coffer_host::base().unwrap())
+    let mut facts = coffer_host::base().unwrap();
+    facts.folders.data = ground.config.with_file_name("data");
+    apply(&wanted(), folder.as_fd(), &ground.config, &facts)
 }
 
 /// What is mounted over the file for other runs is mounted over this very one.

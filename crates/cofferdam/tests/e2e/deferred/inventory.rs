@@ -86,6 +86,18 @@ fn a_git_file_that_leads_to_a_folder_of_the_agents_is_moved_aside() {
     assert!(!ground.project().join("sub/.git").exists(), "{ran}");
 }
 
+#[test]
+fn links_in_a_new_repository_are_moved_aside() {
+    let Some(ground) = Ground::new() else { return };
+    let script = "git init -q n; cd n; mv .git/config c; ln -s ../c .git/config; rm -rf .git/hooks; mkdir h; \
+                  ln -s ../h .git/hooks";
+    let ran = ground.inside(&[], script);
+    ran.ends_with(0);
+    for name in ["config", "hooks"] {
+        assert!(!ground.project().join("n/.git").join(name).exists(), "{name}: {ran}");
+    }
+}
+
 /// What the user puts into a held place meanwhile is theirs; what the run left is not restored once it was changed.
 #[test]
 fn what_the_host_puts_into_a_held_place_stays() {
