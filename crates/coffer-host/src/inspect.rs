@@ -1,7 +1,7 @@
 //! What `doctor` looks at besides the facts of a plan: mounts, modes, ages.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{Access, AtFlags, CWD, statat};
+use rustix::fs::{Access, AtFlags, CWD, StatxFlags, statat, statx};
 
 use crate::read::{may, read_kernel};
 
@@ -89,6 +89,14 @@ pub fn owned(path: &Utf8Path) -> Option<Owned> {
         changed_ms: ms(stat.st_ctime, stat.st_ctime_nsec),
         is_folder: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir(),
     })
+}
+
+/// When what stands at a path was made, Unix ms: nobody can set that. `None` where nothing does, or where the file system
+/// does not say.
+pub fn born_ms(path: &Utf8Path) -> Option<i64> {
+    let found = statx(CWD, path.as_str(), AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME).ok()?;
+    let is_born = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+    is_born.then(|| ms(found.stx_btime.tv_sec, found.stx_btime.tv_nsec.into()))
 }
 
 fn ms(seconds: i64, nanoseconds: u64) -> i64 {

@@ -46,7 +46,7 @@ pub use config::{read_config, read_project_config, read_secret, read_secret_bene
 pub use deferred::look_again;
 pub use error::HostError;
 pub use fixture::{load, save};
-pub use inspect::{Mounted, Owned, lockable, may_write, mounts, owned, swaps};
+pub use inspect::{Mounted, Owned, born_ms, lockable, may_write, mounts, owned, swaps};
 pub use key_agents::gpg_public_keys;
 pub use login::{host_login, login_in, login_of_account};
 pub use lookup::look_up;

@@ -18,6 +18,7 @@ mod merge;
 mod prepare;
 mod secret;
 mod seed;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod working_copy;
@@ -41,9 +42,10 @@ use descriptors::Inherited;
 pub use error::{NO_PROCESS_LEFT, RunError};
 use folder::RunFolders;
 pub use groups::{Aside, Hit, step_aside};
-pub use live::{LiveRun, dead_runs, live_runs, sweep_runs};
+pub use live::{LiveRun, UnseenRun, dead_runs, live_runs, sweep_runs, unseen_runs};
 pub use merge::Kept;
 pub use secret::SecretBytes;
+pub use standing::Standing;
 use working_copy::WorkingCopy;
 pub use working_copy::look_at_state;
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::agent::Agent;
 use crate::config::Settings;
+use crate::deferred::git_changes::KnownKeys;
 use crate::deferred::{Deferred, DeferredPath, GitKeys, ScanBounds};
 use crate::path::PathTemplate;
 use crate::tool::Tool;
@@ -260,6 +261,14 @@ pub fn system() -> Result<System, DataError> {
 /// Never with the shipped data, as a test shows.
 pub fn secrets() -> Result<Vec<SecretPath>, DataError> {
     profile_data::<Secrets>(SECRETS).map(|file| file.secret)
+}
+
+/// What may stand in the configuration of a repository that a run made.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn git_known() -> Result<KnownKeys, DataError> {
+    deferred_data("git-known")
 }
 
 /// What programs of the host would run later, how far it is looked for, and what of git's configuration runs what.

@@ -13,6 +13,7 @@ pub(crate) mod kept;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unseen;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
@@ -145,9 +146,8 @@ impl<'a> RunCompanion<'a> {
             }
         }
         let Some(watch) = &self.watch else { return };
-        match inventory::take(self.facts, watch, self.started_ms, &mut quarantine) {
-            Ok(mut found) => {
-                std::mem::take(&mut found.errors).into_iter().for_each(|error| self.trouble(error));
+        match inventory::take(self.facts, watch, self.started_ms, run.places, &mut quarantine) {
+            Ok(found) => {
                 *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = found;
             }
             Err(error) => self.trouble(error),

@@ -3,7 +3,7 @@
 
 use camino::Utf8PathBuf;
 use coffer_launch::backend::BackendError;
-use coffer_launch::launch::ParseError;
+use coffer_launch::launch::{ParseError, quote};
 use coffer_launch::run::RunError;
 use coffer_plan::built_in::DataError;
 use coffer_plan::config::ConfigError;
@@ -574,7 +574,7 @@ impl Error {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room on the disk".to_owned()
                 }
-                _ => format!("see who may do that: `ls -ld {path}`; COFFER_HOME names another folder"),
+                _ => format!("see who may do that: `ls -ld {}`; COFFER_HOME names another folder", quote(path.as_str())),
             }),
         }
     }

@@ -103,7 +103,7 @@ impl Printer {
                 text.push_str(&format!("  {}\n", printable(&cause)));
             }
             if let Some(hint) = finding.hint {
-                text.push_str(&format!("hint: {hint}\n"));
+                text.push_str(&format!("hint: {}\n", printable(&hint)));
             }
             self.stderr(&text);
         }

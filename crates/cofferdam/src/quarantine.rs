@@ -2,9 +2,11 @@
 //! name in its own folder, which is one rename and works on every file system; changes of git's configuration as a text
 //! among Cofferdam's own files. Each is on record, and can be taken back.
 
+pub(crate) mod content;
 pub(crate) mod git_config;
 pub(crate) mod place;
 
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -19,6 +21,9 @@ use crate::store;
 const SCHEMA: u32 = 1;
 /// The record in a run's folder.
 const RECORD: &str = "record.json";
+
+/// So often another name is tried.
+const TRIES: u32 = 8;
 
 /// What one run left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +49,9 @@ pub(crate) struct Item {
     pub(crate) now: Utf8PathBuf,
     /// Why.
     pub(crate) reason: String,
+    /// What stood in it when it was moved (SHA-256), where that could be read. Later runs can write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
 }
 
 /// What is held.
@@ -76,19 +84,48 @@ impl Quarantine {
 
     /// Moves something to another name in its folder.
     pub(crate) fn move_aside(&mut self, path: &Utf8Path, reason: &str) -> Result<Item, Error> {
-        let short = self.record.run.get(..8).unwrap_or(&self.record.run);
-        let name = format!("{}.quarantined-{short}", path.file_name().unwrap_or_default());
-        let now = path.with_file_name(name);
-        // On record before it moves: nothing is moved that nobody knows of.
-        let item = self.add(Kind::Moved, path, now, reason)?;
-        match place::rename(path, &item.now) {
-            Ok(()) => Ok(item),
-            Err(source) => {
-                self.record.items.pop();
-                self.save()?;
-                Err(Error::Store { action: "move aside", path: path.to_owned(), source })
+        let failed = |source| Error::Store { action: "move aside", path: path.to_owned(), source };
+        let mut tries = 0..TRIES;
+        loop {
+            let name =
+                format!("{}.quarantined-{}", path.file_name().unwrap_or_default(), suffix().map_err(failed)?);
+            // On record before it moves: nothing is moved that nobody knows of.
+            let item = self.add(Kind::Moved, path, path.with_file_name(name), reason)?;
+            match place::rename(path, &item.now) {
+                Ok(()) => return self.moved(item),
+                Err(source) => {
+                    self.take_back()?;
+                    // An agent that could guess the name could have made it.
+                    if source.kind() != ErrorKind::AlreadyExists || tries.next().is_none() {
+                        return Err(failed(source));
+                    }
+                }
             }
         }
+    }
+
+    /// Writes down what was moved.
+    fn moved(&mut self, item: Item) -> Result<Item, Error> {
+        let item = Item { sha256: content::digest(&item.now), ..item };
+        if let Some(last) = self.record.items.last_mut() {
+            *last = item.clone();
+        }
+        self.save()?;
+        Ok(item)
+    }
+
+    /// Takes the last item from the record; a record without any goes.
+    fn take_back(&mut self) -> Result<(), Error> {
+        self.record.items.pop();
+        if self.record.items.is_empty() {
+            let removed = std::fs::remove_dir_all(&self.folder);
+            return removed.map_err(|source| Error::Store {
+                action: "remove",
+                path: self.folder.clone(),
+                source,
+            });
+        }
+        self.save()
     }
 
     /// Keeps the text of a configuration, and what it was before the run.
@@ -109,7 +146,7 @@ impl Quarantine {
 
     fn add(&mut self, kind: Kind, path: &Utf8Path, now: Utf8PathBuf, reason: &str) -> Result<Item, Error> {
         let id = format!("{}/{}", self.record.run, self.record.items.len() + 1);
-        let item = Item { id, kind, path: path.to_owned(), now, reason: reason.to_owned() };
+        let item = Item { id, kind, path: path.to_owned(), now, reason: reason.to_owned(), sha256: None };
         self.record.items.push(item.clone());
         self.make_folder()?;
         self.save()?;
@@ -126,6 +163,13 @@ impl Quarantine {
     }
 }
 
+/// Eight hex digits.
+fn suffix() -> std::io::Result<String> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    Ok(format!("{:08x}", u32::from_be_bytes(random)))
+}
+
 /// Where the text of a configuration is as it was before the run.
 pub(crate) fn before_of(now: &Utf8Path) -> Utf8PathBuf {
     now.with_extension("git-config-before")
@@ -139,6 +183,7 @@ pub(crate) fn all(facts: &HostFacts) -> Utf8PathBuf {
 /// Every record that has something, the newest run last.
 pub(crate) fn records(facts: &HostFacts) -> Result<Vec<(Utf8PathBuf, Record)>, Error> {
     let entries = all(facts).read_dir_utf8().into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     let mut out = Vec::new();
     for folder in entries.map(|entry| entry.path().to_owned()) {
         let path = folder.join(RECORD);

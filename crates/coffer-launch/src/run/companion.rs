@@ -15,7 +15,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::beneath::Folder;
 use super::folder::RunFolders;
 use super::prepare::open;
-use super::{RunError, SecretBytes, git_copies};
+use super::standing::Standing;
+use super::{RunError, SecretBytes, git_copies, hold};
 use crate::launch::{About, Gateway, Guard, KeyAgents, Launch, Preparation};
 use crate::supervise::Ended;
 
@@ -78,6 +79,8 @@ pub struct Run<'a> {
     pub state: Option<InState<'a>>,
     /// Copies of git's configuration.
     pub configs: Vec<GitConfigCopy<'a>>,
+    /// What stood at the places that it holds when it began.
+    pub places: &'a [Standing],
     /// Can be read once the agent has ended; it stays so.
     pub stop: BorrowedFd<'a>,
 }
@@ -94,6 +97,8 @@ pub struct GitConfigCopy<'a> {
     pub name: &'static str,
     /// What the original held before the agent started.
     pub first: &'a [u8],
+    /// The original, as it stood when the run began; `None` when it was gone already.
+    pub standing: Option<&'a Standing>,
     /// Whether every change reaches the host.
     pub accept: bool,
 }
@@ -127,6 +132,7 @@ pub(super) struct Company<'a> {
     lease: Option<OpenLease<'a>>,
     state: Option<OpenState<'a>>,
     configs: Vec<OpenConfig<'a>>,
+    places: Vec<Standing>,
     stop: OwnedFd,
 }
 
@@ -135,6 +141,7 @@ struct OpenConfig<'a> {
     git_dir: Folder,
     copy: Folder,
     first: SecretBytes,
+    standing: Option<Standing>,
     accept: bool,
 }
 
@@ -159,6 +166,7 @@ impl OpenConfig<'_> {
             copy: self.copy.descriptor(),
             name: git_copies::COPY,
             first: &self.first,
+            standing: self.standing.as_ref(),
             accept: self.accept,
         }
     }
@@ -185,7 +193,8 @@ impl<'a> Company<'a> {
                     let git_dir = Folder::open(config.path.parent().unwrap_or(&config.path))?;
                     let copy = Folder::open(&folders.path(RunFolder::Git)?.join(name))?;
                     let first = copy.read(git_copies::COPY)?.unwrap_or_default();
-                    configs.push(OpenConfig { path: &config.path, git_dir, copy, first, accept: *accept });
+                    let (path, standing) = (&config.path, Standing::now(&config.path));
+                    configs.push(OpenConfig { path, git_dir, copy, first, standing, accept: *accept });
                 }
                 Preparation::Own(_)
                 | Preparation::State(_)
@@ -202,7 +211,8 @@ impl<'a> Company<'a> {
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let stop = stop.map_err(|errno| RunError::Companion(errno.into()))?;
-        Ok(Self { launch, id: folders.id().to_owned(), lease, state, configs, stop })
+        let (id, places) = (folders.id().to_owned(), hold::standing(folders.root()));
+        Ok(Self { launch, id, lease, state, configs, places, stop })
     }
 
     /// Does `work`, which starts the agent and waits for its end, with the companion along.
@@ -245,6 +255,7 @@ impl<'a> Company<'a> {
                 first: state.first.as_deref(),
             }),
             configs: self.configs.iter().map(OpenConfig::borrow).collect(),
+            places: &self.places,
             stop: self.stop.as_fd(),
         }
     }

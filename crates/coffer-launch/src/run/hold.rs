@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use super::standing::{Object, Standing};
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,9 @@ struct Held {
     text: Option<String>,
     /// Whether a run made it; else it was there when it was to be made, and stays.
     made: bool,
+    /// What stands there, once it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<Object>,
 }
 
 /// Holds a place for the run whose folder this is.
@@ -39,20 +43,26 @@ pub(super) fn hold(run: &Utf8Path, path: &Utf8Path, text: Option<&str>) -> Resul
     let _gate = gate(run).map_err(failed)?;
     let others = held_by_others(run);
     let is_others = others.iter().any(|held| held.made && held.path == path);
-    let held = |made| Held { path: path.to_owned(), text: text.map(str::to_owned), made };
+    let held = |made, object| Held { path: path.to_owned(), text: text.map(str::to_owned), made, object };
     let Some((folder, name)) = place(path).map_err(failed)? else { return Ok(()) };
     // Written before it is made: a run that is killed in between leaves nothing unknown. What was there already is told
     // apart by the second line.
-    note(run, &held(true)).map_err(failed)?;
-    match make(&folder, name, text) {
-        Ok(()) => Ok(()),
-        Err(Errno::EXIST) if is_others => Ok(()),
-        Err(Errno::EXIST) => note(run, &held(false)).map_err(failed),
+    note(run, &held(true, None)).map_err(failed)?;
+    let made = match make(&folder, name, text) {
+        Ok(()) => true,
+        Err(Errno::EXIST) => is_others,
         Err(errno) => {
-            let _ = note(run, &held(false));
-            Err(failed(errno.into()))
+            let _ = note(run, &held(false, None));
+            return Err(failed(errno.into()));
         }
-    }
+    };
+    note(run, &held(made, Object::of(&folder, name))).map_err(failed)
+}
+
+/// What stands at the places that the run whose folder this is holds, as it was when it began.
+pub(super) fn standing(run: &Utf8Path) -> Vec<Standing> {
+    let of = |held: Held| held.object.map(|object| Standing::new(&held.path, object));
+    record(run).into_iter().filter_map(of).collect()
 }
 
 /// Gives back what the run whose folder this is holds. Its sandbox is gone.
@@ -100,7 +110,7 @@ fn reads(folder: &OwnedFd, name: &str, text: &str) -> bool {
 const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
 /// The folder of a place and its name there; `None` when the folder is gone, or leads elsewhere by now.
-fn place(path: &Utf8Path) -> std::io::Result<Option<(OwnedFd, &str)>> {
+pub(super) fn place(path: &Utf8Path) -> std::io::Result<Option<(OwnedFd, &str)>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat2(CWD, parent.as_str(), flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {

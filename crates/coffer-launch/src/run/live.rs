@@ -87,6 +87,28 @@ pub fn dead_runs(runtime: &Utf8Path) -> Vec<Utf8PathBuf> {
     dead
 }
 
+/// A run that was killed together with what went along with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnseenRun {
+    /// Its id.
+    pub id: String,
+    /// Its project.
+    pub project: Utf8PathBuf,
+    /// When it began, Unix ms.
+    pub started_at_ms: i64,
+}
+
+/// Dead runs that had begun, and whose project nobody has looked at since. The next start sweeps what tells of them.
+pub fn unseen_runs(runtime: &Utf8Path) -> Vec<UnseenRun> {
+    let of = |folder: Utf8PathBuf| {
+        let note = note(&folder).filter(|note| note.pid.is_some())?;
+        let began = folder.with_extension("lock").metadata().ok()?;
+        let started_at_ms = began.mtime() * 1000 + began.mtime_nsec() / 1_000_000;
+        Some(UnseenRun { id: note.run, project: note.about.project, started_at_ms })
+    };
+    dead_runs(runtime).into_iter().filter_map(of).collect()
+}
+
 /// Removes what is left of runs that are dead. What cannot be removed stays.
 pub fn sweep_runs(runtime: &Utf8Path) {
     super::folder::sweep(&runtime.join("runs"));

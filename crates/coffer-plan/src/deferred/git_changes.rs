@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::{GitKeys, HarmlessValue};
 use crate::git_config::{Entry, entries};
 
 /// Longest value that is harmless.
 const MOST_BYTES: usize = 4096;
+/// What `gh` notes of a remote that needs no other repository.
+const GH_OWN: &str = "base";
 
 /// A key, as git names it apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,13 +41,49 @@ pub struct Change {
     pub runs: Option<String>,
 }
 
+/// What may stand in the configuration of a repository that a run made (`deferred/git-known.toml`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownKeys {
+    /// The keys, each with what its values may be.
+    pub known: Vec<KnownKey>,
+}
+
+/// Keys whose values start nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownKey {
+    /// In lower case; a `*` between dots is any subsection.
+    pub keys: Vec<String>,
+    /// What the values have to be.
+    #[serde(default)]
+    pub value: KnownValue,
+    /// The only values, if any are named.
+    #[serde(default)]
+    pub only: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a known key's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownValue {
+    /// Any text.
+    #[default]
+    Text,
+    /// An address that git reaches by itself, or a remote's name.
+    Address,
+}
+
 /// The changes from one text to another, in the keys' order; `None` when git would refuse one of them.
 pub fn changes(before: &str, after: &str, keys: &GitKeys) -> Option<Vec<Change>> {
     let (before, mut after) = (by_key(before)?, by_key(after)?);
     let of_remotes = before.keys().filter(|key| key.section == "remote");
     let remotes: Vec<&str> = of_remotes.filter_map(|key| key.subsection.as_deref()).collect();
+    let redirected = redirected(&before, &after);
     let judged = |key: &Key, before: &[Value], after: Vec<Value>| Change {
-        harmless: is_harmless(key, &after, &remotes, keys),
+        harmless: is_harmless(key, &after, &remotes, keys) && !redirected.contains(key),
         runs: runs(key, keys).map(str::to_owned),
         key: key.clone(),
         before: before.to_vec(),
@@ -66,6 +106,60 @@ pub fn changes(before: &str, after: &str, keys: &GitKeys) -> Option<Vec<Change>>
         change.harmless &= !waiting.iter().any(|key| is_same(key, &change.key));
     }
     Some(out)
+}
+
+/// Keys that send a branch of before elsewhere than before: what it is merged with, fetched from or pushed to.
+fn redirected(before: &BTreeMap<Key, Vec<Value>>, after: &BTreeMap<Key, Vec<Value>>) -> Vec<Key> {
+    let values = |of: &BTreeMap<Key, Vec<Value>>, key: &Key, name: &str| {
+        of.get(&Key { name: name.to_owned(), ..key.clone() }).cloned()
+    };
+    let goes = |of: &BTreeMap<Key, Vec<Value>>, key: &Key| match key.name.as_str() {
+        "pushremote" => values(of, key, "pushremote").or_else(|| values(of, key, "remote")),
+        name => values(of, key, name),
+    };
+    let keys = before.keys().chain(after.keys());
+    let keys = keys.filter(|key| {
+        key.section == "branch" && matches!(key.name.as_str(), "remote" | "merge" | "pushremote")
+    });
+    let is_elsewhere = |key: &&Key| match (goes(before, key), goes(after, key)) {
+        (Some(before), Some(after)) => before != after,
+        // A branch that is gone goes nowhere, and a new one went nowhere.
+        (None, _) | (_, None) => false,
+    };
+    keys.filter(is_elsewhere).cloned().collect()
+}
+
+/// The keys of a new repository's configuration that are not known, with their values; `None` when git would refuse it.
+pub fn unknown(text: &str, known: &KnownKeys) -> Option<Vec<(Key, Vec<Value>)>> {
+    let is_known = |key: &Key, values: &[Value]| {
+        let rules = known.known.iter().filter(|rule| rule.keys.iter().any(|pattern| key.fits(pattern)));
+        rules.into_iter().any(|rule| values.iter().all(|value| rule.fits(value.as_deref())))
+    };
+    let found = by_key(text)?.into_iter();
+    Some(found.filter(|(key, values)| !is_known(key, values)).collect())
+}
+
+impl KnownKey {
+    fn fits(&self, value: Option<&str>) -> bool {
+        let Some(value) = value else { return self.only.is_empty() && self.value == KnownValue::Text };
+        let is_only = self.only.is_empty() || self.only.iter().any(|only| only == value);
+        is_only && is_text(value) && (self.value == KnownValue::Text || is_address(value))
+    }
+}
+
+/// Whether git reaches an address by itself: `NAME::…` would be a helper's, and what begins with `-` an option.
+fn is_address(value: &str) -> bool {
+    let host = value.split_once("://").map_or(value, |(_, host)| host);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let own = match value.split_once("://") {
+        Some((scheme, _)) => ["https", "http", "ssh", "git", "file"].contains(&scheme),
+        None => !value.contains("::"),
+    };
+    own && !value.starts_with('-') && !host.starts_with('-')
+}
+
+fn is_text(text: &str) -> bool {
+    !text.chars().any(char::is_control) && text.len() <= MOST_BYTES
 }
 
 /// The keys of a configuration whose values git runs; `None` when git would refuse it.
@@ -97,9 +191,11 @@ fn runs<'a>(key: &Key, keys: &'a GitKeys) -> Option<&'a str> {
 
 fn is_harmless(key: &Key, values: &[Value], remotes: &[&str], keys: &GitKeys) -> bool {
     let Some(rule) = keys.harmless.iter().find(|rule| key.fits(&rule.key)) else { return false };
-    let is_text = |text: &str| !text.chars().any(char::is_control) && text.len() <= MOST_BYTES;
+    let is_other_repository = key.name == "gh-resolved";
     let fits = |value: &Value| {
-        is_text(value.as_deref().unwrap_or_default()) && rule.value.fits(value.as_deref(), remotes)
+        (!is_other_repository || value.as_deref() == Some(GH_OWN))
+            && is_text(value.as_deref().unwrap_or_default())
+            && rule.value.fits(value.as_deref(), remotes)
     };
     key.subsection.as_deref().is_none_or(is_text) && values.iter().all(fits)
 }

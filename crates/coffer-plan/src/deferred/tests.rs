@@ -1,4 +1,4 @@
-use super::git_changes::{Change, changes, running};
+use super::git_changes::{Change, changes, running, unknown};
 use super::{DeferredPath, GitKeys, rules};
 use crate::built_in;
 use crate::origin::{Decided, Origin, OriginLayer};
@@ -127,4 +127,73 @@ fn a_layer_adds_to_the_list_and_takes_nothing_away() {
     // What is told only is protected by a word more.
     let DeferredPath { warn, .. } = &of(".github/workflows").path;
     assert!(!warn && before.iter().any(|rule| rule.path.path == ".github/workflows" && rule.path.warn));
+}
+
+#[test]
+fn a_branch_of_before_is_not_sent_elsewhere_unasked() {
+    let before = format!("{BEFORE}[remote \"public\"]\n\turl = https://example.invalid/y\n");
+    let judged = |after: &str| -> Vec<(String, bool)> {
+        let found = changes(&before, after, &keys()).unwrap().into_iter();
+        found.map(|change| (change.key.dotted(), change.harmless)).collect()
+    };
+    for (more, key) in [
+        ("[branch \"main\"]\npushRemote = public\n", "branch.main.pushremote"),
+        ("[branch \"main\"]\nmerge = refs/heads/other\n", "branch.main.merge"),
+        ("[branch \"main\"]\nremote = public\n", "branch.main.remote"),
+    ] {
+        assert_eq!(judged(&format!("{before}{more}")), [(key.to_owned(), false)], "{more}");
+    }
+    // Where it went anyway.
+    let same = judged(&format!("{before}[branch \"main\"]\npushRemote = origin\n"));
+    assert_eq!(same, [("branch.main.pushremote".to_owned(), true)]);
+}
+
+#[test]
+fn notes_of_tools_are_harmless() {
+    for (more, key, harmless) in [
+        ("[lfs]\nrepositoryformatversion = 0\n", "lfs.repositoryformatversion", true),
+        ("[remote \"origin\"]\ngh-resolved = base\n", "remote.origin.gh-resolved", true),
+        ("[remote \"origin\"]\ngh-resolved = evil/fork\n", "remote.origin.gh-resolved", false),
+        ("[branch \"x\"]\nvscode-merge-base = origin/main\n", "branch.x.vscode-merge-base", true),
+        ("[branch \"x\"]\ngh-merge-base = main\n", "branch.x.gh-merge-base", true),
+    ] {
+        assert_judged(more, &[(key, harmless)]);
+    }
+}
+
+#[test]
+fn of_a_new_repository_only_known_keys_stay() {
+    let known = built_in::git_known().unwrap();
+    assert!(
+        known.known.iter().all(|rule| {
+            !rule.reason.is_empty() && rule.keys.iter().all(|key| *key == key.to_lowercase())
+        })
+    );
+    for (text, strange) in [
+        (BEFORE, None),
+        ("[remote \"o\"]\nurl = git@example.invalid:x/y.git\nfetch = +refs/heads/*:refs/remotes/o/*\n", None),
+        ("[remote \"o\"]\nurl = /srv/x.git\npromisor = true\npartialclonefilter = blob:none\n", None),
+        ("[filter \"lfs\"]\nclean = git-lfs clean -- %f\nrequired = true\n", None),
+        ("[submodule \"x\"]\nurl = ../x\nactive = true\nupdate = none\n", None),
+        ("[filter \"lfs\"]\nclean = git-lfs clean -- %f && evil\n", Some("filter.lfs.clean")),
+        ("[remote \"o\"]\nurl = ext::sh -c evil\n", Some("remote.o.url")),
+        ("[remote \"o\"]\nurl = --upload-pack=evil\n", Some("remote.o.url")),
+        ("[remote \"o\"]\nurl = ssh://-oProxyCommand=evil/x\n", Some("remote.o.url")),
+        ("[submodule \"x\"]\nupdate = !evil\n", Some("submodule.x.update")),
+        ("[core]\nworktree = /home\n", Some("core.worktree")),
+        ("[core]\nfsmonitor = evil\n", Some("core.fsmonitor")),
+        ("[CORE]\nattributesFile = x\n", Some("core.attributesfile")),
+        ("[tar \"x\"]\ncommand = evil\n", Some("tar.x.command")),
+        ("[delta]\npager = evil\n", Some("delta.pager")),
+        ("[lfs \"customtransfer.x\"]\npath = evil\n", Some("lfs.customtransfer.x.path")),
+        ("[sendemail]\nsmtpServer = evil\n", Some("sendemail.smtpserver")),
+        ("[includeIf \"gitdir:/\"]\npath = y\n", Some("includeif.gitdir:/.path")),
+        ("[url \"ext::sh\"]\ninsteadOf = x\n", Some("url.ext::sh.insteadof")),
+        ("[alias]\nst = status\n", Some("alias.st")),
+    ] {
+        let found = unknown(text, &known).unwrap();
+        let found: Vec<String> = found.iter().map(|(key, _)| key.dotted()).collect();
+        assert_eq!(found, strange.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{text}");
+    }
+    assert_eq!(unknown("[core\n", &known), None);
 }

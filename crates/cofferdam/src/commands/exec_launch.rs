@@ -67,6 +67,7 @@ pub(crate) fn perform(
     limits::enter_scope(launch, facts, printer)?;
     // Before anything else is started, which would have to come along.
     let _aside = step_aside(launch)?;
+    crate::companion::unseen::tell(facts, printer);
     let gatekeeper = Gatekeeper::new(launch).map_err(RunError::Gateway)?;
     let keeper = RunKeeper { facts };
     let resolver = Resolver { gatekeeper: Some(&gatekeeper), ..Resolver::new(facts, &keeper) };

@@ -1,5 +1,6 @@
 //! `coffer quarantine`: what runs left that the host would run, and how to take it back.
 
+use coffer_launch::launch::quote;
 use coffer_plan::built_in;
 use coffer_plan::deferred::git_changes::changes;
 use coffer_plan::facts::HostFacts;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::exit::Failure;
 use crate::printer::Printer;
 use crate::quarantine::git_config::{apply, lines};
-use crate::quarantine::{Item, Kind, Record, before_of, forget, place, records};
+use crate::quarantine::{Item, Kind, Record, before_of, content, forget, place, records};
 
 #[derive(serde::Serialize)]
 struct Report<'a> {
@@ -52,9 +53,7 @@ fn restore(facts: &HostFacts, command: &QuarantineRestoreCommand, printer: &Prin
             any = true;
             let done = match item.kind {
                 Kind::Moved => {
-                    let failed =
-                        |source| Error::Store { action: "put back", path: item.path.clone(), source };
-                    place::rename(&item.now, &item.path).map_err(failed)?;
+                    put_back(item)?;
                     true
                 }
                 Kind::GitConfig => accept(item, facts, command.accept_config, printer)?,
@@ -73,6 +72,20 @@ fn restore(facts: &HostFacts, command: &QuarantineRestoreCommand, printer: &Prin
         more: Vec::new(),
         hint: "`coffer quarantine list`".to_owned(),
     })
+}
+
+/// Gives it its name back, if it is still what was moved: it lies in the project, where later runs can write.
+fn put_back(item: &Item) -> Result<(), Error> {
+    let Item { path, now, sha256, .. } = item;
+    let failed = |source| Error::Store { action: "put back", path: path.clone(), source };
+    if coffer_host::owned(now).is_some() && (sha256.is_none() || content::digest(now) != *sha256) {
+        return Err(Error::Usage {
+            message: format!("`{now}` is not what was moved aside, or too large to tell"),
+            more: Vec::new(),
+            hint: format!("look at it, then `mv {} {}`", quote(now.as_str()), quote(path.as_str())),
+        });
+    }
+    place::rename(now, path).map_err(failed)
 }
 
 /// Shows what the run changed, and makes the same changes in the configuration as it is now when that was said.

@@ -1,48 +1,166 @@
-//! Changes of a repository's configuration on the host, made by git itself: its lock, the form of its file and what the
-//! user changed meanwhile stay right. Git reads no repository for it, and so starts nothing.
+//! Changes of a repository's configuration on the host. Git itself makes them, in a copy of the file, under git's own
+//! lock: the form of the file and what the user changes meanwhile stay right. Git reads no repository for it, and so
+//! starts nothing.
+//!
+//! The text is then written into the file that is there. Git would rename another one over it, and that would take
+//! away what is mounted over it for other runs of the project: their agents could write the host's file from then on.
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_plan::deferred::git_changes::{Change, Value};
+use coffer_plan::built_in;
+use coffer_plan::deferred::git_changes::{Change, Value, changes};
 use coffer_plan::facts::HostFacts;
 use coffer_plan::path::is_within;
 use coffer_plan::show::audit::printable;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, renameat, unlinkat};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
+#[cfg(test)]
+mod tests;
+
 /// What git says when there was nothing to take away.
 const NOTHING_TO_UNSET: i32 = 5;
+/// The lock of those that change configurations.
+const GATE: &str = ".git-config.lock";
+/// Largest configuration that is changed, in bytes.
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Makes the changes in the file of this path, in the folder of this descriptor.
 pub(crate) fn apply(
-    changes: &[Change],
+    wanted: &[Change],
     folder: BorrowedFd<'_>,
     path: &Utf8Path,
     facts: &HostFacts,
 ) -> Result<(), Error> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let failed = |source| Error::Store { action: "change", path: path.to_owned(), source };
-    let name = path.file_name().unwrap_or_default();
-    let git = git(facts).ok_or_else(|| failed(std::io::Error::other("no `git` to do it with")))?;
-    for words in changes.iter().flat_map(words) {
-        let folder = folder.try_clone_to_owned().map_err(failed)?;
-        let mut command = Command::new(&git);
+    let git = git(facts).ok_or_else(|| failed(io::Error::other("no `git` to do it with")))?;
+    let keys = built_in::deferred()?.git_keys;
+    let make = |lock: &Lock<'_>| -> io::Result<()> {
+        let (file, before) = lock.original()?.ok_or_else(|| io::Error::other("it is gone"))?;
+        let after = edited(&before, wanted, &git)?;
+        // What git made of it is what was asked for, and nothing else.
+        let made = changes(&before, &after, &keys).ok_or_else(|| io::Error::other("git would refuse it"))?;
+        if made.iter().any(|change| wanted.iter().all(|wanted| wanted.key != change.key)) {
+            return Err(io::Error::other("git made other changes than it was told to"));
+        }
+        lock.write(&file, &after)
+    };
+    // Other runs end at the same moment; git's own lock waits for nobody.
+    let _turn = turn(facts).map_err(failed)?;
+    Lock::take(folder, path.file_name().unwrap_or_default()).and_then(|lock| make(&lock)).map_err(failed)
+}
+
+/// Only one `coffer` at a time changes a configuration.
+fn turn(facts: &HostFacts) -> io::Result<File> {
+    let folder = super::all(facts);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let gate = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(GATE))?;
+    gate.lock()?;
+    Ok(gate)
+}
+
+/// Git's lock of a file: another one beside it, which only one can make.
+struct Lock<'a> {
+    folder: BorrowedFd<'a>,
+    name: &'a str,
+    lock: String,
+    file: File,
+}
+
+const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
+impl<'a> Lock<'a> {
+    fn take(folder: BorrowedFd<'a>, name: &'a str) -> io::Result<Self> {
+        let lock = format!("{name}.lock");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat2(folder, lock.as_str(), flags, Mode::from_raw_mode(0o644), INSIDE) {
+            Ok(file) => Ok(Self { folder, name, lock, file: file.into() }),
+            Err(Errno::EXIST) => Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("`{lock}` is there: another git works on it, or left it"),
+            )),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The file under the lock and its text. One that cannot be written is opened to be read only.
+    fn original(&self) -> io::Result<Option<(File, String)>> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = |more| openat2(self.folder, self.name, flags | more, Mode::empty(), INSIDE);
+        let file = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS) => open(OFlags::RDONLY),
+            other => other,
+        };
+        let file = match file {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let found = fstat(&file)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        let (mut file, mut text) = (File::from(file), String::new());
+        (&mut file).take(MOST_BYTES).read_to_string(&mut text)?;
+        Ok(Some((file, text)))
+    }
+
+    /// Writes the text into the file; into the lock first, so that a machine that dies in between loses nothing.
+    fn write(&self, file: &File, text: &str) -> io::Result<()> {
+        (&self.file).write_all(text.as_bytes())?;
+        self.file.sync_all()?;
+        match file.write_all_at(text.as_bytes(), 0) {
+            Ok(()) => {
+                file.set_len(text.len() as u64)?;
+                file.sync_all()
+            }
+            // A file that may not be written is exchanged, as git does: nothing can be mounted over it for long.
+            Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => {
+                let mode = file.metadata()?.permissions().mode() & 0o777;
+                self.file.set_permissions(Permissions::from_mode(mode))?;
+                Ok(renameat(self.folder, self.lock.as_str(), self.folder, self.name)?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Gone already where it became the file.
+        let _ = unlinkat(self.folder, self.lock.as_str(), AtFlags::empty());
+    }
+}
+
+/// The text as git changes it.
+fn edited(text: &str, wanted: &[Change], git: &Utf8Path) -> io::Result<String> {
+    let scratch = tempfile::tempdir()?;
+    let copy = scratch.path().join("config");
+    std::fs::write(&copy, text)?;
+    for words in wanted.iter().flat_map(words) {
+        let mut command = Command::new(git);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").current_dir("/");
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.arg("config").arg("--file").arg(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()));
-        command.args(&words);
-        coffer_sys::descriptors::inherit(&mut command, vec![folder]);
-        let output = command.output().map_err(failed)?;
+        command.args(["config", "--file"]).arg(&copy).args(&words);
+        let output = command.output()?;
         let is_unset = words.first().is_some_and(|word| word == "--unset-all");
         let nothing_to_unset = is_unset && output.status.code() == Some(NOTHING_TO_UNSET);
         if !(output.status.success() || nothing_to_unset) {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(failed(std::io::Error::other(said)));
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
     }
-    Ok(())
+    std::fs::read_to_string(&copy)
 }
 
 /// The words of `git config` that make a change.

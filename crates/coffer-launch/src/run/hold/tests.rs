@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::claim::Claim;
 use super::super::tests::{Ground, names, read};
-use super::{RECORD, hold, release};
+use super::{RECORD, hold, release, standing};
 
 /// A run that lives, in a runtime folder of the test's own.
 fn run(ground: &Ground) -> Claim {
@@ -119,4 +119,20 @@ fn a_folder_that_became_a_link_is_not_followed() {
     assert!(hold(run.root(), &below.join("new"), None).is_ok());
     assert_eq!(names(Utf8Path::new(&elsewhere)), ["held"]);
     assert!(File::open(run.root().join(RECORD)).is_ok());
+}
+
+/// What is made anew may be given the old one's number.
+#[test]
+fn a_place_that_was_made_anew_is_another_one() {
+    let ground = Ground::new();
+    let (project, run) = (project(&ground), run(&ground));
+    let (kept, anew) = (project.join("kept"), project.join("anew"));
+    for place in [&kept, &anew] {
+        hold(run.root(), place, None).unwrap();
+    }
+    std::fs::write(kept.join("mine"), "x").unwrap();
+    std::fs::remove_dir(&anew).unwrap();
+    std::fs::create_dir(&anew).unwrap();
+    let found: Vec<_> = standing(run.root()).iter().map(|place| place.is_unchanged()).collect();
+    assert_eq!(found, [true, false]);
 }

@@ -1,5 +1,7 @@
 //! Git in a sandbox: everything of every day works, and nothing of it makes the host run something.
 
+use std::process::Stdio;
+
 use super::{Ground, host_was_run, status, text};
 use crate::support::run;
 
@@ -151,4 +153,49 @@ fn a_linked_work_tree_is_protected_with_its_repository() {
     let ran = run(ground.stage.run(["--auth", "none", "--", "sh", "-c", script]).current_dir(&tree));
     ran.prints("inside\n");
     ground.on_host("git fsck --strict");
+}
+
+/// A lock that the agent leaves keeps the changes from the host, and loses none of them.
+#[test]
+fn a_lock_that_is_left_loses_no_change() {
+    let Some(ground) = Ground::new() else { return };
+    let ran = ground.inside(
+        &[],
+        "git config branch.new.remote origin; git config core.pager evil; touch .git/config.lock",
+    );
+    for words in ["config.lock", "+ branch.new.remote = origin", "+ core.pager = evil"] {
+        assert!(ran.stderr.contains(words), "{words}: {ran}");
+    }
+    let hint = ran.stderr.split('`').find(|word| word.starts_with("coffer quarantine restore")).unwrap();
+    ground.on_host("rm .git/config.lock");
+    run(ground.stage.coffer(hint.split(' ').skip(1))).ends_with(0);
+    ground
+        .on_host("git config --get branch.new.remote; git config --get core.pager")
+        .prints("origin\nevil\n");
+}
+
+/// What renames over the configuration on the host takes the mount away; what stands there then is told.
+#[test]
+fn a_configuration_that_the_host_exchanged_is_looked_at() {
+    let Some(ground) = Ground::new() else { return };
+    let mut command = ground.stage.run(["--auth", "none", "--network", "none"]);
+    let script = "echo up; cat; git config core.pager evil";
+    let mut child = command
+        .args(["--", "sh", "-c", script])
+        .current_dir(ground.project())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 3]).unwrap();
+    // Another run's change leaves the file where it is, and so the mount over it.
+    ground.inside(&[], "git config branch.other.remote origin").ends_with(0);
+    ground.on_host("git config --get branch.other.remote").prints("origin\n");
+    ground.on_host("git config user.name Mine");
+    drop(child.stdin.take());
+    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    for words in ["cannot be known", "+ core.pager = evil", "+ user.name = Mine", "hint: look at it"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

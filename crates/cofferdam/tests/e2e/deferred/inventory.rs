@@ -1,5 +1,7 @@
 //! What appears all the same is listed, moved aside where the host would run it, and comes back by a command.
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{Ground, host_was_run, status};
 use crate::support::run;
 
@@ -82,4 +84,65 @@ fn a_git_file_that_leads_to_a_folder_of_the_agents_is_moved_aside() {
         .inside(&[], "git init -q --bare target/evil; mkdir sub; echo 'gitdir: ../target/evil' > sub/.git");
     ran.ends_with(0);
     assert!(!ground.project().join("sub/.git").exists(), "{ran}");
+}
+
+#[test]
+fn links_in_a_new_repository_are_moved_aside() {
+    let Some(ground) = Ground::new() else { return };
+    let script = "git init -q n; cd n; mv .git/config c; ln -s ../c .git/config; rm -rf .git/hooks; mkdir h; \
+                  ln -s ../h .git/hooks";
+    let ran = ground.inside(&[], script);
+    ran.ends_with(0);
+    for name in ["config", "hooks"] {
+        assert!(!ground.project().join("n/.git").join(name).exists(), "{name}: {ran}");
+    }
+}
+
+/// What the user puts into a held place meanwhile is theirs; what the run left is not restored once it was changed.
+#[test]
+fn what_the_host_puts_into_a_held_place_stays() {
+    let Some(ground) = Ground::new() else { return };
+    ground.on_host("rm -rf .git/hooks");
+    let mut waiting = ground.waiting();
+    ground.stage.project_file(".vscode/settings.json", "mine");
+    ground.stage.project_file(".git/hooks/pre-push", "mine");
+    drop(waiting.stdin.take());
+    assert!(waiting.wait().unwrap().success());
+    for file in [".vscode/settings.json", ".git/hooks/pre-push"] {
+        assert_eq!(super::text(ground.project().join(file)).as_deref(), Some("mine"), "{file}");
+    }
+    assert_eq!(run(ground.stage.coffer(["quarantine", "list"])).text(), "");
+}
+
+#[test]
+fn what_was_changed_after_it_was_moved_aside_does_not_come_back() {
+    let Some(ground) = Ground::new() else { return };
+    ground.inside(&[], "mkdir sub; echo good > sub/.envrc; chmod 0555 sub").ends_with(0);
+    assert!(!ground.project().join("sub/.envrc").exists());
+    ground
+        .inside(&[], "chmod 0755 sub; for at in sub/.envrc.quarantined-*; do echo evil > $at; done")
+        .ends_with(0);
+    let listed = run(ground.stage.coffer(["quarantine", "list", "--json"])).json();
+    let id = listed["runs"][0]["items"][0]["id"].as_str().unwrap().to_owned();
+    run(ground.stage.coffer(["quarantine", "restore", &id])).refuses(
+        2,
+        "usage",
+        "not what was moved aside",
+        "mv ",
+    );
+    assert!(!ground.project().join("sub/.envrc").exists());
+}
+
+#[test]
+fn a_run_that_was_killed_is_told_at_the_next_start() {
+    let Some(ground) = Ground::new() else { return };
+    let mut killed = ground.waiting();
+    kill_process(Pid::from_child(&killed), Signal::KILL).unwrap();
+    killed.wait().unwrap();
+    ground.stage.project_file("sub/.envrc", "x");
+    let next = ground.inside(&[], "true");
+    assert!(next.stderr.contains("was killed, and nobody has looked"), "{next}");
+    assert!(next.stderr.contains("/sub/.envrc\n"), "{next}");
+    let last = ground.inside(&[], "true");
+    assert!(!last.stderr.contains("was killed"), "{last}");
 }
