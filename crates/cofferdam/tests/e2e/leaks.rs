@@ -79,11 +79,12 @@ fn the_list_of_mounts_names_no_path_beyond_the_plans() {
     std::fs::create_dir(&granted).unwrap();
     let flags = ["--mount", granted.to_str().unwrap()];
     let plan = run(stage.coffer(["plan", "--json"]).args(flags).args(["--", "true"])).json();
+    // A place that is held has none but its own path.
     let sources: Vec<String> = plan["mounts"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|mount| mount["source"]["path"].as_str().map(str::to_owned))
+        .filter_map(|mount| mount["source"]["path"].as_str().or(mount["target"].as_str()).map(str::to_owned))
         .collect();
     let listed = stage.inside(&flags, "cat /proc/self/mountinfo").text();
     let name = stage.scratch.root().file_name().unwrap().to_str().unwrap();

@@ -46,7 +46,9 @@ fn what_holds_nothing_lets_all_in_and_what_does_not_start_is_told_of() {
     let held: Vec<&str> = compared
         .attacks
         .iter()
-        .filter(|row| row.proven && !row.on_own_parts && verdict(open, &row.name) != Verdict::Allowed)
+        .filter(|row| row.proven && !row.on_own_parts)
+        // What uses up the machine is not tried where no limit is known to hold.
+        .filter(|row| !matches!(verdict(open, &row.name), Verdict::Allowed | Verdict::Untried))
         .map(|row| row.name.as_str())
         .collect();
     assert!(held.is_empty(), "nobody held these: {held:?}");

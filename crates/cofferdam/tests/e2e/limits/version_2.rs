@@ -11,14 +11,14 @@ use crate::support::run;
 /// What every kernel starts with, and how it ends. `CASES` stands for what is tried.
 const FIRST: &str = r#"#!/bin/bash
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs none /run; mount -t devtmpfs none /dev
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs none /run; mount -t tmpfs none /srv; mount -t devtmpfs none /dev
 mount -t cgroup2 none /sys/fs/cgroup
-mkdir -p /run/h/home /run/h/project /run/h/run /run/bin; chmod 700 /run/h/run; cd /run/h/project
+mkdir -p /srv/h/home /srv/h/project /srv/h/run /srv/bin; chmod 700 /srv/h/run; cd /srv/h/project
 group=/sys/fs/cgroup
 SLEEPERS='i=0; while [ $i -lt 60 ]; do sleep 20 & i=$((i+1)); done; echo made $i'
 as() { # GROUP UID COMMAND…: started in that group as that user
     ( echo 0 > "$1/cgroup.procs"; exec setpriv --reuid "$2" --regid "$2" --clear-groups env -i \
-        PATH=/run/bin:/usr/bin:/bin HOME=/run/h/home XDG_RUNTIME_DIR=/run/h/run DOLLAR='do$ll%ar' "${@:3}" ) 2>&1
+        PATH=/srv/bin:/usr/bin:/bin HOME=/srv/h/home XDG_RUNTIME_DIR=/srv/h/run DOLLAR='do$ll%ar' "${@:3}" ) 2>&1
 }
 coffer_run() { as "$1" "$2" COFFER run --audit never --yes --agent shell --auth none --network none "${@:3}"; }
 CASES
@@ -71,7 +71,7 @@ cat $group/cgroup.subtree_control; ls -d $group/coffer* 2>/dev/null && echo left
 fn a_user_gets_them_in_a_subtree_by_stepping_aside_or_by_a_scope() {
     let cases = r#"
 echo "+memory +pids" > $group/cgroup.subtree_control
-chown -R 1001:1001 /run/h
+chown -R 1001:1001 /srv/h
 echo CASE subtree
 mkdir -p $group/u/leaf; echo "+memory +pids" > $group/u/cgroup.subtree_control; chown -R 1001:1001 $group/u
 coffer_run $group/u/leaf 1001 --pids 30 -- sh -c "$SLEEPERS"
@@ -84,15 +84,15 @@ ls -d $group/u/*/ 2>/dev/null && echo left
 echo CASE scope
 # It stands for systemd: it makes no scope, but what it starts is in one. Moving there is the manager's right.
 manager=$group/user.slice/user-1001.slice/user@1001.service
-mkdir -p $manager; touch /run/h/run/bus
+mkdir -p $manager; touch /srv/h/run/bus
 for each in user.slice user.slice/user-1001.slice user.slice/user-1001.slice/user@1001.service; do
     echo "+memory +pids" > $group/$each/cgroup.subtree_control
 done
 mkdir $manager/run.scope; chown -R 1001:1001 $manager/run.scope
 chmod 666 $group/cgroup.procs
 printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift\necho 0 > %s/cgroup.procs; exec "$@"\n' \
-    $manager/run.scope > /run/bin/systemd-run
-chmod 755 /run/bin/systemd-run
+    $manager/run.scope > /srv/bin/systemd-run
+chmod 755 /srv/bin/systemd-run
 coffer_run $group 1001 --pids 32 --env DOLLAR -- sh -c "echo \"\$DOLLAR\" 'a\$b%24'; $SLEEPERS"
 ls -d $manager/run.scope/*/ 2>/dev/null && echo left
 echo CASE end
