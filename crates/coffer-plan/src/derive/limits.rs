@@ -36,8 +36,12 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> (Limits, Vec<PlanErr
     let (means, held) = choose(&wanted, facts);
     let (mut errors, mut lacks) = (Vec::new(), Vec::new());
     for missing in wanted.iter().filter(|wanted| !held.contains(&wanted.controller)) {
-        let Missing { reason, fix } = missing_means(missing.controller, facts);
+        let Missing { mut reason, fix } = missing_means(missing.controller, facts);
         if missing.is_default() {
+            if in_scope(missing.controller, &facts.cgroups) {
+                let flag = format!("--{} {}", missing.controller.limit(), missing.amount);
+                reason = format!("a scope of your systemd holds it when it is asked for (`{flag}`)");
+            }
             let text = format!("{} ({}): {reason}", missing.controller.limit(), missing.amount);
             lacks.push(Note { text, origin: missing.origin.clone() });
         } else {
@@ -60,6 +64,12 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> (Limits, Vec<PlanErr
     (limits, errors)
 }
 
+/// Whether a scope of the user's systemd could hold it.
+fn in_scope(controller: Controller, facts: &CgroupFacts) -> bool {
+    let manager = facts.user_manager.as_ref();
+    manager.is_some_and(|manager| manager.controllers.iter().any(|name| name == controller.word()))
+}
+
 fn want<T: std::fmt::Display>(controller: Controller, wish: &Decided<Option<T>>) -> Option<Wanted<'_>> {
     let amount = wish.value.as_ref()?.to_string();
     Some(Wanted { controller, amount, origin: &wish.origin })
@@ -77,7 +87,12 @@ fn choose(wanted: &[Wanted<'_>], facts: &HostFacts) -> (Means, Vec<Controller>) 
         wanted.iter().filter(|wanted| !wanted.is_default() && held.contains(&wanted.controller)).count()
     };
     let mut best = (Means::None, Vec::new());
+    let is_asked = wanted.iter().any(|wanted| !wanted.is_default());
     for (means, held) in candidates(&all, &facts.cgroups) {
+        // A run that is started again in a scope does not look at the project when it ends: a default is not worth that.
+        if matches!(means, Means::Scope { .. }) && !is_asked {
+            continue;
+        }
         if (asked(&held), held.len()) > (asked(&best.1), best.1.len()) {
             best = (means, held);
         }

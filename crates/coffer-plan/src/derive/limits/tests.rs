@@ -152,10 +152,11 @@ fn the_nearest_group_that_hands_on_what_is_wanted_is_taken() {
 fn systemd_divides_what_is_its_own() {
     let kept = "/cg/user.slice/user-1000.slice/user@1000.service/app.slice";
     let both = |systemd: &str| {
-        limits(&with(|cgroups| {
+        let machine = with(|cgroups| {
             cgroups.v2_places = vec![place(kept, "memory pids", "memory pids")];
             cgroups.user_manager = manager(systemd).filter(|_| !systemd.is_empty());
-        }))
+        });
+        limits(&asks(machine, Some("1G"), None, None))
     };
     assert!(matches!(both("memory pids").means, Means::Scope { .. }));
     assert!(matches!(both("").means, Means::V2 { .. }), "nobody is there to be asked");
@@ -169,17 +170,26 @@ fn systemd_divides_what_is_its_own() {
 
 #[test]
 fn what_was_asked_for_decides_between_means() {
-    let machine = |cpus| {
+    let machine = |memory, cpus| {
         let machine = with(|cgroups| {
             cgroups.user_manager = manager("memory pids");
             old(cgroups, "cpu");
         });
-        asks(machine, None, None, cpus)
+        asks(machine, memory, None, cpus)
     };
-    assert!(matches!(limits(&machine(None)).means, Means::Scope { .. }));
-    let asked = limits(&machine(Some("1")));
+    assert!(matches!(limits(&machine(Some("1G"), None)).means, Means::Scope { .. }));
+    let asked = limits(&machine(None, Some("1")));
     assert!(matches!(asked.means, Means::V1 { .. }));
     assert_eq!(asked.lacks.len(), 2, "the defaults give way");
+}
+
+/// A run in a scope does not look at the project when it ends.
+#[test]
+fn for_defaults_alone_no_scope_is_made_and_that_is_said() {
+    let limits = limits(&with(|cgroups| cgroups.user_manager = manager("memory pids")));
+    assert_eq!(limits.means, Means::None);
+    let pids = limits.lacks.iter().find(|note| note.text.starts_with("pids")).unwrap();
+    assert!(pids.text.contains("when it is asked for (`--pids 4096`)"), "{pids:?}");
 }
 
 #[test]
@@ -190,6 +200,7 @@ fn the_program_that_makes_the_scope_lies_in_no_writable_mount() {
             controllers: names("memory pids"),
         });
     });
+    let scope = asks(scope, Some("1G"), None, None);
     assert_eq!(scope.codes(), [""; 0]);
     let open = scope.has("/srv/bin", crate::facts::PathKind::Folder).mount(&["/srv/bin:/b:rw"]);
     assert_eq!(open.codes(), ["host-executable"]);
