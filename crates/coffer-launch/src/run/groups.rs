@@ -115,7 +115,7 @@ impl Groups {
 
     /// Removes them. The sandbox is gone by now.
     pub(super) fn remove(self) -> Result<(), RunError> {
-        self.made.iter().map(|group| remove(&group.folder)).fold(Ok(()), |all, one| all.and(one))
+        remove_all(self.made.iter().map(|group| group.folder.as_path()))
     }
 }
 
@@ -253,5 +253,14 @@ pub(super) fn sweep(root: &Utf8Path, id: &str) -> Result<(), RunError> {
     let Ok(note) = std::fs::read_to_string(root.join(NOTE)) else { return Ok(()) };
     let name = format!("{PREFIX}{id}");
     let ours = note.lines().map(Utf8Path::new).filter(|folder| folder.file_name() == Some(&name));
-    ours.map(remove).fold(Ok(()), |all, one| all.and(one))
+    remove_all(ours)
+}
+
+/// Removes them all, also when one cannot be removed; the first error is told.
+fn remove_all<'a>(folders: impl Iterator<Item = &'a Utf8Path>) -> Result<(), RunError> {
+    let mut told = Ok(());
+    for folder in folders {
+        told = told.and(remove(folder));
+    }
+    told
 }

@@ -274,14 +274,12 @@ pub(super) fn changed_since(path: &Utf8Path, since_ms: i64) -> bool {
     let mut seen = 0;
     while let Some(next) = waiting.pop() {
         seen += 1;
-        match coffer_host::owned(&next) {
-            Some(owned) if owned.changed_ms < since_ms && seen <= MOST => {
-                if owned.is_folder {
-                    waiting.extend(files(&next));
-                }
-            }
-            Some(_) => return true,
-            None => {}
+        let Some(owned) = coffer_host::owned(&next) else { continue };
+        if owned.changed_ms >= since_ms || seen > MOST {
+            return true;
+        }
+        if owned.is_folder {
+            waiting.extend(files(&next));
         }
     }
     false

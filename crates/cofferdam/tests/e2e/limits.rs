@@ -256,7 +256,7 @@ impl HandedOver {
 impl Drop for HandedOver {
     fn drop(&mut self) {
         for group in &self.0 {
-            std::fs::remove_dir(group).unwrap_or_else(|error| eprintln!("{}: {error}", group.display()));
+            removed(group);
         }
     }
 }
@@ -331,7 +331,7 @@ impl Narrow {
 
 impl Drop for Narrow {
     fn drop(&mut self) {
-        std::fs::remove_dir(&self.0).unwrap_or_else(|error| eprintln!("{}: {error}", self.0.display()));
+        removed(&self.0);
     }
 }
 
@@ -377,4 +377,10 @@ fn nothing_inside_leaves_a_core_dump() {
     assert_eq!(words[4..6], ["1", "1"], "below the smallest dump: {ran}");
     assert!(!ran.text().contains("raised") && !ran.text().contains("core."), "{ran}");
     assert!(ran.text().contains("\n0\n"), "{ran}");
+}
+
+/// Removes a group of the test's own; a test that fails already may leave processes in it.
+fn removed(group: &std::path::Path) {
+    let removed = std::fs::remove_dir(group);
+    assert!(removed.is_ok() || std::thread::panicking(), "{}: {removed:?}", group.display());
 }
