@@ -249,7 +249,7 @@ impl Taker<'_> {
 }
 
 /// The file itself, or those of a folder; links are looked at and not followed.
-fn files(path: &Utf8Path) -> Vec<Utf8PathBuf> {
+pub(crate) fn files(path: &Utf8Path) -> Vec<Utf8PathBuf> {
     match coffer_host::owned(path) {
         None => Vec::new(),
         Some(owned) if !owned.is_folder => vec![path.to_owned()],
@@ -286,7 +286,7 @@ pub(super) fn changed_since(path: &Utf8Path, since_ms: i64) -> bool {
 }
 
 /// Whether git would run a hook, now or once somebody lets it be executed; its examples have an ending.
-fn is_run(file: &Utf8Path) -> bool {
+pub(crate) fn is_run(file: &Utf8Path) -> bool {
     coffer_host::owned(file).is_some_and(|owned| !owned.is_folder) && file.extension() != Some("sample")
 }
 

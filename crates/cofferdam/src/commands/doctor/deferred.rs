@@ -14,12 +14,11 @@ use coffer_plan::deferred::git_changes::running;
 
 use crate::commands::ledger;
 use crate::commands::status::look::Looked;
+use crate::companion::inventory::{files, is_run};
 
 /// Git's own configuration of the project, and what it runs.
 const GIT_CONFIG: &str = ".git/config";
 const GIT_HOOKS: &str = ".git/hooks";
-/// Files of a folder that are looked at.
-const MOST: usize = 200;
 /// A run's start is written down beside the start itself.
 const SLACK_MS: i64 = 1_000;
 
@@ -48,7 +47,8 @@ pub(super) fn look(looked: &Looked) -> Vec<Deferred> {
     let Ok(lists) = built_in::deferred() else { return Vec::new() };
     let kept = lists.paths.iter().chain(&looked.agent.deferred).filter(|path| !path.warn);
     let places = kept.map(|path| path.path.as_str()).chain([GIT_HOOKS]);
-    let mut files: Vec<Utf8PathBuf> = places.flat_map(|place| files(&project.join(place))).collect();
+    let listed = places.flat_map(|place| files(&project.join(place)));
+    let mut files: Vec<Utf8PathBuf> = listed.filter(|file| is_run(file)).collect();
     let config = project.join(GIT_CONFIG);
     let text = coffer_host::read_project_config(&config).ok().flatten();
     files.extend(text.filter(|text| runs_programs(text, &lists.git_keys)).map(|_| config));
@@ -88,23 +88,6 @@ fn spans(looked: &Looked, project: &Utf8Path) -> Vec<Span> {
         }
     }
     spans
-}
-
-/// The file itself, or those of a folder without git's examples; links are looked at and not followed.
-fn files(place: &Utf8Path) -> Vec<Utf8PathBuf> {
-    match coffer_host::owned(place) {
-        None => Vec::new(),
-        Some(owned) if !owned.is_folder => vec![place.to_owned()],
-        Some(_) => {
-            let entries = place.read_dir_utf8().into_iter().flatten().flatten().take(MOST);
-            let files = entries.map(|entry| entry.path().to_owned());
-            let is_run = |file: &Utf8PathBuf| {
-                file.extension() != Some("sample")
-                    && coffer_host::owned(file).is_some_and(|owned| !owned.is_folder)
-            };
-            files.filter(is_run).collect()
-        }
-    }
 }
 
 /// Whether a configuration of git names something that git runs or follows, or cannot be read.
