@@ -150,9 +150,7 @@ fn perform(
     if let Some(limits) = &launch.limits {
         folders.limit(limits)?;
     }
-    for preparation in &launch.preparations {
-        prepare::prepare(preparation, folders, resolve, companion)?;
-    }
+    prepare::all(&launch.preparations, folders, resolve, companion)?;
     if let Some(agents) = &launch.key_agents {
         let folder = Folder::open(&folders.path(RunFolder::KeyAgents)?)?;
         companion.open_key_agents(folders.id(), folder.descriptor(), agents)?;
@@ -183,7 +181,7 @@ fn start(
     }
     let mut options = SecretBytes::default();
     for word in &launch.options {
-        options.append(&word_bytes(word, folders, resolve, &mut inherited, &ends)?);
+        append(word, &mut options, folders, resolve, &mut inherited, &ends)?;
         options.append(&[0]);
     }
     let options = inherited.data(&options)?;
@@ -196,7 +194,8 @@ fn start(
     }
     backend.args(["--args", &options.to_string(), "--"]);
     for word in &launch.inside {
-        let bytes = word_bytes(word, folders, resolve, &mut inherited, &ends)?;
+        let mut bytes = SecretBytes::default();
+        append(word, &mut bytes, folders, resolve, &mut inherited, &ends)?;
         backend.arg(std::ffi::OsString::from_vec(bytes.to_vec()));
     }
     inherited.pass_to(&mut backend);
@@ -257,34 +256,40 @@ struct Ends {
     gateway: i32,
 }
 
-fn word_bytes(
+/// Adds what a word stands for.
+fn append(
     word: &Word,
+    to: &mut SecretBytes,
     folders: &RunFolders,
     resolve: &dyn Resolve,
     inherited: &mut Inherited,
     ends: &Ends,
-) -> Result<SecretBytes, RunError> {
-    let number = |number: i32| SecretBytes::from(number.to_string().into_bytes());
+) -> Result<(), RunError> {
     let resolved = |reference: &Reference| {
         resolve
             .resolve(reference)
             .map_err(|source| RunError::Resolve { reference: reference.clone(), source })
     };
-    let bytes = match word {
-        Word::Text(text) => SecretBytes::from(text.clone().into_bytes()),
-        Word::Ref(Reference::Folder(folder)) => {
-            SecretBytes::from(folders.path(*folder)?.into_string().into_bytes())
+    let mut add = |bytes: &[u8]| {
+        // It would end the word, and what follows would be an option of the backend.
+        if bytes.contains(&0) {
+            return Err(RunError::ZeroByte);
         }
-        Word::Ref(reference) => resolved(reference)?,
-        Word::Data(text) => number(inherited.data(text.as_bytes())?),
+        to.append(bytes);
+        Ok(())
+    };
+    let number = match word {
+        Word::Text(text) => return add(text.as_bytes()),
+        Word::Ref(Reference::Folder(folder)) => return add(folders.path(*folder)?.as_str().as_bytes()),
+        Word::Ref(reference) => return add(&resolved(reference)?),
+        Word::Data(text) => inherited.data(text.as_bytes())?,
         Word::DataRef(reference) => {
             let content = resolved(reference)?;
-            number(inherited.data(&content)?)
+            inherited.data(&content)?
         }
-        Word::Open(path) => number(inherited.open(path)?),
-        Word::Control => number(ends.control),
-        Word::Gateway => number(ends.gateway),
+        Word::Open(path) => inherited.open(path)?,
+        Word::Control => ends.control,
+        Word::Gateway => ends.gateway,
     };
-    // It would end the word, and what follows would be an option of the backend.
-    if bytes.contains(&0) { Err(RunError::ZeroByte) } else { Ok(bytes) }
+    add(number.to_string().as_bytes())
 }

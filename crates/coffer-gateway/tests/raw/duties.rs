@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::sent::{read, strict, until};
 use crate::support::{
-    KEY, PATIENCE, WORD, Wanted, answer, connected, got, post, request, says, server, with_headers,
+    KEY, PATIENCE, WORD, Wanted, answer, connected, got, more_to_come, post, request, says, server, with_headers,
 };
 
 /// An API that says this to everybody.
@@ -283,7 +283,7 @@ fn an_answer_that_comes_before_the_end_of_an_upload_is_heard() {
     let (api, _sent) = server(|stream| {
         until(stream, b"\r\n\r\n");
         stream
-            .write_all(answer("413 Payload Too Large", "connection: close\r\n", "too much").as_bytes())
+            .write_all(answer("413 Payload Too Large", "", "too much").as_bytes())
             .unwrap();
         // It reads what is on its way, so that its answer is not lost by a reset.
         let mut rest = Vec::new();
@@ -483,7 +483,7 @@ fn connections_are_used_again_and_answers_come_in_the_order_of_the_questions() {
         counts.fetch_add(1, Ordering::Relaxed);
         while let Some(sent) = read(stream) {
             let path = sent.line.split(' ').nth(1).unwrap().to_owned();
-            stream.write_all(answer("200 OK", "", &format!("<{path}>")).as_bytes()).unwrap();
+            stream.write_all(more_to_come("200 OK", "", &format!("<{path}>")).as_bytes()).unwrap();
         }
     });
     let gateway = Wanted::of(api).starts();
@@ -542,7 +542,7 @@ fn a_connection_that_was_closed_meanwhile_is_replaced() {
     let closed = Mutex::new(closed);
     let (api, _) = server(move |stream| {
         request(stream);
-        stream.write_all(answer("200 OK", "", "fine").as_bytes()).unwrap();
+        stream.write_all(more_to_come("200 OK", "", "fine").as_bytes()).unwrap();
         // It is kept alive by its words, and then closed.
         stream.shutdown(Shutdown::Both).unwrap();
         closed.lock().unwrap().send(()).unwrap();

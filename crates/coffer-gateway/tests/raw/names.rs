@@ -147,7 +147,7 @@ fn everywhere() -> u16 {
             until(&mut stream, b"\r\n\r\n");
             let at = stream.local_addr().unwrap().ip().to_canonical();
             let _ =
-                stream.write_all(answer("200 OK", "connection: close\r\n", &format!("at {at}")).as_bytes());
+                stream.write_all(answer("200 OK", "", &format!("at {at}")).as_bytes());
         }
     });
     port

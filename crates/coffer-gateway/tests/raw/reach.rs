@@ -10,7 +10,7 @@ use coffer_gateway::setup::{Limits, Ranges};
 fn speaks() -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
     server(|stream| {
         let said = request(stream);
-        stream.write_all(answer("200 OK", "connection: close\r\n", "reached").as_bytes()).unwrap();
+        stream.write_all(answer("200 OK", "", "reached").as_bytes()).unwrap();
         said
     })
 }

@@ -45,7 +45,7 @@ pub(crate) fn strict() -> (SocketAddr, Receiver<Option<Sent>>) {
         let strictly = std::panic::AssertUnwindSafe(|| {
             let sent = read(stream);
             if sent.as_ref().is_some_and(|sent| sent.whole) {
-                let _ = stream.write_all(answer("200 OK", "connection: close\r\n", "fine").as_bytes());
+                let _ = stream.write_all(answer("200 OK", "", "fine").as_bytes());
                 let mut more = Vec::new();
                 let _ = stream.read_to_end(&mut more);
                 assert!(more.is_empty(), "after the request: {:?}", String::from_utf8_lossy(&more));

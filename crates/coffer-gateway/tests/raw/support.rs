@@ -203,8 +203,14 @@ pub(crate) fn request(stream: &mut TcpStream) -> String {
     head + &String::from_utf8_lossy(&body)
 }
 
-/// An answer with this body.
+/// An answer with this body, the last one of its connection: most of these servers go away after it, and a gateway
+/// that was told nothing of that may ask on the old connection once more.
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
+    more_to_come(status, &format!("connection: close\r\n{headers}"), body)
+}
+
+/// An answer after which the connection can take another question.
+pub(crate) fn more_to_come(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -88,16 +88,21 @@ impl Folder {
         Ok(Some(content))
     }
 
+    /// Makes a file (0600) in a folder of the run, where nothing is yet. Nothing of a run outlives the machine's, so it
+    /// is not synced.
+    pub(super) fn create(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
+        let path = self.path.join(name);
+        let mut file = self.new_file(name).map_err(|error| state("write", &path, error))?;
+        file.write_all(content).map_err(|source| RunError::State { action: "write", path, source })
+    }
+
     /// Puts a file (0600) in place at once: a temporary file, synced, renamed, the folder synced.
     pub(super) fn replace(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
         let path = self.path.join(name);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| RunError::Random(io::Error::other(error)))?;
         let temporary = format!(".{name}.{:016x}", u64::from_le_bytes(random));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let opened = openat2(&self.descriptor, temporary.as_str(), flags, mode, INSIDE);
-        let mut file = File::from(opened.map_err(|error| state("write", &path, error))?);
+        let mut file = self.new_file(&temporary).map_err(|error| state("write", &path, error))?;
         let written = file
             .write_all(content)
             .and_then(|()| file.sync_all())
@@ -108,6 +113,11 @@ impl Folder {
             let _ = unlinkat(&self.descriptor, temporary.as_str(), AtFlags::empty());
             RunError::State { action: "write", path, source }
         })
+    }
+
+    fn new_file(&self, name: &str) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat2(&self.descriptor, name, flags, Mode::RUSR | Mode::WUSR, INSIDE).map(File::from)
     }
 
     /// Makes a mount point below the folder where it is missing; a link on the way is refused.

@@ -23,7 +23,7 @@ pub(super) fn prepare(guard: &Guard, folders: &RunFolders) -> Result<(), RunErro
     let copy = folders.path(RunFolder::Git)?.join(name);
     make_own(&copy)?;
     let content = original(config)?;
-    Folder::open(&copy)?.replace(COPY, &content)?;
+    Folder::open(&copy)?.create(COPY, &content)?;
     let links = folders.root().join(LINKS);
     make_own(&links)?;
     let (link, text) = (links.join(name), format!("{GIT_COPIES}/{name}/{COPY}"));

@@ -37,26 +37,40 @@ struct Held {
     object: Option<Object>,
 }
 
-/// Holds a place for the run whose folder this is.
-pub(super) fn hold(run: &Utf8Path, path: &Utf8Path, text: Option<&str>) -> Result<(), RunError> {
-    let failed = |source| RunError::Hold { path: path.to_owned(), source };
-    let _gate = gate(run).map_err(failed)?;
+/// Holds these places for the run whose folder this is: each an empty folder, or a file with this text.
+pub(super) fn hold<'a>(
+    run: &Utf8Path,
+    places: impl IntoIterator<Item = (&'a Utf8Path, Option<&'a str>)>,
+) -> Result<(), RunError> {
+    let mut places = places.into_iter().peekable();
+    let Some((first, _)) = places.peek() else { return Ok(()) };
+    let failed = |path: &Utf8Path, source| RunError::Hold { path: path.to_owned(), source };
+    let gate = gate(run).map_err(|source| failed(first, source))?;
     let others = held_by_others(run);
-    let is_others = others.iter().any(|held| held.made && held.path == path);
+    let mut record = Record::of(run).map_err(|source| failed(first, source))?;
+    for (path, text) in places {
+        let is_others = others.iter().any(|held| held.made && held.path == path);
+        make_held(&mut record, path, text, is_others).map_err(|source| failed(path, source))?;
+    }
+    drop(gate);
+    Ok(())
+}
+
+fn make_held(record: &mut Record, path: &Utf8Path, text: Option<&str>, is_others: bool) -> std::io::Result<()> {
     let held = |made, object| Held { path: path.to_owned(), text: text.map(str::to_owned), made, object };
-    let Some((folder, name)) = place(path).map_err(failed)? else { return Ok(()) };
+    let Some((folder, name)) = place(path)? else { return Ok(()) };
     // Written before it is made: a run that is killed in between leaves nothing unknown. What was there already is told
     // apart by the second line.
-    note(run, &held(true, None)).map_err(failed)?;
+    record.note(&held(true, None))?;
     let made = match make(&folder, name, text) {
         Ok(()) => true,
         Err(Errno::EXIST) => is_others,
         Err(errno) => {
-            let _ = note(run, &held(false, None));
-            return Err(failed(errno.into()));
+            let _ = record.note(&held(false, None));
+            return Err(errno.into());
         }
     };
-    note(run, &held(made, Object::of(&folder, name))).map_err(failed)
+    record.note(&held(made, Object::of(&folder, name)))
 }
 
 /// What stands at the places that the run whose folder this is holds, as it was when it began.
@@ -140,10 +154,19 @@ fn record(run: &Utf8Path) -> Vec<Held> {
     out
 }
 
-fn note(run: &Utf8Path, held: &Held) -> std::io::Result<()> {
-    let line = serde_json::to_string(held)? + "\n";
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(run.join(RECORD))?;
-    file.write_all(line.as_bytes())
+/// What a run writes down, a line at a time, each with a write of its own.
+struct Record(File);
+
+impl Record {
+    fn of(run: &Utf8Path) -> std::io::Result<Self> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(run.join(RECORD));
+        opened.map(Self)
+    }
+
+    fn note(&mut self, held: &Held) -> std::io::Result<()> {
+        let line = serde_json::to_string(held)? + "\n";
+        self.0.write_all(line.as_bytes())
+    }
 }
 
 /// What live runs hold besides this one.

@@ -11,8 +11,30 @@ use super::{Companion, Resolve, RunError, SecretBytes, descriptors, git_copies, 
 use crate::launch::{Place, Preparation, SeedContent};
 use coffer_plan::plan::{Reference, RunFolder};
 
+/// Does all of them, in their order; places that are held one after the other are held together.
+pub(super) fn all(
+    preparations: &[Preparation],
+    folders: &mut RunFolders,
+    resolve: &dyn Resolve,
+    companion: &dyn Companion,
+) -> Result<(), RunError> {
+    for some in preparations.chunk_by(|one, next| place(one).is_some() && place(next).is_some()) {
+        match some {
+            [one] if place(one).is_none() => prepare(one, folders, resolve, companion)?,
+            places => hold::hold(folders.root(), places.iter().filter_map(place))?,
+        }
+    }
+    Ok(())
+}
+
+/// The place that is held, and what stands there.
+fn place(preparation: &Preparation) -> Option<(&Utf8Path, Option<&str>)> {
+    let Preparation::Hold { path, text } = preparation else { return None };
+    Some((path, text.as_deref()))
+}
+
 /// Does one preparation.
-pub(super) fn prepare(
+fn prepare(
     preparation: &Preparation,
     folders: &mut RunFolders,
     resolve: &dyn Resolve,
@@ -32,7 +54,7 @@ pub(super) fn prepare(
         Preparation::Folder(folder) => folders.make(*folder),
         Preparation::Lease { name, content } => {
             let content = resolved(resolve, content)?;
-            Folder::open(&folders.path(RunFolder::Lease)?)?.replace(name, &content)
+            Folder::open(&folders.path(RunFolder::Lease)?)?.create(name, &content)
         }
         Preparation::Seed { place, file, content } => {
             let content = match content {
@@ -44,7 +66,7 @@ pub(super) fn prepare(
         Preparation::Link { place, name, to } => link(&open(place, folders)?, name, to),
         Preparation::Point { place, below, folder } => open(place, folders)?.mount_point(below, *folder),
         Preparation::Guard(guard) => git_copies::prepare(guard, folders),
-        Preparation::Hold { path, text } => hold::hold(folders.root(), path, text.as_deref()),
+        Preparation::Hold { path, text } => hold::hold(folders.root(), [(&**path, text.as_deref())]),
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
         // Looked at when everything is in place, and at the end.
         Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),

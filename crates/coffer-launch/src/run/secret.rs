@@ -6,6 +6,9 @@ use std::ops::Deref;
 use coffer_sys::memory::keep_from_swap;
 use zeroize::Zeroizing;
 
+/// How much room a growing buffer has at least: that of most launches' options.
+const LEAST: usize = 8 << 10;
+
 /// Bytes that may be secret. There is no `Debug`, `Display`, `Clone` or `Serialize` for them.
 #[derive(Default)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
@@ -13,13 +16,16 @@ pub struct SecretBytes(Zeroizing<Vec<u8>>);
 impl SecretBytes {
     /// Adds bytes at the end. A grown buffer leaves its former one wiped.
     pub(crate) fn append(&mut self, more: &[u8]) {
-        if self.0.len() + more.len() > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity((self.0.len() + more.len()) * 2));
+        let length = self.0.len() + more.len();
+        if length > self.0.capacity() {
+            // Locked once and as a whole, before anything stands in it.
+            let mut larger = Zeroizing::new(vec![0; (length * 2).max(LEAST)]);
+            keep_from_swap(&larger);
+            larger.clear();
             larger.extend_from_slice(&self.0);
             self.0 = larger;
         }
         self.0.extend_from_slice(more);
-        keep_from_swap(&self.0);
     }
 
     /// The buffer itself, for readers that fill it.

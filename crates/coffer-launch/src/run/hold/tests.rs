@@ -29,8 +29,8 @@ fn killed(run: Claim) -> Utf8PathBuf {
 fn a_place_is_held_and_given_back() {
     let ground = Ground::new();
     let (project, run) = (project(&ground), run(&ground));
-    hold(run.root(), &project.join(".vscode"), None).unwrap();
-    hold(run.root(), &project.join("commondir"), Some(".\n")).unwrap();
+    hold(run.root(), [(project.join(".vscode").as_path(), None)]).unwrap();
+    hold(run.root(), [(project.join("commondir").as_path(), Some(".\n"))]).unwrap();
     assert_eq!(names(&project), [".vscode", "commondir"]);
     assert_eq!(read(&project.join("commondir")), ".\n");
     release(run.root()).unwrap();
@@ -42,8 +42,8 @@ fn the_last_run_that_holds_a_place_gives_it_back() {
     let ground = Ground::new();
     let (project, first, second) = (project(&ground), run(&ground), run(&ground));
     let place = project.join(".vscode");
-    hold(first.root(), &place, None).unwrap();
-    hold(second.root(), &place, None).unwrap();
+    hold(first.root(), [(place.as_path(), None)]).unwrap();
+    hold(second.root(), [(place.as_path(), None)]).unwrap();
     release(first.root()).unwrap();
     first.remove().unwrap();
     assert!(place.is_dir(), "the second run still holds it");
@@ -56,7 +56,7 @@ fn what_a_killed_run_held_goes_when_the_next_one_starts() {
     let ground = Ground::new();
     let (project, first) = (project(&ground), run(&ground));
     let place = project.join(".vscode");
-    hold(first.root(), &place, None).unwrap();
+    hold(first.root(), [(place.as_path(), None)]).unwrap();
     let root = killed(first);
     let _next = run(&ground);
     assert!(!place.exists() && !root.exists());
@@ -68,7 +68,7 @@ fn a_killed_run_takes_nothing_from_a_live_one() {
     let (project, first, second) = (project(&ground), run(&ground), run(&ground));
     let place = project.join(".vscode");
     for run in [&first, &second] {
-        hold(run.root(), &place, None).unwrap();
+        hold(run.root(), [(place.as_path(), None)]).unwrap();
     }
     let root = killed(first);
     let _third = run(&ground);
@@ -84,9 +84,9 @@ fn what_was_there_or_came_into_it_stays() {
     let (there, filled, file) = (project.join("there"), project.join("filled"), project.join("file"));
     std::fs::create_dir(&there).unwrap();
     for place in [&there, &filled] {
-        hold(run.root(), place, None).unwrap();
+        hold(run.root(), [(place.as_path(), None)]).unwrap();
     }
-    hold(run.root(), &file, Some(".\n")).unwrap();
+    hold(run.root(), [(file.as_path(), Some(".\n"))]).unwrap();
     std::fs::write(filled.join("mine"), "x").unwrap();
     std::fs::write(&file, "mine").unwrap();
     release(run.root()).unwrap();
@@ -109,14 +109,14 @@ fn a_folder_that_became_a_link_is_not_followed() {
     let (project, run) = (project(&ground), run(&ground));
     let below = project.join("below");
     std::fs::create_dir(&below).unwrap();
-    hold(run.root(), &below.join("held"), None).unwrap();
+    hold(run.root(), [(below.join("held").as_path(), None)]).unwrap();
     let elsewhere = ground.path().join("elsewhere");
     std::fs::create_dir_all(elsewhere.join("held")).unwrap();
     std::fs::rename(&below, project.join("moved")).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &below).unwrap();
     release(run.root()).unwrap();
     assert!(elsewhere.join("held").is_dir());
-    assert!(hold(run.root(), &below.join("new"), None).is_ok());
+    assert!(hold(run.root(), [(below.join("new").as_path(), None)]).is_ok());
     assert_eq!(names(Utf8Path::new(&elsewhere)), ["held"]);
     assert!(File::open(run.root().join(RECORD)).is_ok());
 }
@@ -128,7 +128,7 @@ fn a_place_that_was_made_anew_is_another_one() {
     let (project, run) = (project(&ground), run(&ground));
     let (kept, anew) = (project.join("kept"), project.join("anew"));
     for place in [&kept, &anew] {
-        hold(run.root(), place, None).unwrap();
+        hold(run.root(), [(place.as_path(), None)]).unwrap();
     }
     std::fs::write(kept.join("mine"), "x").unwrap();
     std::fs::remove_dir(&anew).unwrap();
