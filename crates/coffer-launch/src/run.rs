@@ -94,7 +94,9 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) ->
     let ended = perform(launch, resolve, companion, &mut folders);
     let kept = keep(launch, companion, &folders, &ended);
     let hits = folders.groups().map(groups::Groups::hits).unwrap_or_default();
-    match (ended, folders.remove()) {
+    let removed = folders.remove();
+    companion.over();
+    match (ended, removed) {
         (Ok(ended), left) => Ok(Ran { ended, left: left.err(), hits, kept }),
         (Err(run), Ok(())) => Err(run),
         (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
