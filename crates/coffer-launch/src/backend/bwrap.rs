@@ -62,10 +62,17 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     let etc = etc::together(plan, facts);
     for (at, mount) in plan.mounts.iter().enumerate() {
         match &etc {
-            Some(etc) if etc.contains(&at) => lowering.part(mount, at == *etc.start()),
+            Some(etc) if etc.contains(&at) => {
+                lowering.preparations.extend(etc::part(mount).map(Preparation::Part))
+            }
             Some(_) | None if guarded.contains(&at) => {}
             Some(_) | None => lowering.mount(mount),
         }
+    }
+    if etc.is_some() {
+        // Last of all: bubblewrap goes through the table of mounts for each bind, and what is in there makes it long.
+        lowering.preparations.push(Preparation::Folder(RunFolder::Etc));
+        lowering.bind(&Source::Run { folder: RunFolder::Etc }, Access::Ro, "/etc");
     }
     if plan.hardening.read_only_root {
         lowering.option(["--remount-ro", "/"]);
@@ -216,15 +223,6 @@ impl Lowering {
             self.option(["--die-with-parent"]);
         }
         self.option(["--as-pid-1"]);
-    }
-
-    /// An entry of an `/etc` that is in its place when bubblewrap begins.
-    fn part(&mut self, mount: &Mount, is_first: bool) {
-        if is_first {
-            self.preparations.push(Preparation::Folder(RunFolder::Etc));
-            self.bind(&Source::Run { folder: RunFolder::Etc }, Access::Ro, "/etc");
-        }
-        self.preparations.extend(etc::part(mount).map(Preparation::Part));
     }
 
     fn mount(&mut self, mount: &Mount) {
