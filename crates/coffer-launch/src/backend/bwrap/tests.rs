@@ -180,10 +180,18 @@ fn etc_is_put_together_only_where_every_entry_can_be() {
     app_armor.facts.user_namespaces.apparmor_restricts = Some(true);
     // What a person asks for comes later than what is around it, and may need a mount point made.
     let hidden = with(&[], "hide = ['/etc/ssl/certs']");
-    let inside =
-        with(&["/home/ada/src/app/more"], "mount = ['/home/ada/src/app/more:/etc/ssl/certs/more:ro']");
-    let written = with(&["/home/ada/src/app/more"], "mount = ['/home/ada/src/app/more:/etc/more:rw']");
-    let beside = with(&["/home/ada/src/app/more"], "mount = ['/home/ada/src/app/more:/etc/more:ro']");
+    let inside = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/ssl/certs/more'\naccess = 'ro'",
+    );
+    let written = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/more'\naccess = 'rw'",
+    );
+    let beside = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/more'\naccess = 'ro'",
+    );
     for case in [old_kernel, app_armor, hidden, inside, written, beside] {
         let launch = lowered(&case);
         assert!(launch.parts().count() == 0 && has(&launch, &bound), "{:?}", text(&launch.options));
