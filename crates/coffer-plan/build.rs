@@ -12,9 +12,13 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::var("CARGO_MANIFEST_DIR")?;
     let mut code = String::new();
-    for (folder, table) in
-        [("agents", "AGENTS"), ("profiles", "PROFILES"), ("tools", "TOOLS"), ("deferred", "DEFERRED")]
-    {
+    for (folder, table) in [
+        ("agents", "AGENTS"),
+        ("profiles", "PROFILES"),
+        ("tools", "TOOLS"),
+        ("deferred", "DEFERRED"),
+        ("images", "IMAGES"),
+    ] {
         let folder = Path::new(&root).join(folder);
         let mut files = std::fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
         files.sort_by_key(std::fs::DirEntry::file_name);

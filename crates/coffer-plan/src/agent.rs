@@ -20,6 +20,9 @@ pub struct Agent {
     /// The command that gets it, for the hint when it is missing.
     #[serde(default)]
     pub install_hint: Option<String>,
+    /// How it gets into an image; agents without are not built into any.
+    #[serde(default)]
+    pub image: Option<ImageLayout>,
     /// What `--unattended` adds.
     #[serde(default)]
     pub unattended: Unattended,
@@ -148,6 +151,19 @@ impl Agent {
         let words: Vec<&str> = self.command.iter().chain(args).map(String::as_str).collect();
         format!("`{}`, or `coffer login --account NAME` for an account of its own", words.join(" "))
     }
+}
+
+/// How an agent gets into an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageLayout {
+    /// Its npm package.
+    pub npm: String,
+    /// The version that was tried, which an image gets unless another one is asked for.
+    pub version: String,
+    /// Whether it runs on Node.js, which then stays in the image.
+    #[serde(default)]
+    pub on_node: bool,
 }
 
 /// What `--unattended` adds.

@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::config::Settings;
 use crate::deferred::git_changes::KnownKeys;
 use crate::deferred::{Deferred, DeferredPath, GitKeys, ScanBounds};
+use crate::image::ImageParts;
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
@@ -153,6 +154,14 @@ pub enum DataError {
         /// The parser's words, in one line.
         reason: String,
     },
+    /// The built-in list about images.
+    #[error("cannot read the built-in list `images/{name}`: {reason}")]
+    Image {
+        /// The file.
+        name: String,
+        /// The parser's words, in one line.
+        reason: String,
+    },
     /// The rules about system calls.
     #[error("cannot read the rules about system calls: {reason}")]
     SystemCalls {
@@ -175,9 +184,11 @@ impl DataError {
         match self {
             Self::UnknownAgent { known, .. } => Some(format!("one of: {}", known.join(", "))),
             Self::Agent { name, .. } => Some(format!("edit `{name}`")),
-            Self::Tool { .. } | Self::Deferred { .. } | Self::SystemCalls { .. } | Self::Profile { .. } => {
-                None
-            }
+            Self::Tool { .. }
+            | Self::Deferred { .. }
+            | Self::Image { .. }
+            | Self::SystemCalls { .. }
+            | Self::Profile { .. } => None,
         }
     }
 }
@@ -292,6 +303,16 @@ fn deferred_data<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, DataEr
     let text = DEFERRED.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
     toml::from_str(text)
         .map_err(|error| DataError::Deferred { name: name.to_owned(), reason: one_line(&error) })
+}
+
+/// What an image can be made of.
+///
+/// # Errors
+/// Never with the shipped data, as a test shows.
+pub fn image_parts() -> Result<ImageParts, DataError> {
+    let name = "tools";
+    let text = IMAGES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    toml::from_str(text).map_err(|error| DataError::Image { name: name.to_owned(), reason: one_line(&error) })
 }
 
 /// The rules about system calls.

@@ -20,6 +20,7 @@ pub mod facts;
 mod fixture;
 pub mod git_config;
 pub mod host;
+pub mod image;
 pub mod landlock;
 pub mod origin;
 pub mod path;

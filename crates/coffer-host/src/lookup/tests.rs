@@ -16,6 +16,7 @@ pub(crate) fn agent() -> Agent {
         title: "Agent".into(),
         command: vec!["agent".into()],
         install_hint: None,
+        image: None,
         gateway: None,
         unattended: Default::default(),
         state: Some(StateLayout {
