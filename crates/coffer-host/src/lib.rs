@@ -2,7 +2,8 @@
 //!
 //! [`base`] reads what every plan wants; [`look_up`] answers the [`Questions`] that data files, layers and
 //! flags raise. No process is started but one `bwrap --version`, where the network tier depends on them the
-//! tools that know the user's registries (their answers are cached), and GnuPG where its keys are granted. No secret
+//! tools that know the user's registries (their answers are cached), a container engine where it is the backend, and GnuPG
+//! where its keys are granted. No secret
 //! stays: of values outside the public list there is a label only. The one folder that is walked is the project, within
 //! bounds.
 //!
@@ -15,6 +16,7 @@ mod cache;
 mod cgroups;
 mod config;
 mod deferred;
+mod engine;
 mod environment;
 mod error;
 mod fixture;
@@ -44,6 +46,7 @@ mod variable;
 pub use agent::all_programs;
 pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
 pub use deferred::look_again;
+pub use engine::look_up_engine;
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use inspect::{Mounted, Owned, born_ms, lockable, may_write, mounts, owned, swaps};

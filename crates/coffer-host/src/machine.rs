@@ -90,6 +90,7 @@ impl Machine {
             sockets: SocketFacts::default(),
             working_copy: None,
             deferred: None,
+            engine: None,
         };
         facts.bubblewrap = bubblewrap::tool(&facts, cache::folder(&facts).as_deref());
         let runtime = user::xdg(&self.environment, "XDG_RUNTIME_DIR")?;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, getpid, getsid, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr, tcsetwinsize};
 use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -43,15 +43,24 @@ impl SetupFailed {
 /// The agent, or the error number of its `execve`.
 pub(crate) type Started = Result<Result<Agent, i32>, SetupFailed>;
 
+/// What the host gives the agent.
+pub(crate) struct Given {
+    pub(crate) start: Start,
+    /// Those of 0–2 that are not made in here.
+    pub(crate) passed: Vec<OwnedFd>,
+    /// Its whole environment; init's own without one.
+    pub(crate) environment: Option<Vec<(OsString, OsString)>>,
+}
+
 /// Starts the agent as the host wants it. No descriptor of the agent's stays open in here.
 pub(crate) fn start(
-    start: Start,
-    passed: Vec<OwnedFd>,
+    given: Given,
     command: AgentCommand,
     confinement: Confinement,
     control: &Channel,
 ) -> Started {
-    leave_host_session()?;
+    let Given { start, passed, environment } = given;
+    leave_host_session(environment.is_some())?;
     let terminal = if start.terminal.is_empty() {
         None
     } else {
@@ -59,13 +68,13 @@ pub(crate) fn start(
     };
     let foreground = start.terminal.iter().next().filter(|_| start.foreground);
     let stdio = standard_descriptors(start.passed, start.terminal, passed, terminal)?;
-    spawn(command, stdio, foreground, confinement)
+    spawn(command, stdio, foreground, environment, confinement)
 }
 
 /// Starts the agent on init's own descriptors, in a session without a controlling terminal: what stands behind
 /// them belongs to somebody outside, and a session that does not own a terminal cannot type into it.
 pub(crate) fn start_on_own_stdio(command: AgentCommand, confinement: Confinement) -> Started {
-    leave_host_session()?;
+    leave_host_session(false)?;
     let stdio = [
         std::io::stdin().as_fd().try_clone_to_owned(),
         std::io::stdout().as_fd().try_clone_to_owned(),
@@ -74,20 +83,25 @@ pub(crate) fn start_on_own_stdio(command: AgentCommand, confinement: Confinement
     let [Ok(input), Ok(output), Ok(errors)] = stdio else {
         return Err(SetupFailed { step: Step::NullDevice, cause: Errno::BADF.into() });
     };
-    spawn(command, [input, output, errors], None, confinement)
+    spawn(command, [input, output, errors], None, None, confinement)
 }
 
 fn spawn(
     command: AgentCommand,
     stdio: [OwnedFd; 3],
     foreground: Option<u8>,
+    environment: Option<Vec<(OsString, OsString)>>,
     confinement: Confinement,
 ) -> Started {
     let AgentCommand { program, arguments } = command;
-    let group = NewGroup { program: program.clone(), arguments, stdio, foreground, confinement };
+    let path = match &environment {
+        Some(all) => all.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()),
+        None => std::env::var_os("PATH"),
+    };
+    let group = NewGroup { program: program.clone(), arguments, stdio, foreground, environment, confinement };
     match group.spawn() {
         Ok(pid) => Ok(Ok(Agent { pid })),
-        Err(SpawnError::Exec(errno)) => Ok(Err(exec_error(&program, errno))),
+        Err(SpawnError::Exec(errno)) => Ok(Err(exec_error(&program, &path.unwrap_or_default(), errno))),
         Err(SpawnError::Preparation(errno)) => {
             Err(SetupFailed { step: Step::Fork, cause: io::Error::from_raw_os_error(errno) })
         }
@@ -99,19 +113,23 @@ fn spawn(
 
 /// The search of `PATH` says "permission denied" as soon as one of its folders is closed to us; shells say "not
 /// found" when no folder has such a file, and so do we.
-fn exec_error(program: &OsStr, errno: i32) -> i32 {
+fn exec_error(program: &OsStr, path: &OsStr, errno: i32) -> i32 {
     let was_searched = !program.as_bytes().contains(&b'/');
     if errno != Errno::ACCESS.raw_os_error() || !was_searched {
         return errno;
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    let is_there = std::env::split_paths(path).any(|folder| folder.join(program).exists());
     if is_there { errno } else { Errno::NOENT.raw_os_error() }
 }
 
 /// Neither terminal nor keys of the session that we were started in are the agent's.
-fn leave_host_session() -> Result<(), SetupFailed> {
-    new_session_keyring().map_err(|cause| SetupFailed { step: Step::Keyring, cause })?;
+fn leave_host_session(in_container: bool) -> Result<(), SetupFailed> {
+    match new_session_keyring() {
+        // The engine's own filter refuses the call, to us and to the agent; its runtime has made a keyring for the
+        // container, and nothing of ours is in it.
+        Err(cause) if in_container && cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        made => made.map_err(|cause| SetupFailed { step: Step::Keyring, cause }),
+    }?;
     match setsid() {
         Ok(_) => Ok(()),
         // Container engines start their pid 1 as one already.

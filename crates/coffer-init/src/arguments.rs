@@ -1,4 +1,4 @@
-//! `coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]…
+//! `coffer-init [--control-fd N | --control-socket PATH] [--gateway-fd N] [--listen ADDRESS:PORT]… [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]…
 //! [--system-calls strict|nesting]
 //! [--landlock ABI [--landlock-list PATH | --landlock-read PATH | --landlock-write PATH | --landlock-devices PATH]…] --
 //! COMMAND [ARG…]`
@@ -10,12 +10,13 @@ use crate::verify::Demand;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 
 /// What the command line says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    /// The number of the inherited control socket.
-    pub(crate) control: Option<RawFd>,
+    /// How the host is reached, if it is.
+    pub(crate) control: Option<Control>,
     /// The number of the inherited socket that leads to the gateway.
     pub(crate) gateway: Option<RawFd>,
     /// Where the gateway listens inside.
@@ -27,6 +28,15 @@ pub(crate) struct Arguments {
     /// What may be opened.
     pub(crate) landlock: Landlock,
     pub(crate) command: AgentCommand,
+}
+
+/// How the host is reached.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// By an inherited socket of this number.
+    Inherited(RawFd),
+    /// By a socket to connect to. What else init would inherit comes with the start then.
+    Path(OsString),
 }
 
 /// The agent's program and its arguments.
@@ -45,7 +55,11 @@ impl Arguments {
             let word = words.next().ok_or(Failure::Usage)?;
             match word.to_str() {
                 Some("--control-fd") if control.is_none() => {
-                    control = Some(descriptor(words.next())?);
+                    control = Some(Control::Inherited(descriptor(words.next())?));
+                }
+                Some("--control-socket") if control.is_none() => {
+                    let path = words.next().filter(|path| path.as_bytes().starts_with(b"/"));
+                    control = Some(Control::Path(path.ok_or(Failure::Usage)?));
                 }
                 Some("--gateway-fd") if gateway.is_none() => gateway = Some(descriptor(words.next())?),
                 Some("--listen") => {
@@ -74,8 +88,15 @@ impl Arguments {
         }
         let program = words.next().ok_or(Failure::Usage)?;
         let command = AgentCommand { program, arguments: words.collect() };
+        let later = matches!(control, Some(Control::Path(_)));
+        // It comes with the start then.
+        if later && gateway.is_some() {
+            return Err(Failure::Usage);
+        }
         // Nobody else could take what comes in, and rules of nothing close nothing.
-        if gateway.is_none() && !listen.is_empty() || landlock.abi.is_none() && !landlock.rules.is_empty() {
+        if gateway.is_none() && !later && !listen.is_empty()
+            || landlock.abi.is_none() && !landlock.rules.is_empty()
+        {
             return Err(Failure::Usage);
         }
         Ok(Self {
@@ -97,7 +118,7 @@ fn descriptor(word: Option<OsString>) -> Result<RawFd, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentCommand, Arguments, Demand, Landlock, Rule, SystemCalls};
+    use super::{AgentCommand, Arguments, Control, Demand, Landlock, Rule, SystemCalls};
 
     fn parse(words: &[&str]) -> Option<Arguments> {
         Arguments::parse(words.iter().map(Into::into)).ok()
@@ -108,7 +129,7 @@ mod tests {
         let command = AgentCommand { program: "sh".into(), arguments: vec!["--".into(), "-c".into()] };
         let parsed = parse(&["--control-fd", "7", "--", "sh", "--", "-c"]);
         let parsed = parsed.unwrap();
-        assert_eq!((parsed.control, parsed.command), (Some(7), command));
+        assert_eq!((parsed.control, parsed.command), (Some(Control::Inherited(7)), command));
         let command = AgentCommand { program: "--control-fd".into(), arguments: vec![] };
         let expected = Arguments {
             control: None,
@@ -131,12 +152,19 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_to_connect_to_brings_the_gateway_along() {
+        let parsed = parse(&["--control-socket", "/run/c", "--listen", "127.0.0.1:9", "--", "sh"]).unwrap();
+        assert_eq!(parsed.control, Some(Control::Path("/run/c".into())));
+        assert_eq!((parsed.gateway, parsed.listen.len()), (None, 1));
+    }
+
+    #[test]
     fn demands_stand_before_the_dashes_in_any_order() {
         let words = ["--verify", "1:2:/a", "--control-fd", "7", "--verify-mount", "/b", "--", "--verify"];
         let parsed = parse(&words).unwrap();
         let demands = [("--verify", "1:2:/a"), ("--verify-mount", "/b")];
         let demands = demands.map(|(option, word)| Demand::parse(option, word.into()).unwrap());
-        assert_eq!((parsed.control, parsed.demands), (Some(7), demands.to_vec()));
+        assert_eq!((parsed.control, parsed.demands), (Some(Control::Inherited(7)), demands.to_vec()));
         assert_eq!(parsed.command.program, "--verify");
     }
 
@@ -167,6 +195,10 @@ mod tests {
             &["--control-fd", "-5", "--", "sh"],
             &["--control-fd", "x", "--", "sh"],
             &["--control-fd", "4", "--control-fd", "5", "--", "sh"],
+            &["--control-socket"],
+            &["--control-socket", "run/control", "--", "sh"],
+            &["--control-socket", "/a", "--control-fd", "4", "--", "sh"],
+            &["--control-socket", "/a", "--gateway-fd", "8", "--", "sh"],
             &["--gateway-fd", "2", "--", "sh"],
             &["--listen", "127.0.0.1:9", "--", "sh"],
             &["--gateway-fd", "8", "--listen", "9", "--", "sh"],

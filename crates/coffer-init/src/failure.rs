@@ -15,6 +15,7 @@ pub(crate) enum Failure {
     Harden(io::Error),
     Signals(io::Error),
     Control(io::Error),
+    Environment(io::Error),
     Exchanged(Exchanged),
     Setup(SetupFailed),
     Wait(io::Error),
@@ -33,6 +34,10 @@ impl Failure {
         Self::Control(error)
     }
 
+    pub(crate) fn environment(error: io::Error) -> Self {
+        Self::Environment(error)
+    }
+
     pub(crate) fn setup(error: SetupFailed) -> Self {
         Self::Setup(error)
     }
@@ -46,8 +51,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage => f.write_str(
-                "usage: coffer-init [--control-fd N] [--gateway-fd N [--listen ADDRESS:PORT]…] [--verify DEV:INO:PATH \
-                 | --verify-ro DEV:INO:PATH | --verify-mount PATH]… [--system-calls strict|nesting] \
+                "usage: coffer-init [--control-fd N | --control-socket PATH] [--gateway-fd N] [--listen ADDRESS:PORT]… \
+                 [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… [--system-calls strict|nesting] \
                  [--landlock ABI [--landlock-list|-read|-write|-devices PATH]…] -- COMMAND [ARG…]",
             ),
             Self::HostGone => f.write_str("the host is gone before the start"),
@@ -55,6 +60,7 @@ impl fmt::Display for Failure {
             Self::Harden(cause) => write!(f, "cannot harden itself: {cause}"),
             Self::Signals(cause) => write!(f, "cannot take signals as events: {cause}"),
             Self::Control(cause) => write!(f, "cannot use the control socket: {cause}"),
+            Self::Environment(cause) => write!(f, "cannot read the agent's environment: {cause}"),
             Self::Exchanged(exchanged) => exchanged.fmt(f),
             Self::Setup(failed) => write!(f, "cannot prepare the agent: {:?}: {}", failed.step, failed.cause),
             Self::Wait(cause) => write!(f, "cannot wait for the agent: {cause}"),

@@ -9,13 +9,15 @@
 mod agent;
 mod arguments;
 mod doors;
+mod environment;
 mod failure;
 mod filter;
+mod hits;
 mod landlock;
 mod verify;
 mod watch;
 
-use arguments::{AgentCommand, Arguments};
+use arguments::{AgentCommand, Arguments, Control};
 use coffer_sys::confine::Confinement;
 use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Start, ToInit};
 use coffer_sys::descriptors::{close_all_on_exec, take_inherited};
@@ -29,6 +31,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use verify::{Demand, verify};
 use watch::Ending;
 
@@ -64,11 +67,11 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
     set_no_new_privs(true).map_err(Failure::harden)?;
     setrlimit(Resource::Core, NO_DUMP).map_err(Failure::harden)?;
     let signals = watch::signals().map_err(Failure::signals)?;
-    let control = arguments.control.map(take_inherited).transpose().map_err(Failure::control)?;
+    let control = arguments.control.map(reach).transpose()?;
     let gateway = arguments.gateway.map(take_inherited).transpose().map_err(Failure::control)?;
     close_all_on_exec().map_err(Failure::harden)?;
     let channel = |end: OwnedFd| Channel::from_descriptor(end).map_err(Failure::control);
-    let inside = Inside {
+    let mut inside = Inside {
         gateway: gateway.map(channel).transpose()?,
         listen: arguments.listen,
         demands: arguments.demands,
@@ -76,10 +79,19 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
         landlock: arguments.landlock,
         signals,
     };
-    match control.map(channel).transpose()? {
+    match control {
         Some(control) => inside.for_host(&control, arguments.command),
         None => inside.by_hand(arguments.command),
     }
+}
+
+/// The way to the host.
+fn reach(control: Control) -> Result<Channel, Failure> {
+    let channel = match control {
+        Control::Inherited(number) => take_inherited(number).and_then(Channel::from_descriptor),
+        Control::Path(path) => Channel::connect(path.as_bytes()),
+    };
+    channel.map_err(Failure::control)
 }
 
 /// What does not change from here on.
@@ -94,9 +106,16 @@ struct Inside {
 
 impl Inside {
     /// As the host's supervision wants it.
-    fn for_host(&self, control: &Channel, command: AgentCommand) -> Result<Ending, Failure> {
+    fn for_host(&mut self, control: &Channel, command: AgentCommand) -> Result<Ending, Failure> {
         control.send(&FromInit::Hello { version: PROTOCOL_VERSION }, &[]).map_err(Failure::control)?;
-        let (start, passed) = receive_start(control)?;
+        let (start, mut passed) = receive_start(control)?;
+        if start.gateway {
+            let end = passed.pop().ok_or(Failure::HostGone)?;
+            self.gateway = Some(Channel::from_descriptor(end).map_err(Failure::control)?);
+        }
+        let environment = if start.environment { passed.pop() } else { None };
+        let environment = environment.map(environment::read).transpose().map_err(Failure::environment)?;
+        let given = agent::Given { start, passed, environment };
         if let Err(exchanged) = verify(&self.demands) {
             let (index, errno) = (exchanged.index, exchanged.errno());
             report(control, FromInit::Exchanged { index, errno });
@@ -105,7 +124,7 @@ impl Inside {
         let started = self
             .doors()
             .and_then(|()| self.walls())
-            .and_then(|walls| agent::start(start, passed, command, walls, control));
+            .and_then(|walls| agent::start(given, command, walls, control));
         let agent = match started {
             Ok(Ok(agent)) => agent,
             Ok(Err(errno)) => {
@@ -162,7 +181,7 @@ fn report(control: &Channel, message: FromInit) {
 fn receive_start(control: &Channel) -> Result<(Start, Vec<OwnedFd>), Failure> {
     let received = control.receive::<ToInit>().map_err(Failure::control)?.ok_or(Failure::HostGone)?;
     match received.message {
-        ToInit::Start(start) if start.passed.len() == received.descriptors.len() => {
+        ToInit::Start(start) if start.descriptors() == received.descriptors.len() => {
             Ok((start, received.descriptors))
         }
         other => Err(Failure::Unexpected(Box::new(other))),

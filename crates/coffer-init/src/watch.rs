@@ -1,7 +1,7 @@
 //! From the running agent to its end.
 
 use crate::agent::Agent;
-use crate::{doors, report};
+use crate::{doors, hits, report};
 use coffer_sys::control::{Channel, FromInit, ToInit};
 use coffer_sys::signals::{Caught, SignalEvents, to_defaults};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -119,6 +119,10 @@ impl Watch<'_> {
     }
 
     fn learn(&mut self, status: WaitStatus) -> Option<Ending> {
+        let has_ended = status.exited() || status.signaled();
+        if let Some(hits) = hits::read().filter(|_| has_ended) {
+            self.report(hits);
+        }
         if let Some(code) = status.exit_status() {
             self.report(FromInit::Exited { code });
             return Some(Ending::Exited(code));

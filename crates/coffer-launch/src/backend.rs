@@ -1,52 +1,14 @@
 //! Backends: whether one can make this sandbox, and how. Both are pure.
 
 pub mod bwrap;
+mod error;
+pub mod oci;
 
 use coffer_plan::facts::HostFacts;
 use coffer_plan::plan::{BackendKind, CheckedPlan};
 
 use crate::launch::Launch;
-
-/// Why a backend cannot make the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BackendError {
-    /// Its program is not there.
-    #[error("bubblewrap (`bwrap`) is not on the PATH")]
-    Missing,
-    /// The kernel makes no user namespaces.
-    #[error("user namespaces are switched off on this machine ({switch})")]
-    NoUserNamespaces {
-        /// The switch, as a sysctl.
-        switch: &'static str,
-        /// The setting that would help.
-        setting: &'static str,
-    },
-    /// It has no lowering for this backend.
-    #[error("backend `{0}` is not there yet")]
-    Unsupported(BackendKind),
-}
-
-impl BackendError {
-    /// The stable code of `error[CODE]`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Missing => "backend-missing",
-            Self::NoUserNamespaces { .. } => "no-user-namespaces",
-            Self::Unsupported(_) => "backend-unavailable",
-        }
-    }
-
-    /// The exact fix.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Missing => {
-                "`sudo apt-get install bubblewrap`, or your system's package of that name".to_owned()
-            }
-            Self::NoUserNamespaces { setting, .. } => format!("`sudo sysctl -w {setting}`"),
-            Self::Unsupported(_) => "`--backend bwrap`".to_owned(),
-        }
-    }
-}
+pub use error::BackendError;
 
 /// Lowers a checked plan to a launch on the plan's backend.
 ///
@@ -55,8 +17,15 @@ impl BackendError {
 pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendError> {
     match plan.backend.kind {
         BackendKind::Bwrap => bwrap::lower(plan, facts),
-        kind @ (BackendKind::Podman | BackendKind::Docker | BackendKind::Kubernetes) => {
-            Err(BackendError::Unsupported(kind))
-        }
+        BackendKind::Podman | BackendKind::Docker => oci::lower(plan, facts),
+        kind @ BackendKind::Kubernetes => Err(BackendError::Unsupported(kind)),
+    }
+}
+
+/// The fix for what the launch's backend said before the sandbox's init ran; `None` when its words tell enough.
+pub fn diagnose(launch: &Launch, said: &str, facts: &HostFacts) -> Option<String> {
+    match launch.engine() {
+        Some(engine) => oci::diagnose(engine.kind, said),
+        None => bwrap::diagnose(said, facts),
     }
 }

@@ -10,7 +10,7 @@ mod tests;
 mod text;
 
 use camino::Utf8PathBuf;
-use coffer_plan::plan::{CopyWay, Reference, RunFolder};
+use coffer_plan::plan::{BackendKind, CopyWay, Reference, RunFolder};
 use serde::{Deserialize, Serialize};
 
 pub use gateway::{Allow, Gateway, Injected};
@@ -34,6 +34,10 @@ pub struct Launch {
     pub(crate) key_agents: Option<KeyAgents>,
     /// How much it may use up, if that is limited.
     pub(crate) limits: Option<Limits>,
+    /// The engine that makes its container, if one does.
+    pub(crate) engine: Option<Engine>,
+    /// The agent's whole environment, where init sets it.
+    pub(crate) environment: Vec<(String, Word)>,
     /// Done in this order before the start.
     pub(crate) preparations: Vec<Preparation>,
     /// The backend's program.
@@ -79,6 +83,37 @@ pub enum Word {
     Control,
     /// Replaced by the number of the descriptor that leads to the gateway.
     Gateway,
+    /// Replaced by the name of the run's container.
+    Name,
+    /// A mount as engines take it; where what is made for the run lies is added as its source.
+    Mount {
+        /// What is mounted.
+        made: Made,
+        /// The rest of the word.
+        rest: String,
+    },
+}
+
+/// Something that is made for the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// A folder of the plan's.
+    Folder(RunFolder),
+    /// The folder with the control socket.
+    Sockets,
+    /// A file, by its name among the files of the run.
+    File(String),
+}
+
+/// The container engine of a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Which.
+    pub kind: BackendKind,
+    /// Words that lead its program to exactly this engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connection: Vec<String>,
 }
 
 impl From<&str> for Word {
@@ -125,6 +160,15 @@ pub enum Preparation {
     Keep(Vec<String>),
     /// A folder of this run exists.
     Folder(RunFolder),
+    /// A file lies among the files of this run.
+    File {
+        /// Its name there.
+        name: String,
+        /// Permission bits.
+        mode: u32,
+        /// What stands in it.
+        content: SeedContent,
+    },
     /// The login's lease lies in the run's lease folder under this name.
     Lease {
         /// File name.
@@ -245,7 +289,9 @@ impl Launch {
                 | Word::DataRef(_)
                 | Word::Open(_)
                 | Word::Control
-                | Word::Gateway,
+                | Word::Gateway
+                | Word::Name
+                | Word::Mount { .. },
             )
             | None => None,
         }
@@ -290,6 +336,11 @@ impl Launch {
             let Preparation::Part(part) = preparation else { return None };
             Some(part)
         })
+    }
+
+    /// The engine that makes its container, if one does.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
     }
 
     /// What the run is about.

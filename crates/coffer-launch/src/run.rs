@@ -6,6 +6,7 @@ mod beneath;
 mod claim;
 mod clear;
 mod companion;
+mod container;
 mod copy_tree;
 mod descriptors;
 mod error;
@@ -91,9 +92,10 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) ->
     let _held = hold_signals().map_err(RunError::Supervise)?;
     coffer_sys::descriptors::close_all_on_exec().map_err(RunError::CloseDescriptors)?;
     let mut folders = RunFolders::new(&launch.runtime)?;
-    let ended = perform(launch, resolve, companion, &mut folders);
+    let mut hits = Vec::new();
+    let ended = perform(launch, resolve, companion, &mut folders, &mut hits);
     let kept = keep(launch, companion, &folders, &ended);
-    let hits = folders.groups().map(groups::Groups::hits).unwrap_or_default();
+    hits.extend(folders.groups().map(groups::Groups::hits).unwrap_or_default());
     let removed = folders.remove();
     companion.over();
     match (ended, removed) {
@@ -116,6 +118,7 @@ fn keep(
         | Preparation::State(_)
         | Preparation::Copy { .. }
         | Preparation::Folder(_)
+        | Preparation::File { .. }
         | Preparation::Lease { .. }
         | Preparation::Seed { .. }
         | Preparation::Link { .. }
@@ -145,12 +148,13 @@ fn perform(
     resolve: &dyn Resolve,
     companion: &dyn Companion,
     folders: &mut RunFolders,
+    hits: &mut Vec<Hit>,
 ) -> Result<Ended, RunError> {
     let stdio = Stdio::of_process().map_err(RunError::Supervise)?;
     if let Some(about) = &launch.about {
         folders.note(about, None)?;
     }
-    if let Some(limits) = &launch.limits {
+    if let Some(limits) = launch.limits.as_ref().filter(|_| launch.engine.is_none()) {
         folders.limit(limits)?;
     }
     prepare::all(&launch.preparations, folders, resolve, companion)?;
@@ -160,7 +164,14 @@ fn perform(
     }
     // What the agent will be able to write is opened before it starts.
     let company = Company::new(launch, folders)?;
-    company.along(companion, || start(launch, resolve, companion, folders, &stdio))
+    company.along(companion, || match &launch.engine {
+        None => start(launch, resolve, companion, folders, &stdio),
+        Some(engine) => {
+            let ran = container::start(launch, engine, resolve, companion, folders, &stdio)?;
+            *hits = ran.hits;
+            Ok(ran.ended)
+        }
+    })
 }
 
 /// Starts the backend and stays with it until its end.
@@ -261,6 +272,10 @@ fn append(
             inherited.data(&content)?
         }
         Word::Open(path) => inherited.open(path)?,
+        Word::Name => return add(container::name(folders.id()).as_bytes()),
+        Word::Mount { made, rest } => {
+            return add(format!("{rest},source={}", folders.made(made)?).as_bytes());
+        }
         Word::Control => ends.control,
         Word::Gateway => ends.gateway,
     };

@@ -15,16 +15,35 @@ mod verified;
 
 pub use stdio::{Stdio, Unfit};
 
-use coffer_sys::control::{Channel, Step};
+use coffer_sys::control::{Channel, Listener, Step};
 use coffer_sys::signals::{Held, heed_children};
 use session::Session;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
 
-/// The host's end of a run's control socket.
+/// The host's end of a run's control socket, or the place where it will be.
 #[derive(Debug)]
-pub struct HostEnd(Channel);
+pub struct HostEnd(Meeting);
+
+/// How host and init come together.
+#[derive(Debug)]
+pub(crate) enum Meeting {
+    /// Init inherits the other end.
+    Connected(Channel),
+    /// Init comes to a socket that it is shown.
+    Awaited(Awaited),
+}
+
+/// Where init comes to, and what it is given then, because nobody lets it inherit anything.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    pub(crate) listener: Listener,
+    /// A file with the agent's whole environment.
+    pub(crate) environment: OwnedFd,
+    /// Init's end of the socket that leads to the gateway.
+    pub(crate) gateway: Option<OwnedFd>,
+}
 
 /// The two ends of a run's control socket. The second one goes to init by inheritance
 /// (`coffer_sys::descriptors::inherit`) under its own number, which `--control-fd` names.
@@ -37,7 +56,35 @@ pub struct HostEnd(Channel);
 pub fn control_pair() -> io::Result<(HostEnd, OwnedFd)> {
     heed_children();
     let (host, init) = Channel::pair()?;
-    Ok((HostEnd(host), init.into_descriptor()))
+    Ok((HostEnd(Meeting::Connected(host)), init.into_descriptor()))
+}
+
+/// The control socket of a run whose init inherits nothing: it comes to a socket in the folder, once, and is given the
+/// agent's environment and its end of the socket that leads to the gateway.
+///
+/// To be called before the backend is started, as [`control_pair`].
+///
+/// # Errors
+/// As `bind(2)`.
+pub(crate) fn control_listener(
+    folder: OwnedFd,
+    name: &str,
+    environment: OwnedFd,
+    gateway: Option<OwnedFd>,
+) -> io::Result<HostEnd> {
+    heed_children();
+    let listener = Listener::new(folder, name)?;
+    Ok(HostEnd(Meeting::Awaited(Awaited { listener, environment, gateway })))
+}
+
+/// A run that was supervised to its end.
+#[derive(Debug)]
+pub(crate) struct Supervised {
+    pub(crate) ended: Ended,
+    /// How the backend's process ended.
+    pub(crate) status: ExitStatus,
+    /// What init says about limits: processes that were ended for want of memory, and starts that were refused.
+    pub(crate) hits: Option<(u32, u32)>,
 }
 
 /// Holds back the signals that would end or stop us, until the value is dropped: around everything that makes and
@@ -136,6 +183,9 @@ pub enum SuperviseError {
     /// The start message cannot be sent.
     #[error("cannot tell the sandbox's init what to start")]
     Start(#[source] io::Error),
+    /// Init cannot be waited for, or somebody else came to its door.
+    #[error("cannot let the sandbox's init in")]
+    Meet(#[source] io::Error),
     /// Init's messages cannot be read.
     #[error("cannot hear the sandbox's init")]
     Hear(#[source] io::Error),
@@ -183,6 +233,7 @@ impl SuperviseError {
             | Self::Output { .. }
             | Self::Signals(_)
             | Self::Start(_)
+            | Self::Meet(_)
             | Self::Hear(_)
             | Self::Version { .. }
             | Self::PrivateTerminal(_)
@@ -207,5 +258,15 @@ pub fn supervise(
     diagnostics: OwnedFd,
     stdio: &Stdio,
 ) -> Result<Ended, SuperviseError> {
+    supervise_to_end(child, host, diagnostics, stdio).map(|supervised| supervised.ended)
+}
+
+/// The same, with what is to be known of the backend.
+pub(crate) fn supervise_to_end(
+    child: Child,
+    host: HostEnd,
+    diagnostics: OwnedFd,
+    stdio: &Stdio,
+) -> Result<Supervised, SuperviseError> {
     Session::new(child, host.0, diagnostics, stdio)?.run()
 }

@@ -11,6 +11,7 @@ mod deferred;
 mod environment;
 mod gateway;
 mod home;
+mod image;
 mod key_agents;
 mod limits;
 mod login;
@@ -72,22 +73,33 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     let mut errors = unavailable(policy);
     errors.extend(project(facts, &home));
     errors.extend(walls::unavailable(facts));
-    if policy.runs_agent && facts.agent.is_none() {
+    let engine = image::Engine::of(policy, facts);
+    errors.extend(engine.into_iter().flat_map(|engine| engine.refuse(policy, facts)));
+    // What is in an image shows when it runs.
+    if policy.runs_agent && engine.is_none() && facts.agent.is_none() {
         errors.push(PlanError::AgentMissing {
             program: policy.agent.command.first().cloned().unwrap_or_default(),
             install: policy.agent.install_hint.clone(),
         });
     }
-    let identity = identity(policy, facts, &home);
+    let identity = match engine {
+        Some(engine) => image::identity(engine, policy, facts, &home),
+        None => identity(policy, facts, &home),
+    };
     let signed_in = credential::derive(policy, facts).unwrap_or_else(|refused| {
         errors.push(refused);
         credential::none(policy)
     });
     let mut list = MountList::new(facts);
-    system::mounts(&mut list, policy, &identity);
+    match engine {
+        Some(engine) => image::mounts(&mut list, engine, policy, &identity),
+        None => system::mounts(&mut list, policy, &identity),
+    }
     home::toolchains(&mut list, policy, &home);
     tools::files(&mut list, policy);
-    home::agent(&mut list);
+    if engine.is_none() {
+        home::agent(&mut list);
+    }
     let state = home::state(&mut list, policy, &signed_in);
     system::login_and_init(&mut list, policy, &signed_in);
     let (key_agents, refused) = key_agents::derive(policy, facts);
@@ -121,6 +133,7 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
     errors.extend(refused);
     let hardening = walls::hardening(policy, facts);
     notes.extend(walls::notes(policy, facts, &hardening));
+    notes.extend(engine.into_iter().flat_map(|engine| image::notes(engine, policy, facts)));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -143,7 +156,11 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
         limits,
         hardening,
         sign_in: signed_in.sign_in,
-        backend: Backend { kind: policy.backend.value, origin: policy.backend.origin.clone() },
+        backend: Backend {
+            kind: policy.backend.value,
+            origin: policy.backend.origin.clone(),
+            image: engine.map(|engine| engine.plan(policy)),
+        },
         notes,
         proposals: proposals(policy, facts),
     })
@@ -163,8 +180,8 @@ fn unavailable(policy: &Policy) -> Vec<PlanError> {
         errors.push(PlanError::NothingToKeep { mode, origin });
     }
     match policy.backend.value {
-        BackendKind::Bwrap => {}
-        kind @ (BackendKind::Podman | BackendKind::Docker | BackendKind::Kubernetes) => {
+        BackendKind::Bwrap | BackendKind::Podman | BackendKind::Docker => {}
+        kind @ BackendKind::Kubernetes => {
             errors.push(PlanError::BackendUnavailable { kind, origin: policy.backend.origin.clone() });
         }
     }
@@ -216,6 +233,14 @@ fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
         home: home.to_owned(),
         hostname: "coffer".to_owned(),
         origin,
+    }
+}
+
+/// The version of the agent that runs, where it tells.
+fn agent_version<'a>(policy: &Policy, facts: &'a HostFacts) -> Option<&'a str> {
+    match image::Engine::of(policy, facts) {
+        Some(engine) => engine.agent_version(),
+        None => facts.agent.as_ref()?.version.as_deref(),
     }
 }
 

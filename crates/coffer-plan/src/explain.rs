@@ -220,6 +220,7 @@ fn held_by(means: &Means) -> Option<String> {
             let folders: Vec<String> = groups.iter().map(|group| format!("`{}`", group.folder)).collect();
             Some(format!("groups (cgroups) of version 1 hold it, below {}", folders.join(", ")))
         }
+        Means::Engine => Some("the container engine holds it".to_owned()),
     }
 }
 

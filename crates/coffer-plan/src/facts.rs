@@ -14,10 +14,12 @@ use crate::sign_in::shape::LoginShape;
 use crate::sign_in::verify::{Owned, Place, RefusedBecause};
 
 mod deferred;
+mod engine;
 mod keys;
 mod questions;
 mod tools;
 pub use deferred::{DeferredFacts, DeferredFound, NamedByGit, RepositoryFact, ScanStopped};
+pub use engine::{ENGINE_VARIABLES, EngineFacts, EngineTrouble, ImageFact};
 pub use keys::{
     GpgAgentFact, GpgKeyFact, GpgPartFact, KeyFacts, SocketFacts, SocketKind, SshAgentFact, SshKeyFact,
 };
@@ -92,6 +94,9 @@ pub struct HostFacts {
     /// What of the project the host would run later; `None` where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<DeferredFacts>,
+    /// The container engine, where one is the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineFacts>,
 }
 
 impl HostFacts {

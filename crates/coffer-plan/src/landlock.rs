@@ -57,9 +57,14 @@ pub fn rules(plan: &Plan) -> Vec<Rule<'_>> {
     if !plan.hardening.landlock.files {
         return out;
     }
-    // Names alone: who looks for a file walks through folders that show nothing.
-    let root = Origin::built_in("names of folders");
-    out.push(Rule { path: Utf8Path::new("/"), reach: Reach::List, origin: root });
+    out.push(match &plan.backend.image {
+        // Names alone: who looks for a file walks through folders that show nothing.
+        None => {
+            let root = Origin::built_in("names of folders");
+            Rule { path: Utf8Path::new("/"), reach: Reach::List, origin: root }
+        }
+        Some(image) => Rule { path: Utf8Path::new("/"), reach: Reach::Read, origin: image.origin.clone() },
+    });
     for mount in &plan.mounts {
         let Some(reach) = granted(mount) else { continue };
         let path = mount.target.as_path();

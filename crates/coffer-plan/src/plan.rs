@@ -456,12 +456,28 @@ pub enum Namespace {
     Net,
 }
 
-/// The program that makes the sandbox.
+/// What makes the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Backend {
     /// Which.
     pub kind: BackendKind,
     /// Who decided.
+    pub origin: Origin,
+    /// What it is made of, for a backend that has images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+}
+
+/// An image and whose container is made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Image {
+    /// As it was asked for.
+    pub name: String,
+    /// Which one that is now; it is run by this.
+    pub id: Option<String>,
+    /// Whether the engine has no rights but the user's.
+    pub rootless: bool,
+    /// Who chose the image.
     pub origin: Origin,
 }
 

@@ -45,6 +45,8 @@ pub struct Policy {
     pub network: Decided<NetworkTier>,
     /// The backend.
     pub backend: Decided<BackendKind>,
+    /// The image of a backend that has images.
+    pub image: Decided<String>,
     /// Whether the agent may skip its own questions.
     pub unattended: Decided<bool>,
     /// Whether the agent's folder-trust question is answered.
@@ -396,6 +398,7 @@ pub fn resolve(
         keep: flags.keep,
         network: merged.network,
         backend: merged.backend,
+        image: merged.image.unwrap_or_else(|| default_image(&inputs.agent)),
         unattended: merged.unattended,
         trust_folder: merged.trust_folder,
         as_root_inside: merged.as_root_inside,
@@ -428,6 +431,14 @@ pub fn resolve(
         tools: inputs.tools,
         agent: inputs.agent,
     })
+}
+
+/// The image that `coffer image build` makes for an agent.
+pub fn default_image(agent: &Agent) -> Decided<String> {
+    Decided::new(
+        format!("localhost/coffer-{}:latest", agent.name),
+        Origin::new(OriginLayer::Agent, &agent.name),
+    )
 }
 
 /// The mounts of all layers, each at the place that `place` finds for it.

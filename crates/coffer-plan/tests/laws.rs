@@ -153,8 +153,12 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
     let auth: &[A] = if wild { &[A::None, A::Lease, A::Gateway, A::Shared] } else { &[A::None, A::Lease] };
     let state: &[S] =
         if wild { &[S::Project, S::Shared, S::Copy, S::Fresh] } else { &[S::Project, S::Shared, S::Fresh] };
-    let backend: &[BackendKind] =
-        if wild { &[BackendKind::Bwrap, BackendKind::Docker] } else { &[BackendKind::Bwrap] };
+    use BackendKind as B;
+    let backend: &[B] = if wild {
+        &[B::Bwrap, B::Podman, B::Docker, B::Kubernetes]
+    } else {
+        &[B::Bwrap, B::Podman, B::Docker]
+    };
     let words = (word(network), word(auth), word(state), word(backend), of(any::<bool>()));
     let lists = (prop::collection::vec(mount(), 0..3), paths(2), env(), paths(4), paths(4), paths(2));
     let more =
@@ -177,6 +181,7 @@ fn settings(wild: bool) -> impl Strategy<Value = Settings> {
                 state,
                 network,
                 backend,
+                image: None,
                 audit,
                 profiles: profiles.then(|| vec!["toolchains".to_owned()]),
                 unattended,

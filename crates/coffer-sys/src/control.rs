@@ -6,16 +6,18 @@
 
 mod channel;
 mod gateway;
+mod listener;
 mod modes;
 mod wire;
 
 pub use channel::{Channel, MAX_PASSED, Received};
 pub use gateway::{FromGateway, ToGateway};
+pub use listener::Listener;
 pub use modes::Modes;
 pub use wire::{Message, WireError};
 
 /// Said by init in its first message; the host goes on with no other version.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// A set of the three standard descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,18 @@ pub struct Start {
     pub modes: Option<Modes>,
     /// Whether the user's terminal is ours to read: the agent then starts in the foreground of its own.
     pub foreground: bool,
+    /// Whether a file with the agent's whole environment comes with this message, after those of 0–2: entries
+    /// `NAME=VALUE`, each with a zero byte behind it. Else it is init's own.
+    pub environment: bool,
+    /// Whether the socket that leads to the gateway comes with this message, last of all.
+    pub gateway: bool,
+}
+
+impl Start {
+    /// How many descriptors come with it.
+    pub fn descriptors(&self) -> usize {
+        self.passed.len() + usize::from(self.environment) + usize::from(self.gateway)
+    }
 }
 
 /// From the host to init.
@@ -176,6 +190,13 @@ pub enum FromInit {
     },
     /// The agent goes on.
     Continued,
+    /// The container's own group came up against limits; said before the agent's end.
+    Hits {
+        /// How many processes the kernel ended for want of memory.
+        memory: u32,
+        /// How many starts of processes it refused.
+        pids: u32,
+    },
     /// The agent has ended by itself.
     Exited {
         /// Its exit code.

@@ -26,6 +26,8 @@ pub struct NewGroup {
     pub stdio: [OwnedFd; 3],
     /// Which of 0–2 is a terminal in whose foreground the group shall be.
     pub foreground: Option<u8>,
+    /// Its whole environment; ours without one. `PATH` is the one in it.
+    pub environment: Option<Vec<(OsString, OsString)>>,
     /// What it and its children cannot do; the caller is not confined by it.
     pub confinement: Confinement,
 }
@@ -47,10 +49,13 @@ impl NewGroup {
     /// # Errors
     /// [`SpawnError`] with the error number.
     pub fn spawn(self) -> Result<Pid, SpawnError> {
-        let Self { program, arguments, stdio, foreground, confinement } = self;
+        let Self { program, arguments, stdio, foreground, environment, confinement } = self;
         let mut command = Command::new(program);
         let [input, output, errors] = stdio;
         command.args(arguments).stdin(Stdio::from(input)).stdout(output).stderr(errors).process_group(0);
+        if let Some(environment) = environment {
+            command.env_clear().envs(environment);
+        }
         let marked = |mark: i32, error: &io::Error| {
             io::Error::from_raw_os_error(mark + error.raw_os_error().unwrap_or(libc::EIO))
         };

@@ -17,7 +17,7 @@ use coffer_plan::host::{Host, HostRule};
 use coffer_plan::origin::{Decided, Origin, OriginLayer};
 use coffer_plan::path::PathTemplate;
 use coffer_plan::plan::{AuthMode, CheckedPlan, NetworkTier, StateMode};
-use coffer_plan::policy::{Inputs, Policy, resolve};
+use coffer_plan::policy::{Inputs, Policy, default_image, resolve};
 use coffer_plan::{built_in, check, derive};
 
 use crate::companion::inventory::Watch;
@@ -108,6 +108,12 @@ fn gather_on(
     if !is_saved {
         let questions = inputs.questions(&merged, flags, &facts);
         look_up(&mut facts, &questions);
+        let backend = merged.backend.value;
+        if backend.is_engine() {
+            let image = merged.image.as_ref().map(|image| image.value.clone());
+            let image = image.unwrap_or_else(|| default_image(&inputs.agent).value);
+            coffer_host::look_up_engine(&mut facts, backend, &image);
+        }
         account_facts::look_up(&mut facts, &merged.account.value, &inputs.agent)?;
         if merged.state.value == StateMode::Copy && inputs.agent.state.is_some() {
             let state = derive::state_of_project(&facts, &inputs.agent.name);

@@ -6,13 +6,13 @@ mod guards;
 mod points;
 #[cfg(test)]
 mod tests;
-mod verify;
-mod walls;
+pub(super) mod verify;
+pub(super) mod walls;
 
 use coffer_plan::facts::{HostFacts, ToolFact};
 use coffer_plan::plan::{
-    Access, BackendKind, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Reference, RunFolder,
-    Source, StateSeed,
+    Access, CheckedPlan, EnvValue, FileContent, Mount, MountOp, Namespace, Reference, RunFolder, Source,
+    StateSeed,
 };
 
 use super::BackendError;
@@ -98,22 +98,29 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     inside.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
     Ok(Launch {
         runtime: facts.folders.runtime.clone(),
-        about: Some(About {
-            agent: plan.command.agent.clone(),
-            project: facts.project.path.clone(),
-            account: plan.credential.account.clone(),
-            auth: plan.credential.mode.to_string(),
-            backend: BackendKind::Bwrap.to_string(),
-            login_wins: plan.sign_in.winner.as_deref() == Some(LOGIN),
-        }),
+        about: Some(about(plan, facts)),
         gateway,
         key_agents: KeyAgents::of(plan, &facts.project.path),
         limits: Limits::of(plan),
+        engine: None,
+        environment: Vec::new(),
         preparations: lowering.preparations,
         program: tool.path.clone(),
         options: lowering.options,
         inside,
     })
+}
+
+/// What is written down about the run.
+pub(super) fn about(plan: &CheckedPlan, facts: &HostFacts) -> About {
+    About {
+        agent: plan.command.agent.clone(),
+        project: facts.project.path.clone(),
+        account: plan.credential.account.clone(),
+        auth: plan.credential.mode.to_string(),
+        backend: plan.backend.kind.to_string(),
+        login_wins: plan.sign_in.winner.as_deref() == Some(LOGIN),
+    }
 }
 
 fn binds_by_descriptor(version: &str) -> bool {
@@ -122,7 +129,7 @@ fn binds_by_descriptor(version: &str) -> bool {
 }
 
 /// What the plan's state and lease need on the host, and the mount points in folders that agents write.
-fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
+pub(super) fn preparations(plan: &CheckedPlan) -> Vec<Preparation> {
     let mut out = Vec::new();
     for mount in &plan.mounts {
         match mount.bind() {

@@ -1,13 +1,13 @@
 //! What a launch is written as reads back as the same launch, and a shell sees the same words.
 
 use coffer_plan::plan::{
-    Controller, Door, DoorKind, Injection, Means, OldGroup, Ranges, Reference, RunFolder,
+    BackendKind, Controller, Door, DoorKind, Injection, Means, OldGroup, Ranges, Reference, RunFolder,
 };
 use proptest::prelude::*;
 
 use super::{
-    About, Allow, Gateway, Guard, HostPath, Injected, Launch, Limits, ParseError, Part, PartKind, Place,
-    Preparation, SeedContent, Word, quote,
+    About, Allow, Engine, Gateway, Guard, HostPath, Injected, Launch, Limits, Made, ParseError, Part,
+    PartKind, Place, Preparation, SeedContent, Word, quote,
 };
 
 /// Text that a command line may hold: everything but the zero byte.
@@ -69,7 +69,33 @@ fn word() -> impl Strategy<Value = Word> {
         host_path().prop_map(Word::Open),
         Just(Word::Control),
         Just(Word::Gateway),
+        Just(Word::Name),
+        (made(), text()).prop_map(|(made, rest)| Word::Mount { made, rest }),
     ]
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    prop_oneof![
+        folder().prop_map(Made::Folder),
+        Just(Made::Sockets),
+        (0..30_u8).prop_map(|number| Made::File(number.to_string())),
+    ]
+}
+
+/// Where init sets the environment.
+fn environment() -> impl Strategy<Value = Vec<(String, Word)>> {
+    let value = prop_oneof![text().prop_map(Word::Text), reference().prop_map(Word::Ref)];
+    prop::collection::vec((name(), value), 0..4)
+}
+
+fn engine() -> impl Strategy<Value = Engine> {
+    (any::<bool>(), path()).prop_map(|(docker, path)| match docker {
+        true => Engine {
+            kind: BackendKind::Docker,
+            connection: vec!["--host".to_owned(), format!("unix://{path}")],
+        },
+        false => Engine { kind: BackendKind::Podman, connection: Vec::new() },
+    })
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -105,7 +131,17 @@ fn preparation() -> impl Strategy<Value = Preparation> {
     prop_oneof![
         path().prop_map(|path| Preparation::Own(path.into())),
         folder().prop_map(Preparation::Folder),
+        (0..30_u8, 0..0o1000_u32, text()).prop_map(|(number, mode, text)| Preparation::File {
+            name: number.to_string(),
+            mode,
+            content: SeedContent::Text(text)
+        }),
         (name(), reference()).prop_map(|(name, content)| Preparation::Lease { name, content }),
+        (0..30_u8, reference()).prop_map(|(number, content)| Preparation::File {
+            name: number.to_string(),
+            mode: 0o600,
+            content: SeedContent::Ref(content)
+        }),
         (place(), name(), content).prop_map(|(place, file, content)| Preparation::Seed {
             place,
             file,
@@ -183,21 +219,26 @@ fn launch() -> impl Strategy<Value = Launch> {
         });
     let parts = (
         ((path(), prop::option::of(about)), (prop::option::of(gateway()), prop::option::of(limits()))),
-        prop::collection::vec(preparation(), 0..6),
+        (prop::collection::vec(preparation(), 0..6), prop::option::of(engine()), environment()),
         path(),
         prop::collection::vec(word(), 0..10),
         prop::collection::vec(word(), 1..6),
     );
-    parts.prop_map(|(((runtime, about), (gateway, limits)), preparations, program, options, inside)| Launch {
-        runtime: runtime.into(),
-        about,
-        gateway,
-        key_agents: None,
-        limits,
-        preparations,
-        program: program.into(),
-        options,
-        inside,
+    parts.prop_map(|(((runtime, about), (gateway, limits)), prepared, program, options, inside)| {
+        let (preparations, engine, environment) = prepared;
+        Launch {
+            runtime: runtime.into(),
+            about,
+            gateway,
+            key_agents: None,
+            limits,
+            engine,
+            environment,
+            preparations,
+            program: program.into(),
+            options,
+            inside,
+        }
     })
 }
 
@@ -229,7 +270,7 @@ proptest! {
 
     /// Whatever begins with `@` and reads at all is written the same way again.
     #[test]
-    fn marked_words_are_written_as_they_were_read(word in "@(text|ref|data|data-ref|open|control)?(:[a-z:/\\\\n0-9]{0,12})?") {
+    fn marked_words_are_written_as_they_were_read(word in "@(text|ref|data|data-ref|open|control|name|mount)?(:[a-z:/\\\\n0-9]{0,12})?") {
         let words = ["--runtime", "/r", "--", "/b", "--"].map(str::to_owned).into_iter().chain([word.clone()]);
         if let Ok(launch) = Launch::parse(&words.collect::<Vec<_>>()) {
             let again = launch.words().pop().unwrap();

@@ -2,12 +2,14 @@
 //!
 //! Words that begin with `@` are resolved: `@ref:…` are the plan's references, `@data:…` a descriptor
 //! with public text, `@data-ref:…` one with what a reference stands for, `@open:DEV:INO:PATH` a path
-//! opened, `@control` the control socket, `@gateway` the socket that leads to the gateway. A plain word that begins with `@` is written as `@text:…`.
+//! opened, `@control` the control socket, `@gateway` the socket that leads to the gateway, `@name` the name of
+//! the run's container, `@mount:WHAT:…` a mount of what is made for the run. A plain word that begins with `@` is
+//! written as `@text:…`.
 
 use camino::Utf8PathBuf;
 use coffer_plan::plan::Reference;
 
-use super::{Guard, HostPath, Launch, Part, PartKind, Place, Preparation, SeedContent, VERB, Word};
+use super::{Guard, HostPath, Launch, Made, Part, PartKind, Place, Preparation, SeedContent, VERB, Word};
 
 /// Why words are no launch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,13 @@ impl Launch {
             let limits = serde_json::to_string(limits).unwrap_or_default();
             out.extend(["--limits".to_owned(), limits]);
         }
+        if let Some(engine) = &self.engine {
+            let engine = serde_json::to_string(engine).unwrap_or_default();
+            out.extend(["--engine".to_owned(), engine]);
+        }
+        for (name, value) in &self.environment {
+            out.extend(["--set".to_owned(), format!("{name}={}", word_text(value))]);
+        }
         for preparation in &self.preparations {
             let (option, value) = preparation_words(preparation);
             out.extend([option.to_owned(), value]);
@@ -82,8 +91,8 @@ impl Launch {
     pub fn parse(words: &[String]) -> Result<Self, ParseError> {
         let mut words = words.iter();
         let (mut runtime, mut about, mut gateway) = (None, None, None);
-        let (mut key_agents, mut limits) = (None, None);
-        let mut preparations = Vec::new();
+        let (mut key_agents, mut limits, mut engine) = (None, None, None);
+        let (mut environment, mut preparations) = (Vec::new(), Vec::new());
         loop {
             let option = words.next().ok_or(ParseError::Missing("--"))?;
             if option == "--" {
@@ -101,6 +110,10 @@ impl Launch {
                 key_agents = Some(serde_json::from_str(value).map_err(bad)?);
             } else if option == "--limits" {
                 limits = Some(serde_json::from_str(value).map_err(bad)?);
+            } else if option == "--engine" {
+                engine = Some(serde_json::from_str(value).map_err(bad)?);
+            } else if option == "--set" {
+                environment.push(parse_variable(option, value)?);
             } else {
                 preparations.push(parse_preparation(option, value)?);
             }
@@ -119,7 +132,19 @@ impl Launch {
             return Err(ParseError::Missing("the command inside"));
         }
         let runtime = runtime.ok_or(ParseError::Missing("--runtime"))?;
-        Ok(Self { runtime, about, gateway, key_agents, limits, preparations, program, options, inside })
+        Ok(Self {
+            runtime,
+            about,
+            gateway,
+            key_agents,
+            limits,
+            engine,
+            environment,
+            preparations,
+            program,
+            options,
+            inside,
+        })
     }
 }
 
@@ -143,6 +168,48 @@ fn word_text(word: &Word) -> String {
         Word::Open(HostPath { path, dev, ino }) => format!("@open:{dev}:{ino}:{path}"),
         Word::Control => "@control".to_owned(),
         Word::Gateway => "@gateway".to_owned(),
+        Word::Name => "@name".to_owned(),
+        Word::Mount { made, rest } => format!("@mount:{}:{rest}", made_text(made)),
+    }
+}
+
+fn made_text(made: &Made) -> String {
+    match made {
+        Made::Folder(folder) => format!("folder={folder}"),
+        Made::Sockets => "sockets".to_owned(),
+        Made::File(name) => format!("file={name}"),
+    }
+}
+
+fn parse_mount(text: &str) -> Option<Word> {
+    let (made, rest) = text.split_once(':')?;
+    let made = match made.split_once('=') {
+        None if made == "sockets" => Made::Sockets,
+        Some(("folder", folder)) => Made::Folder(folder.parse().ok()?),
+        Some(("file", name)) if is_name(name) => Made::File(name.to_owned()),
+        Some(_) | None => return None,
+    };
+    Some(Word::Mount { made, rest: rest.to_owned() })
+}
+
+/// Whether it stays among the files of the run.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A variable of the agent's, and where its value comes from.
+fn parse_variable(option: &str, value: &str) -> Result<(String, Word), ParseError> {
+    let bad = || ParseError::Value { option: option.to_owned(), value: value.to_owned() };
+    let (name, word) = value.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(bad)?;
+    match parse_word(word)? {
+        word @ (Word::Text(_) | Word::Ref(_)) => Ok((name.to_owned(), word)),
+        Word::Data(_)
+        | Word::DataRef(_)
+        | Word::Open(_)
+        | Word::Control
+        | Word::Gateway
+        | Word::Name
+        | Word::Mount { .. } => Err(bad()),
     }
 }
 
@@ -152,6 +219,8 @@ fn parse_word(word: &str) -> Result<Word, ParseError> {
     match marked.split_once(':') {
         None if marked == "control" => Ok(Word::Control),
         None if marked == "gateway" => Ok(Word::Gateway),
+        None if marked == "name" => Ok(Word::Name),
+        Some(("mount", text)) => parse_mount(text).ok_or_else(bad),
         Some(("text", text)) => Ok(Word::Text(text.to_owned())),
         Some(("ref", _)) => word.parse().map(Word::Ref).map_err(|_| bad()),
         Some(("data", text)) => unescape(text).map(Word::Data).ok_or_else(bad),
@@ -197,13 +266,12 @@ fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
         // No name of ours has a comma.
         Preparation::Keep(never) => ("--keep-without", never.join(",")),
         Preparation::Folder(folder) => ("--folder", folder.to_string()),
+        Preparation::File { name, mode, content } => {
+            ("--file", format!("{name}:{mode:o}={}", content_text(content)))
+        }
         Preparation::Lease { name, content } => ("--lease", format!("{name}={content}")),
         Preparation::Seed { place, file, content } => {
-            let content = match content {
-                SeedContent::Text(text) => escape(text),
-                SeedContent::Ref(reference) => reference.to_string(),
-            };
-            ("--seed", format!("{}//{file}={content}", place_text(place)))
+            ("--seed", format!("{}//{file}={}", place_text(place), content_text(content)))
         }
         Preparation::Link { place, name, to } => ("--link", format!("{}//{name}={to}", place_text(place))),
         Preparation::Point { place, below, folder } => {
@@ -239,6 +307,22 @@ fn parse_part(option: &str, value: &str) -> Option<Preparation> {
         _ => return None,
     };
     Some(Preparation::Part(Part { below: below.into(), what }))
+}
+
+fn content_text(content: &SeedContent) -> String {
+    match content {
+        // A text of our own that looks like a reference is none.
+        SeedContent::Text(text) if text.starts_with('@') => format!("@text:{}", escape(text)),
+        SeedContent::Text(text) => escape(text),
+        SeedContent::Ref(reference) => reference.to_string(),
+    }
+}
+
+fn parse_content(content: &str) -> Option<SeedContent> {
+    if content.starts_with("@ref:") {
+        return Some(SeedContent::Ref(content.parse().ok()?));
+    }
+    unescape(content.strip_prefix("@text:").unwrap_or(content)).map(SeedContent::Text)
 }
 
 fn guard_words(guard: &Guard) -> (&'static str, String) {
@@ -278,15 +362,16 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
             value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         )),
         "--folder" => value.parse().ok().map(Preparation::Folder),
+        "--file" => assigned(value).and_then(|(file, content)| {
+            let (name, mode) = file.split_once(':').filter(|(name, _)| is_name(name))?;
+            let mode = u32::from_str_radix(mode, 8).ok()?;
+            Some(Preparation::File { name: name.to_owned(), mode, content: parse_content(&content)? })
+        }),
         "--lease" => assigned(value)
             .and_then(|(name, content)| Some(Preparation::Lease { name, content: content.parse().ok()? })),
         "--seed" => placed().and_then(|(place, rest)| {
             let (file, content) = assigned(rest)?;
-            let content = match content.strip_prefix("@ref:") {
-                Some(_) => SeedContent::Ref(content.parse().ok()?),
-                None => SeedContent::Text(unescape(&content)?),
-            };
-            Some(Preparation::Seed { place, file, content })
+            Some(Preparation::Seed { place, file, content: parse_content(&content)? })
         }),
         "--link" => placed().and_then(|(place, rest)| {
             let (name, to) = assigned(rest)?;

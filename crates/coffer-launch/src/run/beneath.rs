@@ -43,6 +43,10 @@ impl Folder {
         self.descriptor.as_fd()
     }
 
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        self.descriptor
+    }
+
     pub(super) fn path(&self) -> &Utf8Path {
         &self.path
     }

@@ -204,6 +204,7 @@ impl<'a> Company<'a> {
                 | Preparation::Copy { .. }
                 | Preparation::Keep(_)
                 | Preparation::Folder(_)
+                | Preparation::File { .. }
                 | Preparation::Seed { .. }
                 | Preparation::Link { .. }
                 | Preparation::Point { .. }

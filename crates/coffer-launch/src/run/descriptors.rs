@@ -22,12 +22,9 @@ impl Inherited {
 
     /// The number of a descriptor from which `content` can be read.
     pub(super) fn data(&mut self, content: &[u8]) -> Result<i32, RunError> {
-        let memory =
-            memfd_create("coffer", MemfdFlags::CLOEXEC).map_err(|error| RunError::Data(error.into()))?;
-        let mut file = File::from(memory);
-        file.write_all(content).and_then(|()| file.rewind()).map_err(RunError::Data)?;
+        let file = in_memory(content)?;
         let number = file.as_raw_fd();
-        self.0.push(file.into());
+        self.0.push(file);
         Ok(number)
     }
 
@@ -43,6 +40,14 @@ impl Inherited {
     pub(super) fn pass_to(self, backend: &mut Command) {
         coffer_sys::descriptors::inherit(backend, self.0);
     }
+}
+
+/// A descriptor from which `content` can be read; it is in memory alone.
+pub(super) fn in_memory(content: &[u8]) -> Result<OwnedFd, RunError> {
+    let memory = memfd_create("coffer", MemfdFlags::CLOEXEC).map_err(|error| RunError::Data(error.into()))?;
+    let mut file = File::from(memory);
+    file.write_all(content).and_then(|()| file.rewind()).map_err(RunError::Data)?;
+    Ok(file.into())
 }
 
 /// Opens a path without following any link, if it is still what the plan saw.

@@ -193,6 +193,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// A container cannot be removed.
+    #[error("cannot remove the container `{name}`")]
+    Container {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The backend got no namespaces to begin in.
     #[error("the backend got no namespaces to begin in")]
     Namespaces {
@@ -255,7 +263,7 @@ impl RunError {
             Self::Namespaces { .. } => "backend-failed",
             Self::Supervise(SuperviseError::Unfit { .. }) => "stdio",
             Self::Supervise(_) => "supervise",
-            Self::Remove { .. } => "clean-up",
+            Self::Remove { .. } | Self::Container { .. } => "clean-up",
             Self::Both { run, .. } => run.code(),
         }
     }
@@ -331,7 +339,13 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Resolve { source, .. } => source.hint.clone(),
-            Self::StartBackend { .. } => Some("`sudo apt-get install --reinstall bubblewrap`".to_owned()),
+            Self::StartBackend { program, .. } => Some(match program.file_name() {
+                Some(name @ ("podman" | "docker")) => format!("install `{name}` again, or `--backend bwrap`"),
+                Some(_) | None => "`sudo apt-get install --reinstall bubblewrap`".to_owned(),
+            }),
+            Self::Container { name, .. } => {
+                Some(format!("`podman rm --force {name}` or `docker rm --force {name}`; the next run tries it, too"))
+            }
             Self::Both { run, .. } => run.hint(),
             Self::Supervise(error) => error.hint(),
             Self::Remove { path, .. } => Some(format!("`rm -rf {path}`")),

@@ -15,7 +15,12 @@ use super::groups::Groups;
 use super::hold;
 use super::live::Note;
 use super::working_copy::{StateUse, WorkingCopy};
-use crate::launch::{About, Limits};
+use crate::launch::{About, Limits, Made};
+
+/// Where the control socket is, for a run in a container.
+const SOCKETS: &str = "sockets";
+/// Where the files are that are made for such a run.
+const FILES: &str = "files";
 
 /// The folders of one run.
 #[derive(Debug)]
@@ -82,6 +87,33 @@ impl RunFolders {
         }
     }
 
+    /// The folder in which init finds the control socket.
+    pub(super) fn sockets(&self) -> Result<Utf8PathBuf, RunError> {
+        let path = self.root().join(SOCKETS);
+        make_own(&path).map(|()| path)
+    }
+
+    /// Makes a file among those of the run.
+    pub(super) fn make_file(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), RunError> {
+        let files = self.root().join(FILES);
+        make_own(&files)?;
+        let path = files.join(name);
+        let failed = |source| RunError::MakeFolder { path: path.clone(), source };
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let mut file = made.map_err(failed)?;
+        io::Write::write_all(&mut file, content).map_err(failed)?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)
+    }
+
+    /// Where something that is made for the run lies.
+    pub(super) fn made(&self, made: &Made) -> Result<Utf8PathBuf, RunError> {
+        match made {
+            Made::Folder(folder) => self.path(*folder),
+            Made::Sockets => Ok(self.root().join(SOCKETS)),
+            Made::File(name) => Ok(self.root().join(FILES).join(name)),
+        }
+    }
+
     /// Writes down what the run is about, for other commands; an older note is replaced. Nothing inside sees it.
     pub(super) fn note(&self, about: &About, pid: Option<u32>) -> Result<(), RunError> {
         let id = self.id().to_owned();
@@ -112,14 +144,18 @@ impl RunFolders {
             StateUse::Copy(copy) => copy.remove(),
         };
         let held = hold::release(self.claim.root());
-        let Err(left) = of_groups else { return self.claim.remove().and(of_state).and(held) };
-        // Their note stays, so that a sweep can try again; whatever else the run had does not.
+        let has_container = super::container::may_be_left(self.claim.root());
+        if of_groups.is_ok() && !has_container {
+            return self.claim.remove().and(of_state).and(held);
+        }
+        // Their notes stay, so that a sweep can try again; whatever else the run had does not.
         for entry in self.claim.root().read_dir_utf8().into_iter().flatten().flatten() {
-            if entry.file_name() != super::groups::NOTE {
+            if ![super::groups::NOTE, super::container::NOTE].contains(&entry.file_name()) {
                 drop(remove(entry.path()));
             }
         }
-        Err(left)
+        // Of the container the run has told already.
+        of_groups
     }
 }
 
@@ -152,7 +188,9 @@ pub(super) fn sweep(runs: &Utf8Path) {
         }
         let root = runs.join(id);
         // What cannot be given back keeps its record, so that the next sweep finds it.
-        let given_back = super::groups::sweep(&root, id).and(hold::release(&root));
+        // Whatever runs in there is ended before the folders that it sees go.
+        let gone = super::container::sweep(&root, id);
+        let given_back = gone.and_then(|()| super::groups::sweep(&root, id)).and(hold::release(&root));
         if given_back.is_ok() && remove(&root).is_ok() {
             drop(remove_file(entry.path()));
         }

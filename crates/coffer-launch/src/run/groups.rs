@@ -132,7 +132,7 @@ fn planned(limits: &Limits, id: &str) -> Vec<Group> {
     };
     match &limits.means {
         // A scope is entered before anything of the run is made; it is a group of version 2 then.
-        Means::None | Means::Scope { .. } => {}
+        Means::None | Means::Scope { .. } | Means::Engine => {}
         Means::V2 { folder, .. } => {
             let limited = [
                 (Controller::Memory, limits.memory.is_some()),

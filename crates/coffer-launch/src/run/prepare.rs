@@ -52,16 +52,15 @@ pub(super) fn prepare(
             Ok(())
         }
         Preparation::Folder(folder) => folders.make(*folder),
+        Preparation::File { name, mode, content } => {
+            folders.make_file(name, *mode, &content_of(resolve, content)?)
+        }
         Preparation::Lease { name, content } => {
             let content = resolved(resolve, content)?;
             Folder::open(&folders.path(RunFolder::Lease)?)?.create(name, &content)
         }
         Preparation::Seed { place, file, content } => {
-            let content = match content {
-                SeedContent::Text(text) => SecretBytes::from(text.clone().into_bytes()),
-                SeedContent::Ref(reference) => resolved(resolve, reference)?,
-            };
-            seed::merge(&open(place, folders)?, file, &content)
+            seed::merge(&open(place, folders)?, file, &content_of(resolve, content)?)
         }
         Preparation::Link { place, name, to } => link(&open(place, folders)?, name, to),
         Preparation::Point { place, below, folder } => open(place, folders)?.mount_point(below, *folder),
@@ -70,6 +69,13 @@ pub(super) fn prepare(
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
         // Put in when the backend begins; the others are looked at when everything is in place, and at the end.
         Preparation::Part(_) | Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),
+    }
+}
+
+fn content_of(resolve: &dyn Resolve, content: &SeedContent) -> Result<SecretBytes, RunError> {
+    match content {
+        SeedContent::Text(text) => Ok(SecretBytes::from(text.clone().into_bytes())),
+        SeedContent::Ref(reference) => resolved(resolve, reference),
     }
 }
 

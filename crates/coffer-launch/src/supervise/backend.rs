@@ -3,7 +3,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ExitStatus};
@@ -72,7 +72,18 @@ impl Backend {
         }
         match &self.init {
             Some(init) => kill(init),
-            None => self.child.kill(),
+            None => self.kill_group(),
+        }
+    }
+
+    /// Ends the backend's process with those that it has started in its group. What an engine's program has asked for
+    /// by then is somebody else's to take back.
+    fn kill_group(&mut self) -> io::Result<()> {
+        match kill_process_group(Pid::from_child(&self.child), Signal::KILL) {
+            Ok(()) => Ok(()),
+            // It has not got its own group yet, or has ended.
+            Err(Errno::SRCH | Errno::PERM) => self.child.kill(),
+            Err(errno) => Err(errno.into()),
         }
     }
 
@@ -123,7 +134,7 @@ impl Drop for Backend {
                 // Nothing is left to be done if even this fails; the backend is killed next.
                 let _ = kill(&init).and_then(|()| wait_for_end(&init));
             }
-            let _ = self.child.kill();
+            let _ = self.kill_group();
             let _ = self.child.wait();
         }
     }

@@ -5,7 +5,7 @@ use super::files::{Ends, Files};
 use super::relay::{Health, INTERESTS, Relay};
 use super::stdio::{Stdio, Way};
 use super::terminal::UserTerminal;
-use super::{Ended, SuperviseError};
+use super::{Awaited, Ended, Meeting, SuperviseError, Supervised};
 use coffer_sys::control::{Channel, FromInit, PROTOCOL_VERSION, Received, Start, StdioSet, ToInit, Window};
 use coffer_sys::signals::{SignalEvents, StopScope, stop_self};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +32,9 @@ const HANGUP_GRACE: Duration = Duration::from_secs(5);
 /// How long an agent that was told to end before it ran may take to begin.
 const START_GRACE: Duration = Duration::from_secs(2);
 
+/// How long an engine may take to give up a container that nobody wants any more.
+const ENGINE_GRACE: Duration = Duration::from_secs(10);
+
 /// What init has said about the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agent {
@@ -51,14 +54,20 @@ struct PendingStop {
     turns: usize,
 }
 
-pub(crate) struct Session {
+pub(crate) struct Session<'a> {
     // Fields are dropped in this order: first the backend dies, then files and terminal are given back.
     backend: Backend,
     files: Files,
     relay: Option<Relay>,
     terminal: Option<UserTerminal>,
-    /// `None` once init has closed its end.
+    /// `None` once init has closed its end, and as long as it has not come.
     control: Option<Channel>,
+    /// Where init comes to.
+    awaited: Option<Awaited>,
+    stdio: &'a Stdio,
+    /// The agent's ends of pipes, until they are sent.
+    ends: Option<Ends>,
+    hits: Option<(u32, u32)>,
     signals: SignalEvents,
     agent: Agent,
     pending_stop: Option<PendingStop>,
@@ -73,6 +82,7 @@ pub(crate) struct Session {
 
 /// What `poll` said.
 struct Ready {
+    meeting: bool,
     signals: bool,
     control: bool,
     backend: bool,
@@ -80,12 +90,12 @@ struct Ready {
     relay: Option<[PollFlags; INTERESTS]>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     pub(crate) fn new(
         child: Child,
-        control: Channel,
+        meeting: Meeting,
         diagnostics: OwnedFd,
-        stdio: &Stdio,
+        stdio: &'a Stdio,
     ) -> Result<Self, SuperviseError> {
         let backend = Backend::new(child, diagnostics).map_err(SuperviseError::Backend)?;
         let others = [Signal::WINCH, Signal::CONT];
@@ -93,13 +103,20 @@ impl Session {
             .map_err(SuperviseError::Signals)?;
         let (files, ends) = Files::of(stdio).map_err(SuperviseError::Pipe)?;
         let terminal = UserTerminal::of(stdio).map_err(SuperviseError::UserTerminal)?;
-        control.identify_senders().map_err(SuperviseError::Hear)?;
-        let session = Self {
+        let (control, awaited) = match meeting {
+            Meeting::Connected(control) => (Some(control), None),
+            Meeting::Awaited(awaited) => (None, Some(awaited)),
+        };
+        let mut session = Self {
             backend,
             files,
             relay: None,
             terminal,
-            control: Some(control),
+            control: None,
+            awaited,
+            stdio,
+            ends: Some(ends),
+            hits: None,
             signals,
             agent: Agent::Unheard,
             pending_stop: None,
@@ -108,12 +125,33 @@ impl Session {
             hangup: None,
             overdue: None,
         };
-        session.send_start(stdio, &ends)?;
+        if let Some(control) = control {
+            // Said before init is there to hear it: it waits in the socket.
+            session.begin(control, None, None)?;
+        }
         Ok(session)
     }
 
-    /// Said before init is there to hear it: it waits in the socket.
-    fn send_start(&self, stdio: &Stdio, ends: &Ends) -> Result<(), SuperviseError> {
+    /// Lets init in, if it has come. Nobody else can come any more then.
+    fn meet(&mut self) -> Result<(), SuperviseError> {
+        let Some(awaited) = &self.awaited else { return Ok(()) };
+        let Some(control) = awaited.listener.accept().map_err(SuperviseError::Meet)? else { return Ok(()) };
+        let Some(Awaited { listener: _, environment, gateway }) = self.awaited.take() else { return Ok(()) };
+        self.begin(control, Some(environment), gateway)
+    }
+
+    /// Tells init what to start.
+    fn begin(
+        &mut self,
+        control: Channel,
+        environment: Option<OwnedFd>,
+        gateway: Option<OwnedFd>,
+    ) -> Result<(), SuperviseError> {
+        control.identify_senders().map_err(SuperviseError::Hear)?;
+        self.control = Some(control);
+        // Ours are closed when they are sent: the agent's end shall be the only one.
+        let ends = self.ends.take().unwrap_or_default();
+        let stdio = self.stdio;
         let (window, modes) = match &self.terminal {
             Some(terminal) => (
                 terminal.window().map_err(SuperviseError::UserTerminal)?,
@@ -122,25 +160,31 @@ impl Session {
             None => (Window::default(), None),
         };
         let as_they_are = stdio.those(Way::Passed);
-        let passed = (0..).zip(ends).filter_map(|(number, end)| {
+        let passed = (0..).zip(&ends).filter_map(|(number, end)| {
             let own = as_they_are.contains(number).then(|| stdio.descriptor(number));
             end.as_ref().map(AsFd::as_fd).or(own).map(|descriptor| (number, descriptor))
         });
-        let (numbers, passed): (Vec<u8>, Vec<BorrowedFd<'_>>) = passed.unzip();
+        let (numbers, mut passed): (Vec<u8>, Vec<BorrowedFd<'_>>) = passed.unzip();
+        passed.extend(environment.iter().chain(&gateway).map(AsFd::as_fd));
         let start = Start {
             passed: StdioSet::of(numbers),
             terminal: stdio.terminals(),
             window,
             modes,
             foreground: self.is_foreground(),
+            environment: environment.is_some(),
+            gateway: gateway.is_some(),
         };
         self.send(&ToInit::Start(start), &passed).map_err(SuperviseError::Start)
     }
 
     /// Everything until the backend has ended and all output has been shown.
-    pub(crate) fn run(mut self) -> Result<Ended, SuperviseError> {
+    pub(crate) fn run(mut self) -> Result<Supervised, SuperviseError> {
         loop {
             let ready = self.wait()?;
+            if ready.meeting {
+                self.meet()?;
+            }
             if ready.control {
                 self.listen()?;
             }
@@ -181,6 +225,7 @@ impl Session {
     fn wait(&self) -> Result<Ready, SuperviseError> {
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
         let control = watch_for(&mut fds, self.control.as_ref().map(AsFd::as_fd));
+        let meeting = watch_for(&mut fds, self.awaited.as_ref().map(|awaited| awaited.listener.as_fd()));
         let backend = watch_for(&mut fds, self.backend.end());
         let diagnostics = watch_for(&mut fds, self.backend.diagnostics());
         let relay = match (&self.relay, &self.terminal) {
@@ -201,6 +246,7 @@ impl Session {
         let flags = |index: usize| fds.get(index).map_or(PollFlags::empty(), PollFd::revents);
         let came = |index: Option<usize>| index.is_some_and(|index| !flags(index).is_empty());
         Ok(Ready {
+            meeting: came(meeting),
             signals: came(Some(0)),
             control: came(control),
             backend: came(backend),
@@ -242,6 +288,7 @@ impl Session {
                 self.agent = Agent::Running;
                 self.pending_stop = None;
             }
+            FromInit::Hits { memory, pids } => self.hits = Some((memory, pids)),
             FromInit::Stopped { signal } => {
                 self.agent = Agent::Stopped;
                 self.pending_stop = Some(PendingStop { signal, turns: OUTPUT_BEFORE_STOP });
@@ -300,6 +347,12 @@ impl Session {
     fn kill(&mut self, signal: Signal) -> Result<(), SuperviseError> {
         self.ended_by.get_or_insert(signal);
         self.hangup = None;
+        // An engine that is half way with a container ends it by itself when init finds the door shut, and leaves
+        // nothing then.
+        if self.awaited.take().is_some() {
+            self.overdue = Some((Instant::now() + ENGINE_GRACE, Signal::KILL));
+            return Ok(());
+        }
         self.backend.kill().map_err(SuperviseError::Backend)
     }
 
@@ -400,12 +453,13 @@ impl Session {
         self.resume()
     }
 
-    fn conclude(mut self, status: ExitStatus) -> Result<Ended, SuperviseError> {
+    fn conclude(mut self, status: ExitStatus) -> Result<Supervised, SuperviseError> {
         if let Some(failure) = self.files.take_failure() {
             return Err(failure);
         }
         let diagnostics = self.backend.take_diagnostics();
-        Ok(match (self.agent, self.ended_by) {
+        let hits = self.hits;
+        let ended = match (self.agent, self.ended_by) {
             (Agent::Ended(FromInit::Exited { code }), _) => Ended::Exited(code),
             (Agent::Ended(FromInit::Signaled { signal }), _) => Ended::Signaled(signal),
             (Agent::Ended(FromInit::ExecFailed { errno }), _) => Ended::ExecFailed { errno },
@@ -416,7 +470,8 @@ impl Session {
             (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
             (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
             (_, None) => Ended::Lost { status, diagnostics },
-        })
+        };
+        Ok(Supervised { ended, status, hits })
     }
 }
 

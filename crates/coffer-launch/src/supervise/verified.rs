@@ -17,7 +17,9 @@ impl Launch {
                 | Word::DataRef(_)
                 | Word::Open(_)
                 | Word::Control
-                | Word::Gateway => "",
+                | Word::Gateway
+                | Word::Name
+                | Word::Mount { .. } => "",
             })
             .collect();
         // After init's name every option has one word.
@@ -45,6 +47,8 @@ mod tests {
             gateway: None,
             key_agents: None,
             limits: None,
+            engine: None,
+            environment: Vec::new(),
             preparations: Vec::new(),
             program: "/bwrap".into(),
             options: Vec::new(),

@@ -72,9 +72,10 @@ fn hidden_later(plan: &Plan, at: usize, mount: &Mount, source: &Utf8Path, secret
 pub(super) fn executables(plan: &Plan, facts: &HostFacts) -> Vec<PlanError> {
     let mut programs: Vec<&Utf8Path> = vec![&facts.coffer];
     programs.extend(facts.bubblewrap.iter().map(|tool| tool.path.as_path()));
+    programs.extend(facts.engine.iter().filter_map(|engine| engine.program.as_deref()));
     programs.extend(match &plan.limits.means {
         Means::Scope { program, .. } => Some(program.as_path()),
-        Means::None | Means::V2 { .. } | Means::V1 { .. } => None,
+        Means::None | Means::V2 { .. } | Means::V1 { .. } | Means::Engine => None,
     });
     programs.extend(facts.account.iter().filter_map(|account| account.helper.as_deref()));
     programs.extend(facts.keys.askpass.as_deref());

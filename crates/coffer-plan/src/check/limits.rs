@@ -8,7 +8,7 @@ use crate::plan::{Access, Means, Plan, PlanError, Source};
 /// Whoever can write the groups that hold the limits can lift these.
 pub(super) fn out_of_reach(plan: &Plan) -> Vec<PlanError> {
     let groups: Vec<&Utf8Path> = match &plan.limits.means {
-        Means::None | Means::Scope { .. } => Vec::new(),
+        Means::None | Means::Scope { .. } | Means::Engine => Vec::new(),
         Means::V2 { folder, .. } => vec![folder],
         Means::V1 { groups } => groups.iter().map(|group| group.folder.as_path()).collect(),
     };

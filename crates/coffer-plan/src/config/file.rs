@@ -28,6 +28,8 @@ pub struct Settings {
     pub network: Option<NetworkTier>,
     /// `--backend`.
     pub backend: Option<BackendKind>,
+    /// `--image`: the image of a backend that has images.
+    pub image: Option<String>,
     /// `--audit`.
     pub audit: Option<AuditMode>,
     /// Profiles to add.
@@ -263,6 +265,7 @@ pub(super) const KEYS: &[&str] = &[
     "gpg_agent",
     "gpg_agent_decrypt",
     "hide",
+    "image",
     "limits",
     "mount",
     "network",

@@ -38,6 +38,8 @@ pub struct Merged {
     pub network: Decided<NetworkTier>,
     /// The backend.
     pub backend: Decided<BackendKind>,
+    /// The image of a backend that has images; `None` leaves it to the agent.
+    pub image: Option<Decided<String>>,
     /// When the audit is printed.
     pub audit: Decided<AuditMode>,
     /// Whether the agent may skip its own questions.
@@ -100,6 +102,7 @@ impl Merged {
             state: Decided::new(StateMode::Project, default()),
             network: Decided::new(NetworkTier::Dev, default()),
             backend: Decided::new(BackendKind::Bwrap, default()),
+            image: None,
             audit: Decided::new(AuditMode::Always, default()),
             unattended: Decided::new(false, default()),
             trust_folder: Decided::new(false, default()),
@@ -146,6 +149,9 @@ impl Merged {
         set(&mut self.as_root_inside, settings.as_root_inside.as_ref(), origin("as_root_inside"));
         set(&mut self.allow_host_login, settings.allow_host_login.as_ref(), origin("allow_host_login"));
         set(&mut self.allow_nesting, settings.allow_nesting.as_ref(), origin("allow_nesting"));
+        if let Some(image) = &settings.image {
+            self.image = Some(Decided::new(image.clone(), origin("image")));
+        }
         self.keys.apply(settings, &origin);
         if let Some(auth) = settings.auth {
             self.auth = Some(Decided::new(auth, origin("auth")));
@@ -202,6 +208,7 @@ impl Merged {
             ("agent", settings.agent.clone()),
             ("account", settings.account.clone()),
             ("backend", settings.backend.map(|kind| kind.to_string())),
+            ("image", settings.image.clone()),
             ("unattended", settings.unattended.map(|value| value.to_string())),
             ("accept_config", settings.accept_config.map(|value| value.to_string())),
             ("profiles", settings.profiles.as_ref().map(|names| names.join(", "))),

@@ -139,14 +139,14 @@ pub(super) fn use_login(policy: &Policy, facts: &HostFacts, out: &mut SignedIn) 
     }
     let account = policy.account.value.clone();
     out.credential.reference = Some(Reference::Lease { account, file: fact.file.clone() });
-    let version = facts.agent.as_ref().and_then(|agent| agent.version.as_deref());
+    let version = super::agent_version(policy, facts);
     match lease_rule(&layout.lease, version) {
         Some(LeaseRule { env: Some(name), .. }) => out.login_env = Some((name.clone(), LEASE)),
         Some(LeaseRule { env: None, .. }) | None => {
             out.link = Some((layout.file.clone(), Utf8PathBuf::from(LEASE).join(&layout.file)));
         }
     }
-    if facts.agent.is_some() && version.is_none() {
+    if facts.agent.is_some() && !policy.backend.value.is_engine() && version.is_none() {
         let text = "the agent's version is unknown; it is taken for the newest".to_owned();
         out.notes.push(Note { text, origin: Origin::built_in("lease") });
     }

@@ -47,6 +47,11 @@ pub fn mounts_before_backend(facts: &HostFacts) -> bool {
         && (facts.user.uid == 0 || facts.user_namespaces.apparmor_restricts != Some(true))
 }
 
+/// The same, for the backend that is wanted: an engine begins elsewhere.
+fn copies_configs(policy: &Policy, facts: &HostFacts) -> bool {
+    !policy.backend.value.is_engine() && mounts_before_backend(facts)
+}
+
 /// What becomes of a path; the strongest comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Keep {
@@ -129,7 +134,8 @@ impl Keeper<'_, '_> {
         for lead in &repository.leads {
             self.git(lead, Keep::ReadOnly, "leads git to another folder");
         }
-        let config = if mounts_before_backend(self.list.facts) { Keep::Copy } else { Keep::ReadOnly };
+        let copies = copies_configs(self.policy, self.list.facts);
+        let config = if copies { Keep::Copy } else { Keep::ReadOnly };
         for file in &repository.configs {
             self.git(file, config, "git runs what it names");
         }
@@ -328,11 +334,13 @@ impl Keeper<'_, '_> {
             self.list
                 .note("the project cannot be written, so no place is held in it".to_owned(), origin.clone());
         }
-        if !deferred.repositories.is_empty() && !mounts_before_backend(self.list.facts) {
-            let text =
-                "git's configuration cannot be changed inside: AppArmor lets nobody but bubblewrap mount"
-                    .to_owned();
-            self.list.note(text, origin);
+        if !deferred.repositories.is_empty() && !copies_configs(self.policy, self.list.facts) {
+            let because = if self.policy.backend.value.is_engine() {
+                "a container engine has no mount for a copy of it"
+            } else {
+                "AppArmor lets nobody but bubblewrap mount"
+            };
+            self.list.note(format!("git's configuration cannot be changed inside: {because}"), origin);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::credential::SignedIn;
+use super::image;
 use super::key_agents::SSH_VARIABLE;
 use super::mounts::MountList;
 use super::system::shell;
@@ -74,6 +75,10 @@ pub(super) fn derive(
 ) -> Environment {
     let mut builder = Builder { facts, by_name: BTreeMap::new() };
     let (mut errors, mut notes) = (Vec::new(), Vec::new());
+    let engine = image::Engine::of(policy, facts);
+    for (name, value, origin) in engine.into_iter().flat_map(image::environment) {
+        builder.set(&name, value, EnvClass::Sandbox, &origin);
+    }
     let allowlist = Origin::built_in("env allowlist");
     for name in &policy.system.env_pass {
         builder.pass(name, EnvClass::Host, &allowlist);
@@ -83,14 +88,14 @@ pub(super) fn derive(
         builder.pass(name, EnvClass::Host, &agent_pass);
     }
     api(&mut builder, policy, signed_in);
-    for entry in &policy.env_pass {
+    for entry in policy.env_pass.iter().filter(|entry| !image::is_of_host(policy, &entry.origin)) {
         builder.pass(&entry.value, EnvClass::Extra, &entry.origin);
         if entry.origin.is_persons_word() && !entry.value.ends_with('*') && !facts.is_set(&entry.value) {
             let text = format!("`{}` is not set on the host, so it is not set inside", entry.value);
             notes.push(Note { text, origin: entry.origin.clone() });
         }
     }
-    for entry in &policy.env_set {
+    for entry in policy.env_set.iter().filter(|entry| !image::is_of_host(policy, &entry.origin)) {
         let (name, value) = &entry.value;
         if looks_secret(name, value) {
             errors.push(PlanError::SecretValue { name: name.clone(), origin: entry.origin.clone() });
@@ -213,9 +218,10 @@ fn sandbox(
     let made = Origin::built_in("made by the sandbox");
     let mut set = |name: &str, value: &str| builder.set(name, value, EnvClass::Sandbox, &made);
     set("HOME", identity.home.as_str());
-    set("PATH", &search_path(policy, list));
+    let engine = image::Engine::of(policy, list.facts);
+    set("PATH", &engine.map_or_else(|| search_path(policy, list), |it| image::search_path(it, policy, list)));
     set("PWD", policy.workdir.as_str());
-    set("SHELL", shell(list));
+    set("SHELL", if engine.is_some() { "/bin/sh" } else { shell(list) });
     set("TMPDIR", "/tmp");
     set("USER", &identity.user);
     set("LOGNAME", &identity.user);
@@ -267,7 +273,7 @@ fn gateway(builder: &mut Builder<'_>, policy: &Policy, signed_in: &SignedIn) {
     let injected = signed_in.credential.injection.is_some();
     if let Some(layout) = policy.agent.gateway.as_ref().filter(|_| injected) {
         let name = &layout.url_env;
-        if network::is_apart(policy.network.value) {
+        if network::is_apart(policy) {
             builder.set(name, format!("http://127.0.0.1:{API_PORT}"), EnvClass::Sandbox, &origin);
         } else {
             let label = "where the gateway listens".to_owned();

@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 
 use super::credential::SignedIn;
+use super::image;
 use super::mounts::MountList;
 use super::working_copy::{self, state_of_account, state_of_project};
 use crate::agent::{SeedWhen, StateLayout};
@@ -19,7 +20,7 @@ use crate::policy::{MountRequest, Policy};
 pub(super) fn toolchains(list: &mut MountList<'_>, policy: &Policy, home: &Utf8Path) {
     for request in policy.mounts.iter().filter(|request| request.origin.layer == OriginLayer::Profile) {
         let in_project = is_within(&request.target, &list.facts.project.path);
-        if in_project || list.has_target(&request.target) {
+        if in_project || list.has_target(&request.target) || image::is_of_host(policy, &request.origin) {
             continue;
         }
         mount(list, request, policy);

@@ -2,9 +2,10 @@
 
 use camino::Utf8PathBuf;
 
+use super::image;
 use crate::facts::{CgroupFacts, CgroupPlace, HostFacts};
 use crate::origin::{Decided, Origin, OriginLayer};
-use crate::plan::{Controller, Limit, Limits, Means, Note, OldGroup, PlanError};
+use crate::plan::{BackendKind, Controller, Limit, Limits, Means, Note, OldGroup, PlanError};
 use crate::policy::Policy;
 
 /// A limit that somebody wants, whoever that is.
@@ -33,12 +34,19 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> (Limits, Vec<PlanErr
     .into_iter()
     .flatten()
     .collect();
-    let (means, held) = choose(&wanted, facts);
+    let engine = image::Engine::of(policy, facts);
+    let (means, held) = match engine {
+        Some(engine) => by_engine(&wanted, engine),
+        None => choose(&wanted, facts),
+    };
     let (mut errors, mut lacks) = (Vec::new(), Vec::new());
     for missing in wanted.iter().filter(|wanted| !held.contains(&wanted.controller)) {
-        let Missing { mut reason, fix } = missing_means(missing.controller, facts);
+        let Missing { mut reason, fix } = match engine {
+            Some(_) => missing_in_engine(policy, missing.controller),
+            None => missing_means(missing.controller, facts),
+        };
         if missing.is_default() {
-            if in_scope(missing.controller, &facts.cgroups) {
+            if engine.is_none() && in_scope(missing.controller, &facts.cgroups) {
                 let flag = format!("--{} {}", missing.controller.limit(), missing.amount);
                 reason = format!("a scope of your systemd holds it when it is asked for (`{flag}`)");
             }
@@ -62,6 +70,31 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts) -> (Limits, Vec<PlanErr
         lacks,
     };
     (limits, errors)
+}
+
+/// What an engine holds of the limits.
+fn by_engine(wanted: &[Wanted<'_>], engine: image::Engine<'_>) -> (Means, Vec<Controller>) {
+    let all = wanted.iter().map(|wanted| wanted.controller);
+    let held: Vec<Controller> = all.filter(|controller| engine.holds(*controller)).collect();
+    (if held.is_empty() { Means::None } else { Means::Engine }, held)
+}
+
+/// Why an engine does not hold a limit.
+fn missing_in_engine(policy: &Policy, controller: Controller) -> Missing {
+    let kind = policy.backend.value;
+    Missing {
+        reason: format!("{kind} has no controller `{controller}` here"),
+        fix: match kind {
+            BackendKind::Podman => format!(
+                "for an ordinary user groups (cgroups) of version 2 have to be handed over, {DELEGATE}"
+            ),
+            BackendKind::Bwrap | BackendKind::Docker | BackendKind::Kubernetes => {
+                format!(
+                    "switch the controller `{controller}` on in this kernel, for example by `cgroup_enable={controller}` at boot"
+                )
+            }
+        },
+    }
 }
 
 /// Whether a scope of the user's systemd could hold it.

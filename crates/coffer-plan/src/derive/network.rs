@@ -22,11 +22,11 @@ pub const API_PORT: u16 = 8377;
 /// Below it nobody inside may listen.
 pub(super) const FIRST_FREE_PORT: u16 = 1024;
 
-/// Whether the sandbox has a network of its own.
-pub(super) fn is_apart(tier: NetworkTier) -> bool {
-    match tier {
+/// Whether the sandbox has a network of its own. In a container it always has.
+pub(super) fn is_apart(policy: &Policy) -> bool {
+    match policy.network.value {
         NetworkTier::None | NetworkTier::Agent | NetworkTier::Dev | NetworkTier::Learn => true,
-        NetworkTier::Full => false,
+        NetworkTier::Full => policy.backend.value.is_engine(),
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn derive(policy: &Policy, facts: &HostFacts, signed_in: &SignedIn) -
     errors.extend(useless(policy));
     let mut doors = Vec::new();
     let mut door = |port: u16, kind: DoorKind| {
-        let listen = is_apart(tier).then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let listen = is_apart(policy).then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         doors.push(Door { listen, kind });
     };
     if has_proxy(tier) {
@@ -233,7 +233,7 @@ pub(super) fn api(policy: &Policy, facts: &HostFacts, account: &OfAccount) -> Op
 fn services(policy: &Policy) -> (Vec<Forward>, Vec<Publish>, Vec<PlanError>) {
     let (mut forward, mut publish, mut errors) = (Vec::<Forward>::new(), Vec::<Publish>::new(), Vec::new());
     // With the host's network every port is there already.
-    let apart = is_apart(policy.network.value);
+    let apart = is_apart(policy);
     let mut refuse = |what: String, reason: &'static str, origin: &Origin| {
         errors.push(PlanError::PortRefused { what, reason, origin: origin.clone() });
     };
@@ -285,7 +285,7 @@ pub(super) fn sockets(list: &mut MountList<'_>, policy: &Policy) {
 /// Servers of the agent that listen on this machine's loopback: from a network of its own they are out of reach until
 /// somebody lets them through.
 pub(super) fn out_of_reach(policy: &Policy, facts: &HostFacts, network: &Network) -> Vec<Note> {
-    if !is_apart(network.tier) {
+    if !is_apart(policy) {
         return Vec::new();
     }
     let note = |server: &McpServerFact| {
@@ -332,7 +332,7 @@ fn useless(policy: &Policy) -> Vec<PlanError> {
         let rules = policy.allow.iter().filter(|rule| typed(&rule.origin));
         out.extend(rules.map(|rule| refuse(format!("--allow {}", rule.value), &policy.network.origin)));
     }
-    if !is_apart(tier) {
+    if !is_apart(policy) {
         let is_port = |what: &ForwardSpec| matches!(what, ForwardSpec::Port(_));
         let forward =
             policy.forward.iter().filter(|service| typed(&service.origin) && is_port(&service.value));

@@ -59,7 +59,7 @@ pub(super) fn derive(
         let reason = format!("its credential ({}) is no login, and crosses by itself", account.kind);
         return Err(refuse(reason, lease));
     }
-    let Some(version) = facts.agent.as_ref().and_then(|agent| agent.version.as_deref()) else {
+    let Some(version) = super::agent_version(policy, facts) else {
         return Err(refuse("the agent's version is unknown".to_owned(), lease));
     };
     let Some(LeaseRule { env: Some(variable), .. }) = lease_rule(&layout.lease, Some(version)) else {

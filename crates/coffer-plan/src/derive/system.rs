@@ -35,6 +35,11 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy, identity: &Ident
         }
     }
     list.push(MountOp::Dev, "/dev", private.clone());
+    private_folders(list, identity, &private);
+}
+
+/// Empty folders in memory, and the empty home.
+pub(super) fn private_folders(list: &mut MountList<'_>, identity: &Identity, private: &Origin) {
     for (folder, mode) in [("/dev/shm", 0o1777), ("/tmp", 0o1777), ("/var/tmp", 0o1777), ("/run", 0o755)] {
         list.push(MountOp::Tmpfs { mode }, folder, private.clone());
     }
@@ -64,8 +69,29 @@ fn etc(list: &mut MountList<'_>, policy: &Policy, identity: &Identity, folders: 
         bind_or_link(list, &Utf8Path::new("/etc").join(name), folders, &origin);
     }
     let made = Origin::built_in("made for the sandbox");
-    let shell = shell(list);
-    let Identity { uid, gid, user, home, hostname, .. } = identity;
+    let (passwd, group) = users(identity, shell(list));
+    let hostname = &identity.hostname;
+    let mut files =
+        vec![("/etc/passwd", passwd), ("/etc/group", group), ("/etc/hostname", format!("{hostname}\n"))];
+    let hosts_kind = list.facts.path(Utf8Path::new("/etc/hosts")).map(|fact| fact.kind);
+    if policy.network.value == NetworkTier::Full && hosts_kind == Some(PathKind::File) {
+        list.bind_if_there(Utf8Path::new("/etc/hosts"), Utf8Path::new("/etc/hosts"), &origin);
+    } else {
+        files.push(("/etc/hosts", hosts(hostname)));
+    }
+    for (target, text) in files {
+        list.push(MountOp::File { content: FileContent::Text { text } }, target, made.clone());
+    }
+}
+
+/// Who is who on a network of one's own.
+pub(super) fn hosts(hostname: &str) -> String {
+    format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")
+}
+
+/// `/etc/passwd` and `/etc/group` with the user, root and nobody.
+pub(super) fn users(identity: &Identity, shell: &str) -> (String, String) {
+    let Identity { uid, gid, user, home, .. } = identity;
     let mut passwd = format!("{user}:x:{uid}:{gid}:{user}:{home}:{shell}\n");
     let mut group = format!("{user}:x:{gid}:\n");
     if *uid != 0 {
@@ -76,17 +102,7 @@ fn etc(list: &mut MountList<'_>, policy: &Policy, identity: &Identity, folders: 
     }
     passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
     group.push_str("nogroup:x:65534:\n");
-    let mut files =
-        vec![("/etc/passwd", passwd), ("/etc/group", group), ("/etc/hostname", format!("{hostname}\n"))];
-    let hosts_kind = list.facts.path(Utf8Path::new("/etc/hosts")).map(|fact| fact.kind);
-    if policy.network.value == NetworkTier::Full && hosts_kind == Some(PathKind::File) {
-        list.bind_if_there(Utf8Path::new("/etc/hosts"), Utf8Path::new("/etc/hosts"), &origin);
-    } else {
-        files.push(("/etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")));
-    }
-    for (target, text) in files {
-        list.push(MountOp::File { content: FileContent::Text { text } }, target, made.clone());
-    }
+    (passwd, group)
 }
 
 /// The login shell inside.

@@ -6,23 +6,14 @@ use crate::origin::Origin;
 use crate::plan::{FilterKind, Hardening, Landlock, Namespace, Nesting, Note, PlanError, Scope, SystemCalls};
 use crate::policy::Policy;
 
-use super::network;
+use super::{image, network};
 
 /// Machines for which init holds filters.
 const FILTERED: [&str; 2] = ["x86_64", "aarch64"];
 
 pub(super) fn hardening(policy: &Policy, facts: &HostFacts) -> Hardening {
-    let mut namespaces = vec![
-        Namespace::User,
-        Namespace::Mount,
-        Namespace::Pid,
-        Namespace::Ipc,
-        Namespace::Uts,
-        Namespace::Cgroup,
-    ];
-    if network::is_apart(policy.network.value) {
-        namespaces.push(Namespace::Net);
-    }
+    let engine = image::Engine::of(policy, facts);
+    let namespaces = engine.map_or_else(|| namespaces(policy), |engine| engine.namespaces());
     let nesting = policy.allow_nesting.value;
     Hardening {
         namespaces,
@@ -35,6 +26,20 @@ pub(super) fn hardening(policy: &Policy, facts: &HostFacts) -> Hardening {
         system_calls: system_calls(policy, facts),
         landlock: landlock(facts.landlock_abi, nesting),
     }
+}
+
+/// Those that bubblewrap makes.
+fn namespaces(policy: &Policy) -> Vec<Namespace> {
+    let mut out = vec![
+        Namespace::User,
+        Namespace::Mount,
+        Namespace::Pid,
+        Namespace::Ipc,
+        Namespace::Uts,
+        Namespace::Cgroup,
+    ];
+    out.extend(network::is_apart(policy).then_some(Namespace::Net));
+    out
 }
 
 /// The kernel lets a sandbox inside have a `/proc` of its own only where nothing covers ours. Its switches belong to

@@ -27,7 +27,10 @@ fn root(facts: &HostFacts, agent: &str) -> Utf8PathBuf {
 /// Decides how the copy comes about.
 pub(super) fn derive(policy: &Policy, facts: &HostFacts, of: Utf8PathBuf) -> WorkingCopy {
     let seen = facts.working_copy.as_ref().filter(|seen| seen.of == of);
-    let reason = reason(seen);
+    let reason = match policy.backend.value.is_engine() {
+        true => Some("a container engine does not see what is mounted for one run".to_owned()),
+        false => reason(seen),
+    };
     let way = match (&reason, seen) {
         (None, _) => CopyWay::Overlay,
         (Some(_), Some(seen)) if seen.reflinks => CopyWay::Reflink,

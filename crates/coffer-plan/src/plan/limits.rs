@@ -86,6 +86,8 @@ pub enum Means {
         /// The groups below which they are made.
         groups: Vec<OldGroup>,
     },
+    /// The container engine's own groups.
+    Engine,
 }
 
 /// A group of version 1.

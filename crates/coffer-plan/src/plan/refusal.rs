@@ -115,6 +115,20 @@ pub enum PlanError {
         /// Who asked.
         origin: Origin,
     },
+    /// Something that the engine has no word for.
+    #[error("`{what}` cannot be with {kind}: {reason} ({origin})")]
+    NotOnEngine {
+        /// What was asked for.
+        what: &'static str,
+        /// The engine.
+        kind: BackendKind,
+        /// Why.
+        reason: &'static str,
+        /// The way out.
+        mend: &'static str,
+        /// Who asked.
+        origin: Origin,
+    },
     /// The agent's system calls could not be filtered.
     #[error("{reason}, and without a filter nothing is run")]
     NoFilter {
@@ -404,6 +418,7 @@ impl PlanError {
             Self::AccountUnusable { .. } => "account-unusable",
             Self::SharedRefused { .. } => "shared-refused",
             Self::BackendUnavailable { .. } => "backend-unavailable",
+            Self::NotOnEngine { .. } => "not-on-engine",
             Self::NoFilter { .. } => "no-system-call-filter",
             Self::NoLimit { .. } => "no-limit",
             Self::LimitsInReach { .. } => "limits-in-reach",
@@ -456,6 +471,7 @@ impl PlanError {
             Self::NothingToKeep { .. } => "`--state copy --keep`, or leave `--keep` out".to_owned(),
             Self::UnknownAccount { name, .. } => format!("`coffer account add {name}`"),
             Self::BackendUnavailable { .. } => "`--backend bwrap`".to_owned(),
+            Self::NotOnEngine { mend, .. } => (*mend).to_owned(),
             Self::NoFilter { .. } => {
                 "run it on x86_64 or aarch64, with a kernel that is built with `CONFIG_SECCOMP_FILTER=y`"
                     .to_owned()

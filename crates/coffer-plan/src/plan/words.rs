@@ -142,6 +142,16 @@ words! {
     }
 }
 
+impl BackendKind {
+    /// Whether it is a container engine.
+    pub fn is_engine(self) -> bool {
+        match self {
+            Self::Podman | Self::Docker => true,
+            Self::Bwrap | Self::Kubernetes => false,
+        }
+    }
+}
+
 words! {
     /// Folders that exist for one run.
     RunFolder {

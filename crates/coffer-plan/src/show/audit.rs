@@ -7,8 +7,8 @@ use camino::Utf8Path;
 
 use crate::origin::{Origin, OriginLayer};
 use crate::plan::{
-    Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Forward, ForwardSpec, Mount,
-    MountOp, NetworkTier, Note, Plan, Publish, PublishSpec, Ranges, Source, Upstream,
+    Access, AuthMode, CheckedPlan, EnvClass, EnvEntry, EnvValue, FileContent, Forward, ForwardSpec, Image,
+    Mount, MountOp, NetworkTier, Note, Plan, Publish, PublishSpec, Ranges, Source, Upstream,
 };
 use crate::sign_in::OWN_ACCOUNT;
 
@@ -67,6 +67,11 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         let _ = write!(title, ", on the host {}:{}", identity.host_uid, identity.host_gid);
     }
     let _ = writeln!(out, "{}", style.paint(BOLD, &title));
+    if let Some(Image { name, id, rootless: _, origin }) = &backend.image {
+        let id = id.as_deref().unwrap_or("not there");
+        let (name, id, origin) = (printable(name), printable(id), printable(&origin.to_string()));
+        let _ = writeln!(out, "  image: {name} ({id})  [{origin}]");
+    }
     let words: Vec<String> = command.argv.iter().map(|word| printable(word)).collect();
     let _ = writeln!(out, "  runs: {}", words.join(" "));
     section(&mut out, style, "Environment");
@@ -208,6 +213,9 @@ fn network_section(out: &mut String, plan: &Plan) {
         NetworkTier::Agent => "the agent's API and nobody else",
         NetworkTier::Dev => "the hosts listed here and nobody else",
         NetworkTier::Learn => "anybody, recorded",
+        NetworkTier::Full if plan.backend.image.is_some() => {
+            "anybody this machine reaches, by the engine's own network"
+        }
         NetworkTier::Full => {
             "anybody this machine reaches, the host's loopback and abstract sockets included"
         }

@@ -4,7 +4,8 @@ use super::wire::Message;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recvmsg, sendmsg,
+    socket_with, socketpair, sockopt,
 };
 use rustix::process::Pid;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -12,7 +13,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The most descriptors that one message carries.
-pub const MAX_PASSED: usize = 3;
+pub const MAX_PASSED: usize = 5;
 
 /// Longer than any message, so that a longer datagram shows by truncation.
 const DATAGRAM: usize = 256;
@@ -41,6 +42,16 @@ impl Channel {
         let (one, other) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Self(one), Self(other)))
+    }
+
+    /// Connects to a [`Listener`](super::Listener) at a path.
+    ///
+    /// # Errors
+    /// As `connect(2)`; `ENAMETOOLONG` for a path that no address holds.
+    pub fn connect(path: &[u8]) -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(Self(socket))
     }
 
     /// Takes a descriptor for an end of a control socket.

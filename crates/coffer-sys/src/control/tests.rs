@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 fn start() -> impl Strategy<Value = Start> {
     let modes = proptest::option::of((any::<[u32; 3]>(), any::<[u8; Modes::CODES]>()));
-    (any::<[u8; 3]>(), any::<[u16; 4]>(), modes, any::<bool>()).prop_map(
-        |(kinds, size, modes, foreground)| {
+    (any::<[u8; 3]>(), any::<[u16; 4]>(), modes, any::<[bool; 3]>()).prop_map(
+        |(kinds, size, modes, [foreground, environment, gateway])| {
             let of_kind =
                 |kind| StdioSet::of((0..3).zip(kinds).filter(|(_, k)| k % 3 == kind).map(|(n, _)| n));
             Start {
@@ -16,6 +16,8 @@ fn start() -> impl Strategy<Value = Start> {
                 window: Window { rows: size[0], columns: size[1], width: size[2], height: size[3] },
                 modes: modes.map(|([input, output, local], codes)| Modes { input, output, local, codes }),
                 foreground,
+                environment,
+                gateway,
             }
         },
     )
@@ -51,6 +53,7 @@ fn from_init() -> impl Strategy<Value = FromInit> {
         any::<i32>().prop_map(|code| FromInit::Exited { code }),
         any::<i32>().prop_map(|signal| FromInit::Signaled { signal }),
         any::<(u32, i32)>().prop_map(|(index, errno)| FromInit::Exchanged { index, errno }),
+        any::<(u32, u32)>().prop_map(|(memory, pids)| FromInit::Hits { memory, pids }),
     ]
 }
 
@@ -100,6 +103,8 @@ fn a_descriptor_cannot_be_passed_and_be_the_terminal() {
         window: Window::default(),
         modes: None,
         foreground: false,
+        environment: false,
+        gateway: false,
     };
     assert_eq!(ToInit::decode(&ToInit::Start(both).encode()), Err(WireError::BadField("terminal")));
 }

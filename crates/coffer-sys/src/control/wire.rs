@@ -123,6 +123,7 @@ impl Message for FromInit {
             Self::Exchanged { index, errno } => {
                 tagged(10, &[index.to_le_bytes(), errno.to_le_bytes()].concat())
             }
+            Self::Hits { memory, pids } => tagged(11, &[memory.to_le_bytes(), pids.to_le_bytes()].concat()),
         }
     }
 
@@ -138,6 +139,7 @@ impl Message for FromInit {
             7 => Self::Continued,
             8 => Self::Exited { code: fields.i32()? },
             9 => Self::Signaled { signal: fields.i32()? },
+            11 => Self::Hits { memory: fields.u32()?, pids: fields.u32()? },
             10 => Self::Exchanged { index: fields.u32()?, errno: fields.i32()? },
             tag => return Err(WireError::UnknownTag(tag)),
         };
@@ -155,7 +157,8 @@ fn tagged(tag: u8, fields: &[u8]) -> Vec<u8> {
 
 fn encode_start(start: &Start) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
-    bytes.extend([1, start.passed.0, start.terminal.0, u8::from(start.foreground)]);
+    bytes.extend([1, start.passed.0, start.terminal.0]);
+    bytes.extend([start.foreground, start.environment, start.gateway].map(u8::from));
     let Window { rows, columns, width, height } = start.window;
     for size in [rows, columns, width, height] {
         bytes.extend(size.to_le_bytes());
@@ -177,6 +180,8 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
         return Err(WireError::BadField("terminal"));
     }
     let foreground = fields.flag("foreground")?;
+    let environment = fields.flag("environment")?;
+    let gateway = fields.flag("gateway")?;
     let window =
         Window { rows: fields.u16()?, columns: fields.u16()?, width: fields.u16()?, height: fields.u16()? };
     let modes = if fields.flag("modes")? {
@@ -189,7 +194,7 @@ fn decode_start(fields: &mut Fields<'_>) -> Result<Start, WireError> {
     } else {
         None
     };
-    Ok(Start { passed, terminal, window, modes, foreground })
+    Ok(Start { passed, terminal, window, modes, foreground, environment, gateway })
 }
 
 fn decode_step(byte: u8) -> Result<Step, WireError> {

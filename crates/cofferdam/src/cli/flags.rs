@@ -100,9 +100,12 @@ pub struct PlanFlags {
     /// The working folder inside
     #[arg(long, value_name = "PATH")]
     pub workdir: Option<Utf8PathBuf>,
-    /// What makes the sandbox: bwrap
+    /// What makes the sandbox: bwrap, podman, docker
     #[arg(long, value_name = "KIND")]
     pub backend: Option<BackendKind>,
+    /// The image of a container (`--backend podman` or `docker`); nothing is pulled
+    #[arg(long, value_name = "REF")]
+    pub image: Option<String>,
     /// How much memory it may use, swap included: `8G`; or `none` for no limit
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bound<Size>>,
@@ -186,6 +189,7 @@ impl PlanFlags {
                 state: self.state,
                 network: self.network,
                 backend: self.backend,
+                image: self.image.clone(),
                 audit,
                 unattended: switched(self.unattended),
                 as_root_inside: switched(self.as_root_inside),

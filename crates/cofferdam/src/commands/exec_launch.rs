@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use coffer_launch::backend::bwrap::diagnose;
+use coffer_launch::backend::diagnose;
 use coffer_launch::launch::Launch;
 use coffer_launch::run::{Ran, Resolve as _, RunError, run, step_aside};
 use coffer_launch::supervise::Ended;
@@ -94,7 +94,7 @@ pub(crate) fn perform(
 fn failed_backend(error: RunError, launch: &Launch, facts: &HostFacts) -> Error {
     let RunError::Namespaces { source } = error else { return error.into() };
     let said = format!("Creating new namespace failed: {source}");
-    let hint = diagnose(&said, facts);
+    let hint = diagnose(launch, &said, facts);
     Error::BackendFailed {
         program: launch.program().to_owned(),
         status: "it could not begin".to_owned(),
@@ -149,7 +149,7 @@ pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &P
             source: errno.map(std::io::Error::from_raw_os_error),
         })),
         Ended::BackendFailed { status, diagnostics } => {
-            let hint = diagnose(&diagnostics, facts);
+            let hint = diagnose(launch, &diagnostics, facts);
             let program = launch.program().to_owned();
             Err(Error::BackendFailed { program, status: status.to_string(), said: diagnostics, hint })
         }

@@ -7,7 +7,7 @@ use coffer_plan::plan::{Access, CheckedPlan, Mount, MountOp, Source};
 use crate::launch::Word;
 
 /// Init's options, for every mount that an agent could have had a hand in: all but the system's own.
-pub(super) fn demands(plan: &CheckedPlan) -> Vec<Word> {
+pub(in crate::backend) fn demands(plan: &CheckedPlan) -> Vec<Word> {
     let mut out = Vec::new();
     for (at, mount) in plan.mounts.iter().enumerate() {
         let is_covered = plan.mounts[at + 1..].iter().any(|later| is_within(&mount.target, &later.target));

@@ -6,7 +6,7 @@ use coffer_plan::plan::CheckedPlan;
 use crate::launch::Word;
 
 /// Init's options.
-pub(super) fn words(plan: &CheckedPlan) -> Vec<Word> {
+pub(in crate::backend) fn words(plan: &CheckedPlan) -> Vec<Word> {
     let hardening = &plan.hardening;
     let mut out = vec![Word::from("--system-calls"), Word::from(hardening.system_calls.filter.word())];
     if let Some(abi) = hardening.landlock.abi {

@@ -19,6 +19,8 @@ const LOGIN: &str = ".credentials.json";
 fn launch(ground: &Ground) -> Launch {
     let content = Reference::HostEnv("TOKEN".to_owned());
     Launch {
+        engine: None,
+        environment: Default::default(),
         runtime: ground.path(),
         about: None,
         gateway: None,

@@ -21,6 +21,7 @@ auth = "lease"
 state = "fresh"
 network = "none"
 backend = "bwrap"
+image = "localhost/x"
 audit = "changed"
 profiles = ["toolchains"]
 unattended = true
@@ -87,6 +88,7 @@ fn every_key_is_read() {
         state,
         network,
         backend,
+        image,
         audit,
         profiles,
         unattended,
@@ -117,7 +119,7 @@ fn every_key_is_read() {
     assert_eq!((agent.as_deref(), account.as_deref()), (Some("claude"), Some("host")));
     assert_eq!((auth, state), (Some(AuthMode::Lease), Some(StateMode::Fresh)));
     assert_eq!((network, backend), (Some(NetworkTier::None), Some(BackendKind::Bwrap)));
-    assert_eq!(audit, Some(AuditMode::Changed));
+    assert_eq!((image.as_deref(), audit), (Some("localhost/x"), Some(AuditMode::Changed)));
     assert_eq!(profiles, Some(vec!["toolchains".to_owned()]));
     assert_eq!((unattended, trust_folder, as_root_inside), (Some(true), Some(true), Some(false)));
     assert_eq!((allow_host_login, scopes), (Some(true), vec!["user:profile".to_owned()]));

@@ -26,6 +26,7 @@ fn variant(error: &PlanError) -> &'static str {
         PlanError::AccountUnusable { .. } => "AccountUnusable",
         PlanError::SharedRefused { .. } => "SharedRefused",
         PlanError::BackendUnavailable { .. } => "BackendUnavailable",
+        PlanError::NotOnEngine { .. } => "NotOnEngine",
         PlanError::NoFilter { .. } => "NoFilter",
         PlanError::AgentMissing { .. } => "AgentMissing",
         PlanError::SourceMissing { .. } => "SourceMissing",
@@ -171,10 +172,13 @@ fn asked() -> Vec<Case> {
     let other = Machine::ada().account(CredentialKind::ApiKey);
     let other = other.of_account(|account| account.agent = "gemini".to_owned());
     cases.push((other, "AccountUnusable", "account-unusable", "flag --account"));
-    for kind in [BackendKind::Podman, BackendKind::Docker, BackendKind::Kubernetes] {
-        let machine = says(|f| f.settings.backend = Some(kind));
-        cases.push((machine, "BackendUnavailable", "backend-unavailable", "flag --backend"));
-    }
+    let on = |kind: BackendKind| says(|f| f.settings.backend = Some(kind));
+    let kubernetes = on(BackendKind::Kubernetes);
+    cases.push((kubernetes, "BackendUnavailable", "backend-unavailable", "flag --backend"));
+    let nesting = on(BackendKind::Podman).flags(|f| f.settings.allow_nesting = Some(true));
+    cases.push((nesting, "NotOnEngine", "not-on-engine", "flag --allow-nesting"));
+    let root = on(BackendKind::Docker).flags(|f| f.settings.as_root_inside = Some(true));
+    cases.push((root, "NotOnEngine", "not-on-engine", "flag --as-root-inside"));
     for (set, variant, code) in [
         ("MY_TOKEN = 'x'", "SecretValue", "secret-value"),
         ("'A=B' = 'x'", "VariableUnusable", "variable-unusable"),
@@ -277,7 +281,7 @@ fn every_refusal_has_its_code_its_origin_and_a_way_out() {
         hidden_origin: Origin::flag("--hide"),
     };
     seen.insert(variant(&opens));
-    assert_eq!(seen.len(), 41, "{seen:?}");
+    assert_eq!(seen.len(), 42, "{seen:?}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) fn section(out: &mut String, limits: &Limits) {
             let folders: Vec<String> = groups.iter().map(|group| printable(group.folder.as_str())).collect();
             let _ = writeln!(out, "  held by groups below {}", folders.join(", "));
         }
+        Means::Engine => out.push_str("  held by the container engine\n"),
     }
     for lack in lacks {
         let origin = printable(&lack.origin.to_string());
