@@ -48,6 +48,9 @@ need_for_tests() {
     # Agents for keys, with their clients.
     need_command ssh-agent openssh-client
     need_command gpg gnupg
+    # The sandbox of the genuine CLI, inside ours.
+    need_command socat socat
+    need_command rg ripgrep
     # A keyring of the session, for the sealing identity.
     need_command dbus-daemon dbus-daemon
     need_command gnome-keyring-daemon gnome-keyring

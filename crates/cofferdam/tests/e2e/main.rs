@@ -3,6 +3,7 @@
 //! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
 //! - `same_sandbox`: what is printed is what runs.
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `nestings`: the genuine CLI's own sandbox inside ours.
 //! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
 //! - `deferred`: what the host would run later, everyday git in spite of that, and what is moved aside at the end.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
@@ -58,6 +59,7 @@ mod limits;
 mod logins;
 mod named;
 mod ordinary_user;
+mod nestings;
 mod other_agents;
 mod peers;
 mod refusals;
