@@ -7,6 +7,7 @@
 //! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
 //! - `deferred`: what the host would run later, everyday git in spite of that, and what is moved aside at the end.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
+//! - `surroundings`: containers, odd `/proc`s and full limits around `coffer`.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
 //! - `killings`, `serving`: `kill -9` at random instants of a refresh, and `coffer serve`.
@@ -58,8 +59,8 @@ mod lifetimes;
 mod limits;
 mod logins;
 mod named;
-mod ordinary_user;
 mod nestings;
+mod ordinary_user;
 mod other_agents;
 mod peers;
 mod refusals;
@@ -76,5 +77,6 @@ mod statuses;
 mod strange;
 mod streams;
 mod support;
+mod surroundings;
 mod system_calls;
 mod walls;
