@@ -13,6 +13,7 @@ pub(crate) fn kernel() -> KernelFacts {
         machine: uname.machine().to_string_lossy().into_owned(),
         filters_system_calls: coffer_sys::confine::filters_system_calls(),
         filtered: filtered(Utf8Path::new("/proc")),
+        mounts_trees: coffer_sys::guards::available(),
         inside_coffer: Utf8Path::new(coffer_plan::derive::INIT).exists(),
     }
 }

@@ -147,6 +147,9 @@ pub struct KernelFacts {
     /// Whether somebody else's filter of system calls is on us, as in a container.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
+    /// Whether a tree of mounts can be made before it is put anywhere (Linux 5.12).
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub mounts_trees: bool,
     /// Whether we are ourselves inside a sandbox of another `coffer`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inside_coffer: bool,

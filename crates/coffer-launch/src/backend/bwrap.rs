@@ -1,6 +1,7 @@
 //! Bubblewrap: each operation of the plan in bwrap's words, in the plan's order.
 
 mod diagnosis;
+mod etc;
 mod guards;
 mod points;
 #[cfg(test)]
@@ -58,9 +59,12 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     };
     lowering.identity(plan);
     let guarded = guards::guarded(plan, facts);
+    let etc = etc::together(plan, facts);
     for (at, mount) in plan.mounts.iter().enumerate() {
-        if !guarded.contains(&at) {
-            lowering.mount(mount);
+        match &etc {
+            Some(etc) if etc.contains(&at) => lowering.part(mount, at == *etc.start()),
+            Some(_) | None if guarded.contains(&at) => {}
+            Some(_) | None => lowering.mount(mount),
         }
     }
     if plan.hardening.read_only_root {
@@ -212,6 +216,15 @@ impl Lowering {
             self.option(["--die-with-parent"]);
         }
         self.option(["--as-pid-1"]);
+    }
+
+    /// An entry of an `/etc` that is in its place when bubblewrap begins.
+    fn part(&mut self, mount: &Mount, is_first: bool) {
+        if is_first {
+            self.preparations.push(Preparation::Folder(RunFolder::Etc));
+            self.bind(&Source::Run { folder: RunFolder::Etc }, Access::Ro, "/etc");
+        }
+        self.preparations.extend(etc::part(mount).map(Preparation::Part));
     }
 
     fn mount(&mut self, mount: &Mount) {

@@ -205,6 +205,7 @@ impl<'a> Company<'a> {
                 | Preparation::Link { .. }
                 | Preparation::Point { .. }
                 | Preparation::Expect(_)
+                | Preparation::Part(_)
                 | Preparation::Guard(_)
                 | Preparation::Hold { .. } => {}
             }

@@ -136,6 +136,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The run's own `/etc` cannot be put together.
+    #[error("cannot put `{path}` into the sandbox's `/etc`")]
+    Assemble {
+        /// What could not be put in.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A place cannot be held, or not be given back.
     #[error("cannot hold the place of `{path}`")]
     Hold {
@@ -240,6 +248,7 @@ impl RunError {
             Self::CopyState { .. } => "state-copy",
             Self::Merge { .. } | Self::NotMerged { .. } => "not-merged",
             Self::Guard { .. } | Self::Hold { .. } => "deferred-execution",
+            Self::Assemble { .. } => "sandbox-etc",
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
@@ -296,7 +305,10 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
-            Self::Guard { source, .. } if is_no_room(source) => Some(NO_MOUNT_LEFT.to_owned()),
+            Self::Assemble { source, .. } | Self::Guard { source, .. } if is_no_room(source) => {
+                Some(NO_MOUNT_LEFT.to_owned())
+            }
+            Self::Assemble { path, .. } => Some(format!("look at `{path}`, which could not be mounted")),
             Self::Guard { path, source } if is_stale(source) => {
                 Some(format!("`{path}` was exchanged; run it again, and the plan is made anew"))
             }
