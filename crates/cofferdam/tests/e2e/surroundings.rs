@@ -37,17 +37,15 @@ os.execvp(sys.argv[1], sys.argv[1:])
 const CAPABILITIES: &str = "--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,\
                             +setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
 
-/// Fills the mount namespace up to the kernel's limit, but for `$1` mounts.
+/// Fills the mount namespace up to the kernel's limit, and begins in the folder `$1`.
 const FILL: &str = r#"
-mount --make-rprivate / && mount -t tmpfs tmpfs "$PWD" && cd "$PWD" && mkdir spare many more || exit 9
-for i in $(seq 40); do mount --bind spare spare; done
+mount --make-rprivate / && mount -t tmpfs tmpfs "$PWD" && cd "$PWD" && mkdir many more || exit 9
 mount --bind many many && mount --make-private many
 for i in $(seq 20); do mkdir many/$i more/$i; done
 for i in $(seq 20); do mount --rbind many many/$i 2>/dev/null || break; done
 for i in $(seq 20 -1 1); do mount --rbind many/$i more/$i 2>/dev/null; done
 until ! mount --bind more more 2>/dev/null; do :; done
-for i in $(seq "$1"); do umount spare; done
-cd /; shift; folder=$1; shift; cd "$folder" && exec "$@""#;
+cd "$1" && shift && exec "$@""#;
 
 /// A command with these words before it.
 fn around(words: &[&str], inner: &Command) -> Command {
@@ -145,17 +143,13 @@ fn where_processes_of_others_are_hidden_it_runs_as_ever() {
         }
     }
     let Some(stage) = Stage::of_ordinary_user() else { return };
-    let looks = |options| {
+    // The control: root's process beside the user's is seen, and then not.
+    let beside = "sleep 100 & echo $! > probe";
+    for (options, seen) in [("hidepid=0", "seen\n"), ("hidepid=2", "hidden\n")] {
         let mut command = stage.command("sh");
-        command.args(["-c", "test -d /proc/1 || echo hidden"]);
-        run(around(&with_proc(options, "true"), &command)).text()
-    };
-    // The first of that namespace is root's until it has become the user's, so somebody else's stands beside it.
-    let beside = "sleep 100 & test -d /proc/$! && PROBE=$! && export PROBE";
-    let mut command = stage.command("sh");
-    command.args(["-c", "test -d /proc/$PROBE || echo hidden"]);
-    let hidden = run(around(&with_proc("hidepid=2", beside), &command));
-    assert_eq!((hidden.text(), looks("hidepid=0")), ("hidden\n".to_owned(), String::new()), "{hidden}");
+        command.args(["-c", "if test -d /proc/$(cat probe); then echo seen; else echo hidden; fi"]);
+        run(around(&with_proc(options, beside), &command)).prints(seen);
+    }
 }
 
 #[test]
@@ -207,12 +201,12 @@ fn a_mount_namespace_that_is_full_is_told_with_the_fix() {
     let project = stage.project();
     let fill = stage.scratch.root().join("fill");
     std::fs::create_dir(&fill).unwrap();
-    for (room, code) in [("0", "deferred-execution"), ("20", "backend-failed")] {
-        let command = stage.run(["--auth", "none", "--network", "none", "--", "echo", "ran"]);
-        let words = ["unshare", "--mount", "sh", "-c", FILL, "sh", room, project.to_str().unwrap()];
-        let mut full = around(&words, &command);
-        run(full.current_dir(&fill)).refuses(125, code, "No space left on device", "fs.mount-max");
-    }
+    let command = stage.run(["--auth", "none", "--network", "none", "--", "echo", "ran"]);
+    // What bubblewrap says with a little room is in the tests of its diagnosis: it takes minutes to get there.
+    let words = ["unshare", "--mount", "sh", "-c", FILL, "sh", project.to_str().unwrap()];
+    let mut full = around(&words, &command);
+    let ran_full = run(full.current_dir(&fill));
+    ran_full.refuses(125, "sandbox-etc", "No space left on device", "fs.mount-max");
     assert!(project.read_dir().unwrap().next().is_none(), "something is left in the project");
     ran(&stage, &["env"], "none").prints("ran\n");
 }
