@@ -61,6 +61,7 @@ need_for_tests() {
     need_tool agent2
     need_tool_or_own nextest
     need_test_user
+    need_x11_folder
     ! have_nightly || need_for_fuzz
 }
 
@@ -203,6 +204,7 @@ x_compare() {
     need_command rg ripgrep
     need_command socat socat
     need_test_user
+    need_x11_folder
     for id in "${PEERS[@]}"; do
         [ -n "$as_is" ] || need_tool "$id"
     done
