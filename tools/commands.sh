@@ -131,6 +131,9 @@ x_fuzz() {
     have_nightly || fail 4 "fuzzing needs a nightly toolchain: \`rustup toolchain install nightly\`"
     need_for_fuzz
     provide
+    # Only what was built can find something.
+    say "building"
+    fuzz build "${FUZZ_OPTIONS[@]}" ${1:+"$1"} || fail 1 "the build failed, and nothing was fuzzed"
     local target
     for target in ${1:-$(fuzz_targets)}; do
         gate "$target" fuzz_one "$target" "${2:-60}"
