@@ -48,6 +48,9 @@ need_for_tests() {
     # Agents for keys, with their clients.
     need_command ssh-agent openssh-client
     need_command gpg gnupg
+    # The sandbox of the genuine CLI, inside ours.
+    need_command socat socat
+    need_command rg ripgrep
     # A keyring of the session, for the sealing identity.
     need_command dbus-daemon dbus-daemon
     need_command gnome-keyring-daemon gnome-keyring
@@ -58,6 +61,7 @@ need_for_tests() {
     need_tool agent2
     need_tool_or_own nextest
     need_test_user
+    need_x11_folder
     ! have_nightly || need_for_fuzz
 }
 
@@ -127,6 +131,9 @@ x_fuzz() {
     have_nightly || fail 4 "fuzzing needs a nightly toolchain: \`rustup toolchain install nightly\`"
     need_for_fuzz
     provide
+    # Only what was built can find something.
+    say "building"
+    fuzz build "${FUZZ_OPTIONS[@]}" ${1:+"$1"} || fail 1 "the build failed, and nothing was fuzzed"
     local target
     for target in ${1:-$(fuzz_targets)}; do
         gate "$target" fuzz_one "$target" "${2:-60}"
@@ -200,6 +207,7 @@ x_compare() {
     need_command rg ripgrep
     need_command socat socat
     need_test_user
+    need_x11_folder
     for id in "${PEERS[@]}"; do
         [ -n "$as_is" ] || need_tool "$id"
     done

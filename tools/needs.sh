@@ -87,6 +87,11 @@ need_test_user() {
     id "$TEST_USER" >/dev/null 2>&1 || STEPS+=("user")
 }
 
+# The folder of X11's sockets, as every machine with a display has it: attacks on it are made in a mount of their own.
+need_x11_folder() {
+    [ "$(id -u)" -ne 0 ] || [ -d /tmp/.X11-unix ] || STEPS+=("x11")
+}
+
 # as_root_words: how a command is run as root from here.
 as_root_words() {
     [ "$(id -u)" -eq 0 ] || printf 'sudo '
@@ -112,6 +117,10 @@ describe_step() {
     local how=${1%% *} id=${1#* } dir package version with
     if [ "$how" = user ]; then
         printf '%suseradd --create-home --shell /bin/bash %s\n' "$(as_root_words)" "$TEST_USER"
+        return
+    fi
+    if [ "$how" = x11 ]; then
+        printf '%sinstall --directory --mode 1777 /tmp/.X11-unix\n' "$(as_root_words)"
         return
     fi
     dir=$(tool_dir "$id") package=$(tool_field "$id" 3) version=$(tool_field "$id" 4) with=$(tool_field "$id" 6)
@@ -187,6 +196,7 @@ perform_step() {
     say "$(describe_step "$1")"
     case $1 in
         user) as_root useradd --create-home --shell /bin/bash "$TEST_USER" ;;
+        x11) as_root install --directory --mode 1777 /tmp/.X11-unix ;;
         *) install_tool "${1#* }" ;;
     esac
 }

@@ -13,13 +13,16 @@
     reason = "a build script reads files and speaks to cargo; the crate does not"
 )]
 
-use std::collections::BTreeMap;
+#[allow(unreachable_pub, reason = "it is a module of coffer-plan's, where others see it")]
+#[path = "../coffer-plan/src/built_in/call_rules.rs"]
+mod call_rules;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use call_rules::{CallCondition, CallRule, CallRules};
 use seccompiler::{BpfProgram, TargetArch, compile_from_json, sock_filter};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// `linux/bpf_common.h`.
@@ -54,45 +57,11 @@ const MACHINES: [Machine; 2] = [
     Machine { name: "aarch64", target: TargetArch::aarch64, other: 0x4000_0028, has_x32: false },
 ];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rules {
-    rule: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rule {
-    #[serde(rename = "name")]
-    _name: String,
-    #[serde(rename = "reason")]
-    _reason: String,
-    answer: String,
-    #[serde(default)]
-    calls: Vec<String>,
-    #[serde(default, rename = "if")]
-    conditions: Vec<Condition>,
-    only: Option<String>,
-    #[serde(default)]
-    nesting: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Condition {
-    call: String,
-    argument: u8,
-    #[serde(default)]
-    has: BTreeMap<String, u32>,
-    #[serde(default)]
-    equals: BTreeMap<String, u32>,
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let file =
         Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../coffer-plan/walls/system-calls.toml");
     println!("cargo::rerun-if-changed={}", file.display());
-    let rules: Rules = toml::from_str(&std::fs::read_to_string(&file)?)?;
+    let rules: CallRules = toml::from_str(&std::fs::read_to_string(&file)?)?;
     let built_for = std::env::var("CARGO_CFG_TARGET_ARCH")?;
     if !MACHINES.iter().any(|machine| machine.name == built_for) {
         return Err(format!("no filter of system calls is made for {built_for}").into());
@@ -120,10 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One filter.
-fn compile(rules: &[Rule], machine: &Machine, nesting: bool) -> Result<BpfProgram, Box<dyn Error>> {
-    let counts = |rule: &&Rule| {
-        !(nesting && rule.nesting) && rule.only.as_deref().is_none_or(|only| only == machine.name)
-    };
+fn compile(rules: &[CallRule], machine: &Machine, nesting: bool) -> Result<BpfProgram, Box<dyn Error>> {
+    let counts = |rule: &&CallRule| !(nesting && rule.nesting) && rule.is_for(machine.name);
     let mut program = other_machines(machine);
     for (answer, errno) in ERRNOS {
         let of_answer = rules.iter().filter(counts).filter(|rule| rule.answer == answer);
@@ -134,17 +101,22 @@ fn compile(rules: &[Rule], machine: &Machine, nesting: bool) -> Result<BpfProgra
         program.extend(going_on(made.remove("it").ok_or("seccompiler made nothing")?));
     }
     program.push(statement(RETURN, ALLOW));
+    if let Some(rule) = rules.iter().find(|rule| rule.reason.trim().is_empty()) {
+        return Err(format!("the rule `{}` has no reason", rule.name).into());
+    }
     let unknown = rules.iter().find(|rule| ERRNOS.iter().all(|(name, _)| rule.answer != *name));
     match unknown {
-        Some(rule) => Err(format!("nobody knows the answer `{}`", rule.answer).into()),
+        Some(CallRule { name, answer, .. }) => {
+            Err(format!("nobody knows the answer `{answer}` of `{name}`").into())
+        }
         None => Ok(program),
     }
 }
 
 /// A rule in seccompiler's words: several for one call count as "or".
-fn in_json(rule: &Rule) -> Vec<Value> {
+fn in_json(rule: &CallRule) -> Vec<Value> {
     let mut out: Vec<Value> = rule.calls.iter().map(|call| json!({"syscall": call})).collect();
-    for Condition { call, argument, has, equals } in &rule.conditions {
+    for CallCondition { call, argument, has, equals } in &rule.conditions {
         let mut refuse = |op: Value, value: u32| {
             let looks = json!({"index": argument, "type": "dword", "op": op, "val": value});
             out.push(json!({"syscall": call, "args": [looks]}));

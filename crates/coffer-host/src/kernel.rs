@@ -12,9 +12,16 @@ pub(crate) fn kernel() -> KernelFacts {
         release: uname.release().to_string_lossy().into_owned(),
         machine: uname.machine().to_string_lossy().into_owned(),
         filters_system_calls: coffer_sys::confine::filters_system_calls(),
+        filtered: filtered(Utf8Path::new("/proc")),
         mounts_trees: coffer_sys::guards::available(),
         inside_coffer: Utf8Path::new(coffer_plan::derive::INIT).exists(),
     }
+}
+
+/// Whether a filter of system calls is on us: `Seccomp:` of our status is then 2.
+fn filtered(proc: &Utf8Path) -> bool {
+    let status = read_kernel(&proc.join("self/status")).unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
 }
 
 /// The switches below `/proc/sys`; each kernel has some of them.

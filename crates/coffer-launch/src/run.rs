@@ -40,7 +40,7 @@ use beneath::Folder;
 use companion::Company;
 pub use companion::{Alone, Companion, GitConfigCopy, InState, Leased, Run};
 use descriptors::Inherited;
-pub use error::{NO_PROCESS_LEFT, RunError};
+pub use error::{NO_MOUNT_LEFT, NO_PROCESS_LEFT, RunError};
 use folder::RunFolders;
 pub use groups::{Aside, Hit, step_aside};
 pub use live::{LiveRun, UnseenRun, dead_runs, live_runs, sweep_runs, unseen_runs};

@@ -12,8 +12,12 @@ use crate::image::ImageParts;
 use crate::path::PathTemplate;
 use crate::tool::Tool;
 
+mod call_rules;
 #[cfg(test)]
 mod tests;
+
+use call_rules::CallRules;
+pub use call_rules::{CallCondition, CallRule};
 
 include!(concat!(env!("OUT_DIR"), "/data.rs"));
 
@@ -58,59 +62,6 @@ pub struct SecretPath {
     /// What it leads to, when it is a socket.
     #[serde(default)]
     pub socket: Option<crate::facts::SocketKind>,
-}
-
-/// A rule about system calls (`walls/system-calls.toml`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallRule {
-    /// What it is called.
-    pub name: String,
-    /// Why.
-    pub reason: String,
-    /// The error that callers get.
-    pub answer: String,
-    /// Refused whatever their arguments.
-    #[serde(default)]
-    pub calls: Vec<String>,
-    /// Refused by an argument.
-    #[serde(default, rename = "if")]
-    pub conditions: Vec<CallCondition>,
-    /// The one machine that has these calls.
-    #[serde(default)]
-    pub only: Option<String>,
-    /// Whether `--allow-nesting` lifts it.
-    #[serde(default)]
-    pub nesting: bool,
-}
-
-impl CallRule {
-    /// Whether a machine (as `uname -m` has it) has the calls.
-    pub fn is_for(&self, machine: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == machine)
-    }
-}
-
-/// When a call is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallCondition {
-    /// The call.
-    pub call: String,
-    /// Which argument, counted from 0.
-    pub argument: u8,
-    /// Names of bits, one of which suffices.
-    #[serde(default)]
-    pub has: BTreeMap<String, u32>,
-    /// Names of values, one of which suffices.
-    #[serde(default)]
-    pub equals: BTreeMap<String, u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CallRules {
-    rule: Vec<CallRule>,
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@
 mod ipc;
 mod keys;
 mod others;
+mod tables;
 mod terminals;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,12 @@ pub enum Call {
     IoPorts,
     /// `getpid` by the x32 table, past a filter that only knows the other numbers.
     X32,
+    /// A user namespace by the x32 table.
+    X32Users,
+    /// `getpid` by `int 0x80`, whose table is that of i386.
+    I386,
+    /// A user namespace by `int 0x80`.
+    I386Users,
 }
 
 /// `FAN_CLASS_CONTENT`.
@@ -62,9 +69,6 @@ const USER_MODE_ONLY: usize = 1;
 const READ_ALL: usize = 3;
 /// `ADJ_TICK`.
 const ADJUST_TICK: u64 = 0x4000;
-/// What distinguishes numbers of the x32 table.
-#[cfg(target_arch = "x86_64")]
-const X32_BIT: libc::c_long = 0x4000_0000;
 /// A path that is nowhere.
 const NOWHERE: &std::ffi::CStr = c"/coffer-attack-nowhere/file";
 
@@ -135,7 +139,10 @@ pub fn call(what: Call) -> io::Result<()> {
         }
         Call::Fanotify => made(plain(libc::SYS_fanotify_init, [CLASS_CONTENT, 0, 0, 0, 0])),
         Call::IoPorts => io_ports(),
-        Call::X32 => x32(),
+        Call::X32 => tables::x32(),
+        Call::X32Users => tables::x32_users(),
+        Call::I386 => tables::i386(),
+        Call::I386Users => tables::i386_users(),
     }
 }
 
@@ -184,18 +191,8 @@ fn io_ports() -> io::Result<()> {
     plain(libc::SYS_iopl, [3, 0, 0, 0, 0]).map(drop)
 }
 
-#[cfg(target_arch = "x86_64")]
-fn x32() -> io::Result<()> {
-    plain(X32_BIT | libc::SYS_getpid, [0; 5]).map(drop)
-}
-
 #[cfg(not(target_arch = "x86_64"))]
 fn io_ports() -> io::Result<()> {
-    Err(io::Error::from_raw_os_error(libc::ENOSYS))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn x32() -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
 

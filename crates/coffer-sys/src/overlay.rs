@@ -26,7 +26,9 @@ use rustix::net::{
 };
 use rustix::path::DecInt;
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, getegid, geteuid, set_dumpable_behavior, waitpid};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+use rustix::thread::{
+    CapabilitySet, LinkNameSpaceType, UnshareFlags, capabilities, move_into_link_name_space, unshare_unsafe,
+};
 
 /// What a child says when all went well, in the place of a step's number.
 const DONE: u8 = u8::MAX;
@@ -127,10 +129,12 @@ struct Words {
 pub(crate) struct Maps([String; 2]);
 
 impl Maps {
-    /// `None` for root, who needs no user namespace.
+    /// `None` for whoever may mount without a user namespace: root, but not a container's.
     pub(crate) fn of(uid: rustix::process::Uid, gid: rustix::process::Gid) -> Option<Self> {
         let map = |id: u32| format!("{id} {id} 1");
-        (!uid.is_root()).then(|| Self([map(uid.as_raw()), map(gid.as_raw())]))
+        let may_mount =
+            capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
+        (!uid.is_root() || !may_mount).then(|| Self([map(uid.as_raw()), map(gid.as_raw())]))
     }
 }
 

@@ -1,13 +1,24 @@
 use camino::Utf8Path;
 use coffer_plan::facts::UserNamespaceFacts;
 
-use super::{kernel, user_namespaces};
+use super::{filtered, kernel, user_namespaces};
 use crate::scratch::Scratch;
 
 #[test]
 fn the_kernel_names_itself() {
     let told = std::process::Command::new("uname").arg("-r").output().unwrap();
     assert_eq!(kernel().release, String::from_utf8(told.stdout).unwrap().trim());
+}
+
+#[test]
+fn a_filter_that_is_on_us_is_seen() {
+    let scratch = Scratch::new();
+    let proc = scratch.path("proc");
+    assert!(!filtered(&proc));
+    for (mode, seen) in [("0", false), ("1", false), ("2", true)] {
+        scratch.file("proc/self/status", &format!("Name:\tcoffer\nSeccomp:\t{mode}\nSeccomp_filters:\t2\n"));
+        assert_eq!(filtered(&proc), seen, "{mode}");
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub const NO_PROCESS_LEFT: &str = "there are too many processes: end some, or ra
                                    user (`ulimit -u`) or that of the group around this shell (`pids.max` of the \
                                    group in `/proc/self/cgroup`)";
 
+/// What to do where no mount can be made any more.
+pub const NO_MOUNT_LEFT: &str = "no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`";
+
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -310,13 +313,10 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
-            Self::Assemble { source, .. } if is_no_room(source) => {
-                Some("no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`".to_owned())
+            Self::Assemble { source, .. } | Self::Guard { source, .. } if is_no_room(source) => {
+                Some(NO_MOUNT_LEFT.to_owned())
             }
             Self::Assemble { path, .. } => Some(format!("look at `{path}`, which could not be mounted")),
-            Self::Guard { path, source } if is_no_room(source) => Some(format!(
-                "no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`, or `--allow-write {path}`"
-            )),
             Self::Guard { path, source } if is_stale(source) => {
                 Some(format!("`{path}` was exchanged; run it again, and the plan is made anew"))
             }

@@ -14,6 +14,8 @@ use super::world::METADATA_6;
 pub(super) const PROXY_PORT: u16 = 3128;
 /// Where the API of a run listens inside, and outside a careless one.
 pub(super) const API_PORT: u16 = 8377;
+/// Where X11 listens for the display 213, by path and by abstract name.
+pub(super) const X11: &str = "/tmp/.X11-unix/X213";
 const METADATA_PORT: u16 = 80;
 const NAMES_PORT: u16 = 53;
 /// How long a request may take to come.
@@ -44,7 +46,13 @@ pub(super) fn start(canary: &str, abstract_name: &str) -> io::Result<Ports> {
     let ports = Ports { tcp, udp: udp.local_addr()?.port() };
     answer(udp, canary);
     answer(UdpSocket::bind((Ipv4Addr::LOCALHOST, NAMES_PORT))?, canary);
-    greet(UnixListener::bind_addr(&SocketAddr::from_abstract_name(abstract_name)?)?, canary);
+    for name in [abstract_name, X11] {
+        greet(UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?, canary);
+    }
+    // A machine that never had a display has no folder for it, and nothing is proven about the path then.
+    if Path::new(X11).parent().is_some_and(Path::is_dir) {
+        at(Path::new(X11), canary)?;
+    }
     Ok(ports)
 }
 

@@ -23,6 +23,8 @@ use crate::Scratch;
 pub const CANARY_VARIABLE: &str = "COFFER_ATTACK_CANARY";
 /// A variable with a canary that everybody knows to be secret.
 pub const CLOUD_VARIABLE: &str = "AWS_SECRET_ACCESS_KEY";
+/// The display of the stage.
+const DISPLAY: &str = ":213";
 /// The login file in a lease.
 pub(super) const LEASED: &str = ".credentials.json";
 /// The access token of the stage's login.
@@ -221,6 +223,7 @@ impl Scene {
             (CLOUD_VARIABLE.into(), canary.into()),
             ("DBUS_SESSION_BUS_ADDRESS".into(), bus.into()),
             ("SSH_AUTH_SOCK".into(), agent.into()),
+            ("DISPLAY".into(), DISPLAY.into()),
         ]);
         environment
     }

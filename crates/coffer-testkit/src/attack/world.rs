@@ -1,6 +1,7 @@
 //! A machine of the test's own: network, mounts, processes, IPC and name are apart from the real one's. Its network has
-//! nothing but loopback, on which the addresses lie that attacks try for; `/run` and `/dev/shm` are empty. Nothing that
-//! an attack does to any of these reaches the real machine, and everything that it starts ends with it.
+//! nothing but loopback, on which the addresses lie that attacks try for; `/run`, `/dev/shm` and the folder of X11's
+//! sockets are empty. Nothing that an attack does to any of these reaches the real machine, and everything that it
+//! starts ends with it.
 //!
 //! Root stays root in it, so that sandboxes are made as for root. An ordinary user gets a user namespace to make all
 //! this in, and below it another one in which it is who it was, without any right.
@@ -29,6 +30,7 @@ echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 mount --bind \"$1\" /etc/hosts
 mount -t tmpfs -o mode=755 none /run
 mount -t tmpfs -o mode=1777 none /dev/shm
+[ ! -d /tmp/.X11-unix ] || mount -t tmpfs -o mode=1777 none /tmp/.X11-unix
 mkdir /run/coffer-attack /run/coffer-attack/mount /run/dbus
 chmod 1777 /run /run/coffer-attack /run/dbus
 mount -t tmpfs none /run/coffer-attack/mount

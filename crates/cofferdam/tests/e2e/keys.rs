@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod gnupg;
+mod sign_in;
 mod ssh;
 
 use std::os::unix::fs::PermissionsExt;

@@ -3,9 +3,11 @@
 //! - `signed_in`: the genuine CLI in the sandbox, against the practice API.
 //! - `same_sandbox`: what is printed is what runs.
 //! - `walls`, `repositories`: what the sandbox keeps apart, each with the same probe on the host as a control.
+//! - `nestings`: the genuine CLI's own sandbox inside ours.
 //! - `system_calls`, `second_wall`: what the kernel refuses an agent, and what Landlock holds when mounts do not.
 //! - `deferred`: what the host would run later, everyday git in spite of that, and what is moved aside at the end.
 //! - `refusals`, `sources`, `configs`, `disks`: bad input and missing tools.
+//! - `surroundings`: containers, odd `/proc`s and full limits around `coffer`.
 //! - `streams`, `reports`: exit codes, pipes, terminals, and what the other commands print.
 //! - `keeping`: one refresh by the genuine client, for a person, for one run and for eight at once.
 //! - `killings`, `serving`: `kill -9` at random instants of a refresh, and `coffer serve`.
@@ -57,6 +59,7 @@ mod lifetimes;
 mod limits;
 mod logins;
 mod named;
+mod nestings;
 mod ordinary_user;
 mod other_agents;
 mod peers;
@@ -74,5 +77,6 @@ mod statuses;
 mod strange;
 mod streams;
 mod support;
+mod surroundings;
 mod system_calls;
 mod walls;

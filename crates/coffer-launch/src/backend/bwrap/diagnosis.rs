@@ -2,7 +2,7 @@
 
 use coffer_plan::facts::HostFacts;
 
-use crate::run::NO_PROCESS_LEFT;
+use crate::run::{NO_MOUNT_LEFT, NO_PROCESS_LEFT};
 
 /// An AppArmor profile that lets bubblewrap make user namespaces, as Ubuntu 24.04 and later want it.
 const APPARMOR_PROFILE: &str = r"abi <abi/4.0>,
@@ -12,44 +12,65 @@ profile bwrap BWRAP flags=(unconfined) {
   include if exists <local/bwrap>
 }";
 
-/// Beginnings of bubblewrap's messages when the kernel does not let it make namespaces.
-const REFUSALS: &[&str] =
-    &["setting up uid map", "No permissions to create", "Creating new namespace failed", "loopback"];
+/// Beginnings of bubblewrap's messages when the kernel gives it no namespaces at all; versions spell the first in two ways.
+const NO_NAMESPACES: &[&str] = &["No permissions to creat", "Creating new namespace failed"];
 
-/// Bubblewrap's message when a `/proc` of its own is refused: parts of the one around it are covered.
+/// Beginnings of its messages when it got them and may do nothing in them.
+const POWERLESS: &[&str] = &["setting up uid map", "loopback"];
+
+/// Beginnings of its messages about mounts.
+const MOUNTS: &[&str] = &["Can't mount ", "Can't bind mount ", "Failed to mount "];
+
+/// Its message when a `/proc` of its own is refused: parts of the one around it are covered.
 const COVERED_PROC: &str = "Can't mount proc on";
 
 /// The fix for what bubblewrap said before the sandbox's init ran; `None` when its words tell enough.
 pub fn diagnose(diagnostics: &str, facts: &HostFacts) -> Option<String> {
-    let refused = REFUSALS.iter().any(|words| diagnostics.contains(words));
-    // Whatever it was about to start.
-    if diagnostics.contains("Resource temporarily unavailable") {
-        return Some(NO_PROCESS_LEFT.to_owned());
+    let says = |words: &[&str]| words.iter().any(|words| diagnostics.contains(words));
+    let is_full = diagnostics.contains("No space left on device") || diagnostics.contains("ENOSPC");
+    let none = says(NO_NAMESPACES);
+    let refused = none || says(POWERLESS);
+    let fix = if diagnostics.contains("Resource temporarily unavailable") {
+        // Whatever it was about to start.
+        NO_PROCESS_LEFT
+    } else if refused && is_full {
+        "no user namespace is left: `sudo sysctl -w user.max_user_namespaces=15000`"
+    } else if is_full && says(MOUNTS) {
+        NO_MOUNT_LEFT
+    } else if refused && facts.kernel.inside_coffer {
+        "this is the inside of another `coffer run`, which was started without `--allow-nesting`"
+    } else if none && facts.kernel.filtered {
+        "a filter of system calls is around this shell, as in a container, and refuses namespaces: in Docker and podman \
+         `--security-opt seccomp=unconfined` lets them be made, and a `/proc` inside takes `--security-opt \
+         systempaths=unconfined` in Docker, `--security-opt unmask=ALL` in podman; or start `coffer` outside of it"
+    } else if refused && facts.user_namespaces.apparmor_restricts == Some(true) {
+        return Some(apparmor(facts));
+    } else if diagnostics.contains(COVERED_PROC) && diagnostics.contains("Operation not permitted") {
+        covered_proc(facts)
+    } else if diagnostics.contains("Can't read /proc/sys/") {
+        "`/proc` shows nothing but processes here (`subset=pid`): mount a whole one"
+    } else {
+        return None;
+    };
+    Some(fix.to_owned())
+}
+
+fn apparmor(facts: &HostFacts) -> String {
+    let bwrap = facts.bubblewrap.as_ref().map_or("/usr/bin/bwrap", |tool| tool.path.as_str());
+    let profile = APPARMOR_PROFILE.replace("BWRAP", bwrap);
+    format!(
+        "AppArmor keeps bubblewrap from making user namespaces \
+         (kernel.apparmor_restrict_unprivileged_userns=1); save this as `/etc/apparmor.d/bwrap`, then \
+         `sudo apparmor_parser -r /etc/apparmor.d/bwrap`:\n{profile}"
+    )
+}
+
+fn covered_proc(facts: &HostFacts) -> &'static str {
+    if facts.kernel.inside_coffer {
+        "this is the inside of another `coffer run`, whose `/proc` stays covered where root started it: start that \
+         one as an ordinary user"
+    } else {
+        "parts of `/proc` are covered here, as in a container; `--security-opt systempaths=unconfined` in Docker, and \
+         `--security-opt unmask=ALL` in podman, leave them open"
     }
-    if refused && diagnostics.contains("No space left on device") {
-        return Some("no user namespace is left: `sudo sysctl -w user.max_user_namespaces=15000`".to_owned());
-    }
-    if refused && facts.kernel.inside_coffer {
-        return Some(
-            "this is the inside of another `coffer run`, which was started without `--allow-nesting`"
-                .to_owned(),
-        );
-    }
-    if refused && facts.user_namespaces.apparmor_restricts == Some(true) {
-        let bwrap = facts.bubblewrap.as_ref().map_or("/usr/bin/bwrap", |tool| tool.path.as_str());
-        let profile = APPARMOR_PROFILE.replace("BWRAP", bwrap);
-        return Some(format!(
-            "AppArmor keeps bubblewrap from making user namespaces \
-             (kernel.apparmor_restrict_unprivileged_userns=1); save this as `/etc/apparmor.d/bwrap`, then \
-             `sudo apparmor_parser -r /etc/apparmor.d/bwrap`:\n{profile}"
-        ));
-    }
-    if diagnostics.contains(COVERED_PROC) && diagnostics.contains("Operation not permitted") {
-        return Some(
-            "parts of `/proc` are covered here, as in a container; in Docker \
-             `--security-opt systempaths=unconfined` leaves them open"
-                .to_owned(),
-        );
-    }
-    None
 }

@@ -287,10 +287,35 @@ fn bubblewraps_refusals_have_their_fix() {
         assert!(hint.contains("apparmor_parser -r /etc/apparmor.d/bwrap"), "{hint}");
         assert_eq!(diagnose(words, &plain), None);
     }
+    let container = facts(|facts| facts.kernel.filtered = true);
+    for words in [
+        "bwrap: No permissions to creating new namespace, likely because the kernel does not allow it",
+        "Creating new namespace failed: Operation not permitted (os error 1)",
+    ] {
+        let hint = diagnose(words, &container).unwrap();
+        assert!(hint.contains("seccomp=unconfined") && hint.contains("outside"), "{hint}");
+    }
+    // A filter that let the namespaces be made is not what was in the way.
+    assert_eq!(diagnose("bwrap: setting up uid map: Permission denied", &container), None);
     let full = "bwrap: Creating new namespace failed: No space left on device";
     assert!(diagnose(full, &plain).unwrap().contains("user.max_user_namespaces"));
+    let depth = "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)";
+    assert!(diagnose(depth, &plain).unwrap().contains("user.max_user_namespaces"));
+    for words in [
+        "Can't mount tmpfs on /newroot/dev",
+        "Can't bind mount /oldroot/x on /newroot/x",
+        "Failed to mount tmpfs",
+    ] {
+        let hint = diagnose(&format!("bwrap: {words}: No space left on device"), &plain).unwrap();
+        assert!(hint.contains("fs.mount-max"), "{hint}");
+    }
+    assert!(
+        diagnose("bwrap: Can't read /proc/sys/kernel/overflowuid: x", &plain).unwrap().contains("subset=pid")
+    );
     let covered = "bwrap: Can't mount proc on /newroot/proc: Operation not permitted";
     assert!(diagnose(covered, &plain).unwrap().contains("systempaths=unconfined"));
+    let inner = facts(|facts| facts.kernel.inside_coffer = true);
+    assert!(diagnose(covered, &inner).unwrap().contains("as an ordinary user"));
     for words in
         ["", "bwrap: Can't find source path /x: No such file or directory", "No space left on device"]
     {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, RawProtocol, SocketType, socket};
 
 use super::judged;
+use crate::attack::listeners::X11;
 use crate::attack::{Brief, Outcome};
 
 /// How long a listener may take: it is on this machine.
@@ -25,7 +26,15 @@ pub(super) fn named_socket(path: &Path, brief: &Brief) -> Outcome {
 }
 
 pub(crate) fn abstract_socket(brief: &Brief) -> Outcome {
-    UnixAddress::from_abstract_name(&brief.abstract_name)
+    greeted_at(&brief.abstract_name, brief)
+}
+
+pub(crate) fn abstract_x11(brief: &Brief) -> Outcome {
+    greeted_at(X11, brief)
+}
+
+fn greeted_at(name: &str, brief: &Brief) -> Outcome {
+    UnixAddress::from_abstract_name(name)
         .and_then(|address| UnixStream::connect_addr(&address))
         .and_then(|stream| greeted_by(stream, brief))
         .unwrap_or_else(Outcome::from)

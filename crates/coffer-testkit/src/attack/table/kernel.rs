@@ -47,6 +47,9 @@ pub(super) const ATTACKS: &[Attack] = rows! {
     "hold-up-files" Kernel Never: Calls(Call::Fanotify), "deciding about file accesses of others";
     "io-ports" Kernel Never: Calls(Call::IoPorts), "the machine's I/O ports";
     "x32-call" Kernel Never: Calls(Call::X32), "a system call by the x32 table";
+    "x32-user-namespace" Kernel Never: Calls(Call::X32Users), "a user namespace by the x32 table";
+    "i386-call" Kernel Never: Calls(Call::I386), "a system call by `int 0x80`, whose numbers are those of i386";
+    "i386-user-namespace" Kernel Never: Calls(Call::I386Users), "a user namespace by `int 0x80`";
     "host-name" Kernel Never: Do(mounts::host_name), "the machine's name";
 
     "core-pattern" Devices Never: OpenToWrite("/proc/sys/kernel/core_pattern"), "the program that the kernel starts after a crash";

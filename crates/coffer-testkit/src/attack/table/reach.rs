@@ -41,6 +41,8 @@ pub(super) const ATTACKS: &[Attack] = rows! {
     "ssh-agent" Sockets Never: Connect("${stage}/${canary}/ssh-agent"), "the agent for SSH keys";
     "gpg-agent" Sockets Never: Connect("${home}/.gnupg/S.gpg-agent"), "the agent for GnuPG keys";
     "wayland" Sockets Never: Connect("${runtime}/wayland-0"), "the display: keys, clipboard, screen";
+    "x11" Sockets Never: Connect("/tmp/.X11-unix/X213"), "the display of X11: keys, clipboard, screen";
+    "x11-abstract" Sockets HostNetwork: Do(network::abstract_x11), "the same by its abstract name";
     "session-bus" Sockets Never: Connect("${runtime}/bus"), "the bus of the session, which starts programs";
     "sound" Sockets Never: Connect("${runtime}/pipewire-0"), "microphone and camera";
     "container-engine" Sockets Never: Connect("/run/docker.sock"), "a container engine, which is root on the host";

@@ -1,7 +1,7 @@
 //! Where a gateway listens, and who may come in there.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -236,4 +236,27 @@ fn the_units_name_this_program_and_the_usual_socket() {
     }
     let both = unit(&[]);
     assert!(both.contains(&service) && both.contains(&socket), "{both}");
+}
+
+/// What the configuration grants to runs is theirs: nobody in front of this gateway is a run.
+#[test]
+fn the_users_agent_for_keys_hears_nothing_of_a_gateway_alone() {
+    let stage = Stage::new();
+    stage.config("ssh_agent = true\n");
+    let path = stage.scratch.root().join("agent");
+    let agent = UnixListener::bind(&path).unwrap();
+    agent.set_nonblocking(true).unwrap();
+    let heard = || agent.accept().map(drop).map_err(|error| error.kind());
+    // The control: whoever comes is heard.
+    drop(UnixStream::connect(&path).unwrap());
+    heard().unwrap();
+    let mut command = stage.coffer(["gateway", "--listen", "127.0.0.1:0"]);
+    command.env("SSH_AUTH_SOCK", &path);
+    let gateway = Gateway::of(command);
+    assert!(gateway.hears(HELLO).starts_with("HTTP/1.1 200 "));
+    let said = gateway.ends();
+    assert_eq!(heard(), Err(std::io::ErrorKind::WouldBlock), "{said}");
+    // Beside the one that was asked for it has left no socket.
+    let sockets = run(stage.command("find").arg(stage.scratch.root()).args(["-type", "s"]));
+    sockets.prints(&format!("{}\n", path.display()));
 }
