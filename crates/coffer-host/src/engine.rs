@@ -76,7 +76,7 @@ impl Asked<'_> {
     /// What it prints; `None` when it ends with a code of its own.
     fn hear(&self, words: &[&str]) -> Result<Option<Content>, EngineTrouble> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        match ask(self.program, &words, &variables(), PATIENCE) {
+        match ask(self.program, &words, &engine_variables(), PATIENCE) {
             Heard::Said(said) => Ok(Some(said)),
             Heard::Ended(_) => Ok(None),
             Heard::Failed(said) => Err(EngineTrouble::Failed { asked: words.join(" "), said }),
@@ -91,8 +91,8 @@ impl Asked<'_> {
     }
 }
 
-/// What it gets of our environment: the same as when it makes the container.
-fn variables() -> Vec<(String, String)> {
+/// What an engine's program gets of our environment: the same as when it makes the container.
+pub fn engine_variables() -> Vec<(String, String)> {
     let set = ENGINE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), said(name)?)));
     set.collect()
 }

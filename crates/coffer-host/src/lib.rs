@@ -46,7 +46,7 @@ mod variable;
 pub use agent::all_programs;
 pub use config::{read_config, read_project_config, read_secret, read_secret_beneath};
 pub use deferred::look_again;
-pub use engine::look_up_engine;
+pub use engine::{engine_variables, look_up_engine};
 pub use error::HostError;
 pub use fixture::{load, save};
 pub use inspect::{Mounted, Owned, born_ms, lockable, may_write, mounts, owned, swaps};

@@ -4,6 +4,7 @@ mod accounts;
 mod backup;
 mod flags;
 mod gateway;
+mod image;
 mod keep;
 mod lab;
 mod leaktest;
@@ -28,6 +29,7 @@ pub use gateway::{
     GatewayCommand, GatewayTokenCommand, GatewayTokenCreateCommand, GatewayTokenListCommand,
     GatewayTokenRevokeCommand, GatewayTokenVerb, GatewayUnit, GatewayVerb, Listen,
 };
+pub use image::{Engine, ImageBuildCommand, ImageCommand, ImageListCommand, ImageVerb};
 pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
 pub use leaktest::LeaktestCommand;
@@ -139,6 +141,8 @@ pub enum Command {
     Leaktest(Box<LeaktestCommand>),
     /// Keep the logins of all accounts fresh until it is ended
     Serve(ServeCommand),
+    /// Images for containers, with the agent and a development environment
+    Image(ImageCommand),
     /// Serve the gateway alone, in front of containers and other people's sandboxes
     Gateway(GatewayCommand),
     /// Print the version

@@ -6,6 +6,7 @@ mod backup;
 pub(crate) mod doctor;
 pub(crate) mod exec_launch;
 mod gateway;
+pub(crate) mod image;
 mod lab;
 pub(crate) mod leaktest;
 pub(crate) mod ledger;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Leaktest(command) => leaktest::leaktest(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
         Command::Gateway(command) => gateway::gateway(&command, printer),
+        Command::Image(command) => image::image(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),
         Command::KeyAgentsOfRun => Ok(crate::key_agents::serve::key_agents_of_run()),

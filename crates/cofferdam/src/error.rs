@@ -11,6 +11,7 @@ use coffer_plan::plan::PlanError;
 use coffer_plan::policy::PolicyError;
 
 use crate::commands::doctor::AttackError;
+use crate::commands::image::ImageError;
 
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub(crate) enum Error {
     /// The backend cannot make the sandbox.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// An image cannot be built or listed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// A printed launch does not read.
     #[error(transparent)]
     Launch(#[from] ParseError),
@@ -437,6 +441,7 @@ impl Error {
             Self::Lost { .. } => "lost",
             Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
+            Self::Image(error) => error.code(),
             Self::Json(_) | Self::Output(_) => "output",
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
@@ -497,20 +502,14 @@ impl Error {
             Self::Run(error) => error.hint(),
             Self::Backup(error) => error.hint(),
             Self::NothingToBackUp { account } => Some(format!("`coffer status --account {account}`")),
-            Self::RestoreRefused { .. } => {
-                Some("the present login goes on working; `coffer status`".to_owned())
-            }
-            Self::RestoreUnconfirmed { .. } => {
-                Some("type it on a terminal; `--yes` is not enough".to_owned())
-            }
+            Self::RestoreRefused { .. } => Some("the present login goes on working; `coffer status`".to_owned()),
+            Self::RestoreUnconfirmed { .. } => Some("type it on a terminal; `--yes` is not enough".to_owned()),
             Self::RestoreUnderWay { account } => {
                 Some(format!("`coffer refresh --account {account}`, and then try it again"))
             }
             Self::Capture(error) => error.hint(),
             Self::Accounts(error) => error.hint(),
-            Self::SecretUnread(_) => {
-                Some("pipe it in: `… | coffer account add NAME --kind api-key`".to_owned())
-            }
+            Self::SecretUnread(_) => Some("pipe it in: `… | coffer account add NAME --kind api-key`".to_owned()),
             Self::ConfigUnfit { path, .. } => Some(format!("change it by hand: `$EDITOR {path}`")),
             Self::Ledger(error) => error.hint(),
             Self::NoPrivateNetwork => Some(
@@ -570,6 +569,7 @@ impl Error {
             | Self::Watch { .. }
             | Self::Lab { .. }
             | Self::Practice(_) => None,
+            Self::Image(error) => error.hint(),
             Self::Store { path, source, .. } => Some(match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room on the disk".to_owned()

@@ -67,6 +67,13 @@ fn of(error: &Error) -> u8 {
         | Error::Host(_) => USAGE,
         Error::Limits(LimitError::Unknown(_)) => USAGE,
         Error::Alone(error) if error.is_usage() => USAGE,
+        Error::Image(error) => {
+            if error.is_usage() {
+                USAGE
+            } else {
+                UNAVAILABLE
+            }
+        }
         Error::Accounts(error) => of_account(error),
         Error::ConfigUnfit { .. }
         | Error::HostAccount { .. }

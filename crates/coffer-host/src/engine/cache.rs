@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Asked, variables};
+use super::{Asked, engine_variables};
 use crate::cache;
 use crate::read::read_file;
 
@@ -74,7 +74,7 @@ pub(super) fn key(asked: &Asked<'_>, connection: &str, files: &[Utf8PathBuf]) ->
     add(asked.program.as_str());
     add(connection);
     add(&asked.facts.user.uid.to_string());
-    for (name, value) in variables() {
+    for (name, value) in engine_variables() {
         add(&name);
         add(&value);
     }
