@@ -16,7 +16,7 @@ fn a_filter_that_is_on_us_is_seen() {
     let proc = scratch.path("proc");
     assert!(!filtered(&proc));
     for (mode, seen) in [("0", false), ("1", false), ("2", true)] {
-        scratch.file("proc/self/status", &format!("Name:\tcoffer\nSeccomp:\t{mode}\nSeccomp_filters:\t2\n"));
+        scratch.file("proc/self/status", format!("Name:\tcoffer\nSeccomp:\t{mode}\nSeccomp_filters:\t2\n"));
         assert_eq!(filtered(&proc), seen, "{mode}");
     }
 }
