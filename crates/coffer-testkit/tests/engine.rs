@@ -83,18 +83,32 @@ fn an_image_without_a_shell_runs_its_one_program() {
     });
 }
 
+fn debian_comes_from_the_archive(kind: Kind) {
+    let Some(engine) = Engine::new(kind).unwrap() else { return };
+    let engine = &engine;
+    let Some(image) = engine.image(Image::Debian).unwrap() else { return };
+    let release = said(&run(
+        engine,
+        image,
+        &[],
+        &["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME; dpkg --version"],
+    ));
+    assert!(release.starts_with("bookworm\nDebian 'dpkg'"), "{:?}: {release}", engine.kind());
+}
+
 #[test]
-fn debian_comes_from_the_archive() {
-    with_each(|engine| {
-        let Some(image) = engine.image(Image::Debian).unwrap() else { return };
-        let release = said(&run(
-            engine,
-            image,
-            &[],
-            &["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME; dpkg --version"],
-        ));
-        assert!(release.starts_with("bookworm\nDebian 'dpkg'"), "{:?}: {release}", engine.kind());
-    });
+fn roots_podman_has_debian_from_the_archive() {
+    debian_comes_from_the_archive(Kind::PodmanOfRoot);
+}
+
+#[test]
+fn a_users_podman_has_debian_from_the_archive() {
+    debian_comes_from_the_archive(Kind::PodmanOfUser);
+}
+
+#[test]
+fn docker_has_debian_from_the_archive() {
+    debian_comes_from_the_archive(Kind::Docker);
 }
 
 #[test]
