@@ -10,6 +10,7 @@ need_engines() {
     need_command runc runc
     need_command newuidmap uidmap
     need_command slirp4netns slirp4netns
+    need_command pgrep procps
     [ -x /usr/lib/podman/netavark ] || PACKAGES+=(netavark aardvark-dns)
     # A shell for an image that has nothing else: it must not want libraries.
     is_static "$(command -v busybox)" || PACKAGES+=(busybox-static)

@@ -1,6 +1,7 @@
 //! The engines of the tests themselves: containers run in them, as whom they should, and nothing is left behind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead as _, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
@@ -214,6 +215,30 @@ fn the_runs_daemon_is_one_and_a_tests_own_is_another() {
     assert_eq!(id(&first), id(&second));
     assert_ne!(id(&first), id(&own));
     assert_eq!(words(&own, &["ps", "--all", "--quiet"]), "");
+}
+
+#[test]
+fn containers_of_a_docker_network_find_each_other_by_name() {
+    let Some(engine) = Engine::new(Kind::Docker).unwrap() else { return };
+    let Some(image) = engine.image(Image::Tiny).unwrap() else { return };
+    let network = format!("net-{}", std::process::id());
+    let in_it = format!("--network={network}");
+    words(&engine, &["network", "create", &network]);
+    let serve = "httpd -p 8080 -h /etc && echo listens && exec sleep 1000";
+    let start =
+        ["run", "--detach", "--pull=never", &in_it, "--network-alias=server", image, "sh", "-c", serve];
+    let server = words(&engine, &start);
+    let mut logs = engine.command();
+    logs.args(["logs", "--follow", &server]).stdout(Stdio::piped());
+    let mut logs = logs.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(logs.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let asked = ["run", "--rm", "--pull=never", &in_it, image, "wget", "-qO-", "http://server:8080/group"];
+    let answer = words(&engine, &asked);
+    words(&engine, &["rm", "--force", &server]);
+    words(&engine, &["network", "rm", &network]);
+    logs.wait().unwrap();
+    assert_eq!((line.as_str(), answer.as_str()), ("listens\n", "root:x:0:"));
 }
 
 #[test]

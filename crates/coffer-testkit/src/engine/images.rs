@@ -55,9 +55,9 @@ impl Image {
 }
 
 /// The commands that it answers to are links to it.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 41] = [
     "sh", "cat", "chmod", "cp", "cut", "date", "dd", "df", "env", "false", "find", "grep", "head",
-    "hostname", "id", "ip", "kill", "ls", "mkdir", "mount", "mv", "nc", "nproc", "od", "ps", "pwd",
+    "hostname", "httpd", "id", "ip", "kill", "ls", "mkdir", "mount", "mv", "nc", "nproc", "od", "ps", "pwd",
     "readlink", "rm", "sed", "sleep", "sort", "stat", "stty", "tail", "touch", "tr", "true", "uname", "wc",
     "wget",
 ];

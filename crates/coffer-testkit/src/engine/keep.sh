@@ -34,6 +34,14 @@ if [ -n "$daemon" ]; then
     wait "$daemon"
 fi
 
+# When a container ends, the engine starts a process that clears up after it in these folders. The container of a daemon
+# that was killed has one, too, and that does not end by itself.
+while pids=$(pgrep -f -- "$folder/(own|exec|data)/"); do
+    for pid in $pids; do
+        timeout 10 tail --pid="$pid" --sleep-interval=0.1 -f /dev/null || kill -KILL "$pid" 2>/dev/null
+    done
+done
+
 # Engines mount below their storage, and leave it so. The kernel writes a blank as \040; there is none in our names.
 while read -r _ target _; do
     case $target in "$folder"/*) printf '%s\n' "$target" ;; esac
