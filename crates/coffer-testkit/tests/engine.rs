@@ -173,8 +173,13 @@ fn what_runs_in_a_tests_own_podman_ends_with_it() {
         let Some(engine) = Engine::new(kind).unwrap() else { continue };
         let Some(image) = engine.image(Image::Tiny).unwrap() else { continue };
         let (container, folder) = (background(&engine, image), engine.folder());
+        // The process that holds a rootless engine's namespaces.
+        let pause =
+            std::fs::read_to_string(folder.join("run/libpod/pause.pid")).ok().map(|pid| process(&pid));
+        assert_eq!(pause.is_some(), kind == Kind::PodmanOfUser);
         assert!(runs(&container) && folder.is_dir());
         drop(engine);
+        assert!(pause.is_none_or(|pause| !runs(&pause)), "the namespaces outlive their engine");
         assert!(!runs(&container), "{kind:?}: the container outlives its engine");
         assert!(!folder.exists(), "{kind:?}: {} is left", folder.display());
         assert_eq!(mounts_below(&folder), 0, "{kind:?}");

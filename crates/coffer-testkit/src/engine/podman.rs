@@ -177,10 +177,7 @@ impl<'a> Folders<'a> {
         let mut script = format!("{podman} rm --force --all --time 0\n");
         if user.is_some() {
             let (pause, storage) = (self.run().join("libpod/pause.pid"), storage.display());
-            script += &format!(
-                "{podman} unshare rm -rf {storage}\nread -r pause <{} && kill \"$pause\"\n",
-                pause.display()
-            );
+            script += &format!("{podman} unshare rm -rf {storage}\nkill \"$(cat {})\"\n", pause.display());
         }
         script
     }
