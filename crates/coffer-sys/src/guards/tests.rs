@@ -123,13 +123,7 @@ fn a_folder_is_put_together_and_cannot_be_written() {
     let script = "cd at && cat link text && find . -type f -perm 0644 | sort && stat -c %a . deep \
         && ! touch new 2>&- && ! touch deep/new 2>&- && ! touch deep/folder/new 2>&- && ! rm text 2>&-";
     command.args(["-c", script]).current_dir(&ground.0);
-    // SAFETY: one system call.
-    unsafe {
-        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
-            libc::umask(0o077);
-            Ok(())
-        })
-    };
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _report = enter(&mut command, mounts, false).unwrap();
     let ran = command.output().unwrap();
     let shown = "before".to_owned() + "made\n./deep/er/file\n./deep/folder/file\n./text\n755\n755\n";
