@@ -204,7 +204,7 @@ impl Recipe {
         };
         line(format_args!("# Made by `coffer image build`: {} {version}.", self.agent));
         line(format_args!("FROM {base} AS agent"));
-        line(format_args!("{}", install(&[&self.always, &self.npm])));
+        line(format_args!("{}", install("agent", &[&self.always, &self.npm])));
         line(format_args!(
             "RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id={NPMRC},target=/root/.npmrc \\\n    \
              --mount=type=secret,id={AUTHORITIES},target={AUTHORITIES_FILE} \\\n    \
@@ -215,7 +215,7 @@ impl Recipe {
         let mut packages = vec![&self.always];
         let of_tools: Vec<Packages> = self.tools.iter().map(ImageTool::packages).collect();
         packages.extend(&of_tools);
-        line(format_args!("{}", install(&packages)));
+        line(format_args!("{}", install("tools", &packages)));
         let pip: Vec<&str> = self.tools.iter().flat_map(|tool| &tool.pip).map(String::as_str).collect();
         if !pip.is_empty() {
             line(format_args!(
@@ -253,8 +253,9 @@ const USER: &str = "RUN if ! grep -q '^[^:]*:[^:]*:1000:' /etc/passwd; then \\\n
                     grep -q '^[^:]*:[^:]*:1000:' /etc/group || echo 'agent:x:1000:' >>/etc/group; fi; \\\n    \
                     mkdir -p /home/agent && chown 1000:1000 /home/agent";
 
-/// Installs packages with what the base has for that; what was fetched stays in a cache of the engine's.
-fn install(packages: &[&Packages]) -> String {
+/// Installs packages with what the base has for that; what was fetched stays in a cache of the engine's, one for each
+/// stage: BuildKit makes the stages at once, and Buildah's lock for a shared one is never given back.
+fn install(stage: &str, packages: &[&Packages]) -> String {
     let of = |names: fn(&Packages) -> &[String]| {
         let mut out: Vec<&str> = Vec::new();
         for name in packages.iter().flat_map(|packages| names(packages)) {
@@ -266,8 +267,8 @@ fn install(packages: &[&Packages]) -> String {
     };
     let (debian, alpine) = (of(|packages| &packages.debian), of(|packages| &packages.alpine));
     format!(
-        "RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \\\n    \
-         --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \\\n    \
+        "RUN --mount=type=cache,id=coffer-apt-{stage},target=/var/cache/apt \\\n    \
+         --mount=type=cache,id=coffer-lists-{stage},target=/var/lib/apt/lists \\\n    \
          if command -v apt-get >/dev/null; then \\\n        \
          rm -f /etc/apt/apt.conf.d/docker-clean; apt-get update -q && DEBIAN_FRONTEND=noninteractive \\\n        \
          apt-get install -y -q --no-install-recommends {debian}; \\\n    \
