@@ -12,6 +12,7 @@ pub(crate) fn kernel() -> KernelFacts {
         release: uname.release().to_string_lossy().into_owned(),
         machine: uname.machine().to_string_lossy().into_owned(),
         filters_system_calls: coffer_sys::confine::filters_system_calls(),
+        mounts_trees: coffer_sys::guards::available(),
         inside_coffer: Utf8Path::new(coffer_plan::derive::INIT).exists(),
     }
 }

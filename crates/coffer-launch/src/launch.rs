@@ -205,6 +205,8 @@ pub enum Preparation {
     },
     /// The path is still what it was when the plan was made.
     Expect(HostPath),
+    /// Something is put into the run's own `/etc`, in namespaces of the backend's own, before it begins.
+    Part(Part),
     /// Something is mounted over a path of the host, in namespaces of the backend's own, before it begins.
     Guard(Guard),
     /// A place is held while runs live.
@@ -222,6 +224,28 @@ pub enum Preparation {
         /// The file, relative to it.
         file: String,
     },
+}
+
+/// An entry of the run's own `/etc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Where, relative to the folder.
+    pub below: Utf8PathBuf,
+    /// What.
+    pub what: PartKind,
+}
+
+/// The kinds of entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartKind {
+    /// A file of the host.
+    File(HostPath),
+    /// A folder of the host.
+    Folder(HostPath),
+    /// A link with this text.
+    Link(String),
+    /// A file with this public text.
+    Text(String),
 }
 
 /// What is mounted over a path of the host. Whatever binds a folder around it takes it along.
@@ -309,6 +333,14 @@ impl Launch {
     /// The engine that makes its container, if one does.
     pub fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
+    }
+
+    /// What the run's own `/etc` is put together from, in order.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.preparations.iter().filter_map(|preparation| {
+            let Preparation::Part(part) = preparation else { return None };
+            Some(part)
+        })
     }
 
     /// What the run is about.

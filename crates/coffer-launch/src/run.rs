@@ -1,6 +1,7 @@
 //! Performs a launch: prepares the host, resolves references, starts the backend, supervises it, and
 //! leaves nothing of the run behind.
 
+mod beforehand;
 mod beneath;
 mod claim;
 mod clear;
@@ -29,13 +30,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio as Redirect};
 
-use camino::Utf8PathBuf;
 use coffer_plan::plan::{Reference, RunFolder};
 use coffer_sys::control::Channel;
-use coffer_sys::guards::{Failed, Guard as Mounted, Report, enter};
 
 use crate::launch::{Launch, Preparation, Word};
 use crate::supervise::{Ended, Stdio, control_pair, hold_signals, supervise};
+use beforehand::Beforehand;
 use beneath::Folder;
 use companion::Company;
 pub use companion::{Alone, Companion, GitConfigCopy, InState, Leased, Run};
@@ -96,7 +96,9 @@ pub fn run(launch: &Launch, resolve: &dyn Resolve, companion: &dyn Companion) ->
     let ended = perform(launch, resolve, companion, &mut folders, &mut hits);
     let kept = keep(launch, companion, &folders, &ended);
     hits.extend(folders.groups().map(groups::Groups::hits).unwrap_or_default());
-    match (ended, folders.remove()) {
+    let removed = folders.remove();
+    companion.over();
+    match (ended, removed) {
         (Ok(ended), left) => Ok(Ran { ended, left: left.err(), hits, kept }),
         (Err(run), Ok(())) => Err(run),
         (Err(run), Err(clean_up)) => Err(RunError::Both { run: Box::new(run), clean_up: Box::new(clean_up) }),
@@ -122,6 +124,7 @@ fn keep(
         | Preparation::Link { .. }
         | Preparation::Point { .. }
         | Preparation::Expect(_)
+        | Preparation::Part(_)
         | Preparation::Guard(_)
         | Preparation::Hold { .. }
         | Preparation::Login { .. } => None,
@@ -213,11 +216,10 @@ fn start(
     if let Some(copy) = folders.copy() {
         copy.enter(&mut backend)?;
     }
-    let mut guards = Guards::of(launch, folders)?;
-    let report = guards.enter(&mut backend, folders.copy().is_some_and(WorkingCopy::is_mounted))?;
+    let mut beforehand = Beforehand::of(launch, folders)?;
+    let report = beforehand.enter(&mut backend, folders.copy().is_some_and(WorkingCopy::is_mounted))?;
     let mut child = backend.spawn().map_err(|source| match report.and_then(|report| report.failed()) {
-        Some(Failed::Guard(at)) => guards.failed(at, source),
-        Some(Failed::Parting) => RunError::Namespaces { source },
+        Some(failed) => beforehand.failed(failed, source),
         None => RunError::StartBackend { program: launch.program.clone(), source },
     })?;
     drop(backend);
@@ -230,35 +232,6 @@ fn start(
     }
     let Some(diagnostics) = child.stderr.take() else { return Err(RunError::NoDiagnostics) };
     supervise(child, host, diagnostics.into(), stdio).map_err(RunError::Supervise)
-}
-
-/// What is mounted before the backend begins, and the paths for messages.
-struct Guards {
-    paths: Vec<Utf8PathBuf>,
-    mounts: Vec<Mounted>,
-}
-
-impl Guards {
-    fn of(launch: &Launch, folders: &RunFolders) -> Result<Self, RunError> {
-        let guards = launch.guards().map(|guard| git_copies::mounted(guard, folders.root()));
-        let (paths, mounts): (Vec<_>, Vec<_>) = guards.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        Ok(Self { paths, mounts })
-    }
-
-    /// Lets the backend begin with them, if there are any.
-    fn enter(&mut self, backend: &mut Command, parted: bool) -> Result<Option<Report>, RunError> {
-        let mounts = std::mem::take(&mut self.mounts);
-        if mounts.is_empty() {
-            return Ok(None);
-        }
-        let failed = |source| RunError::Guard { path: self.paths[0].clone(), source };
-        enter(backend, mounts, parted).map(Some).map_err(failed)
-    }
-
-    fn failed(&self, at: usize, source: std::io::Error) -> RunError {
-        let path = self.paths.get(at).cloned().unwrap_or_default();
-        RunError::Guard { path, source }
-    }
 }
 
 /// The numbers of the sockets that init inherits.

@@ -149,6 +149,9 @@ pub struct KernelFacts {
     /// Whether it takes filters of system calls.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub filters_system_calls: bool,
+    /// Whether a tree of mounts can be made before it is put anywhere (Linux 5.12).
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub mounts_trees: bool,
     /// Whether we are ourselves inside a sandbox of another `coffer`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inside_coffer: bool,

@@ -19,6 +19,10 @@ use rustix::process::{getegid, geteuid};
 
 use crate::overlay::{Maps, part};
 
+mod assembly;
+
+pub use assembly::{Assembly, Part};
+
 /// One mount.
 #[derive(Debug)]
 pub struct Guard {
@@ -39,12 +43,68 @@ pub struct Report(OwnedFd);
 pub enum Failed {
     /// It got no namespaces of its own.
     Parting,
+    /// A folder could not be put together.
+    Assembly,
+    /// A part could not be put into it; counted from 0.
+    Part(usize),
     /// A guard could not be mounted; counted from 0.
     Guard(usize),
 }
 
-/// The report's number for what is no guard.
-const PARTING: usize = usize::MAX;
+/// What is mounted for a child before it begins.
+#[derive(Debug, Default)]
+pub struct Mounts {
+    /// A folder that is put together.
+    pub assembly: Option<Assembly>,
+    /// What is mounted in its own place, in this order.
+    pub guards: Vec<Guard>,
+}
+
+impl Mounts {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.assembly.is_none() && self.guards.is_empty()
+    }
+
+    fn make(&self) -> Result<(), (Failed, Errno)> {
+        if let Some(assembly) = &self.assembly {
+            let failed = |(at, errno): (Option<usize>, _)| (at.map_or(Failed::Assembly, Failed::Part), errno);
+            assembly.mount().map_err(failed)?;
+        }
+        for (at, guard) in self.guards.iter().enumerate() {
+            guard.mount().map_err(|errno| (Failed::Guard(at), errno))?;
+        }
+        Ok(())
+    }
+}
+
+impl Failed {
+    fn to_bytes(self) -> [u8; 8] {
+        let (kind, at): (u32, usize) = match self {
+            Self::Parting => (0, 0),
+            Self::Assembly => (1, 0),
+            Self::Part(at) => (2, at),
+            Self::Guard(at) => (3, at),
+        };
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        let mut out = [0; 8];
+        out[..4].copy_from_slice(&kind.to_ne_bytes());
+        out[4..].copy_from_slice(&at.to_ne_bytes());
+        out
+    }
+
+    fn of_bytes(bytes: [u8; 8]) -> Option<Self> {
+        let [a, b, c, d, rest @ ..] = bytes;
+        let at = u32::from_ne_bytes(rest) as usize;
+        match u32::from_ne_bytes([a, b, c, d]) {
+            0 => Some(Self::Parting),
+            1 => Some(Self::Assembly),
+            2 => Some(Self::Part(at)),
+            3 => Some(Self::Guard(at)),
+            _ => None,
+        }
+    }
+}
 
 impl Guard {
     /// The place is mounted onto itself: it cannot be moved away then, and with `read_only` not be written.
@@ -91,15 +151,20 @@ impl Guard {
 impl Report {
     /// What failed; `None` when it was the program itself.
     pub fn failed(&self) -> Option<Failed> {
-        let mut bytes = [0; size_of::<usize>()];
+        let mut bytes = [0; 8];
         match rustix::io::read(&self.0, &mut bytes) {
-            Ok(count) if count == bytes.len() => Some(match usize::from_ne_bytes(bytes) {
-                PARTING => Failed::Parting,
-                at => Failed::Guard(at),
-            }),
+            Ok(8) => Failed::of_bytes(bytes),
             Ok(_) | Err(_) => None,
         }
     }
+}
+
+/// Whether this kernel can make such mounts (`mount_setattr`, Linux 5.12).
+pub fn available() -> bool {
+    // SAFETY: there is no such descriptor, and nothing is read from the null pointer before that is noticed.
+    let done =
+        unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, std::ptr::null::<u8>(), 0) };
+    done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
 }
 
 /// Lets the child of `command` begin with these mounts, in their order, in namespaces of its own; with `parted` it is in
@@ -107,24 +172,16 @@ impl Report {
 ///
 /// # Errors
 /// When there is no pipe for the report.
-pub fn enter(command: &mut Command, guards: Vec<Guard>, parted: bool) -> io::Result<Report> {
+pub fn enter(command: &mut Command, mounts: Mounts, parted: bool) -> io::Result<Report> {
     let (heard, told) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let maps = Maps::of(geteuid(), getegid());
     let mount_all = move || {
-        let say = |what: usize| {
-            let _ = rustix::io::write(&told, &what.to_ne_bytes());
-        };
-        if !parted && let Err((_, errno)) = part(maps.as_ref()) {
-            say(PARTING);
-            return Err(errno.into());
-        }
-        for (at, guard) in guards.iter().enumerate() {
-            if let Err(errno) = guard.mount() {
-                say(at);
-                return Err(errno.into());
-            }
-        }
-        Ok(())
+        let parted =
+            if parted { Ok(()) } else { part(maps.as_ref()).map_err(|(_, errno)| (Failed::Parting, errno)) };
+        parted.and_then(|()| mounts.make()).map_err(|(failed, errno)| {
+            let _ = rustix::io::write(&told, &failed.to_bytes());
+            errno.into()
+        })
     };
     // SAFETY: between fork and exec the closure makes system calls only, on values made before it, and allocates
     // nothing.

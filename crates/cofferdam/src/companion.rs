@@ -80,6 +80,8 @@ pub(crate) struct RunCompanion<'a> {
     configs: Mutex<Vec<git_config::Settled>>,
     /// What appeared in the project.
     inventory: Mutex<Inventory>,
+    /// The end of the run, until it is written down.
+    ended: Mutex<Option<(jiff::Timestamp, Event)>>,
 }
 
 /// The clock, and the way to end the run.
@@ -125,6 +127,7 @@ impl<'a> RunCompanion<'a> {
             started_ms: coffer_host::now_ms(),
             configs: Mutex::default(),
             inventory: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -208,7 +211,14 @@ impl<'a> RunCompanion<'a> {
 
     /// Writes an event down. A ledger that cannot be written stops no run.
     fn note(&self, event: Event) {
-        let at = jiff::Timestamp::from_millisecond((self.host.now_ms)()).unwrap_or_default();
+        self.note_at(self.now(), event);
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond((self.host.now_ms)()).unwrap_or_default()
+    }
+
+    fn note_at(&self, at: jiff::Timestamp, event: Event) {
         if let Err(error) = self.ledger.append(at, event) {
             self.trouble(Error::Ledger(error));
         }
@@ -334,7 +344,8 @@ impl Companion for RunCompanion<'_> {
         self.keys.close();
         if run.about.is_some() {
             let code = i32::from(ended.map_or(crate::exit::BEFORE_START, code_of));
-            self.note(Event::RunEnded { run: run.id.to_owned(), code });
+            let event = Event::RunEnded { run: run.id.to_owned(), code };
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.now(), event));
         }
         self.look_at_project(run);
         let (left, error) = settle::look(run, self.facts);
@@ -350,6 +361,14 @@ impl Companion for RunCompanion<'_> {
             self.trouble(Error::LoginEnded { account: about.account.clone(), mend });
         }
         self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
+    }
+
+    /// What is synced to the disk would hold up whatever is removed meanwhile: so it comes last.
+    fn over(&self) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((at, event)) = ended {
+            self.note_at(at, event);
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::sent::{read, strict, until};
 use crate::support::{
-    KEY, PATIENCE, WORD, Wanted, answer, connected, got, more_to_come, post, request, says, server, with_headers,
+    KEY, PATIENCE, WORD, Wanted, answer, connected, got, more_to_come, post, request, says, server,
+    with_headers,
 };
 
 /// An API that says this to everybody.
@@ -282,9 +283,7 @@ fn peak() -> usize {
 fn an_answer_that_comes_before_the_end_of_an_upload_is_heard() {
     let (api, _sent) = server(|stream| {
         until(stream, b"\r\n\r\n");
-        stream
-            .write_all(answer("413 Payload Too Large", "", "too much").as_bytes())
-            .unwrap();
+        stream.write_all(answer("413 Payload Too Large", "", "too much").as_bytes()).unwrap();
         // It reads what is on its way, so that its answer is not lost by a reset.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);

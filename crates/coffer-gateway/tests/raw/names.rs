@@ -146,8 +146,7 @@ fn everywhere() -> u16 {
             let mut stream = stream.unwrap();
             until(&mut stream, b"\r\n\r\n");
             let at = stream.local_addr().unwrap().ip().to_canonical();
-            let _ =
-                stream.write_all(answer("200 OK", "", &format!("at {at}")).as_bytes());
+            let _ = stream.write_all(answer("200 OK", "", &format!("at {at}")).as_bytes());
         }
     });
     port

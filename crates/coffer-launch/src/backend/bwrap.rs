@@ -1,6 +1,7 @@
 //! Bubblewrap: each operation of the plan in bwrap's words, in the plan's order.
 
 mod diagnosis;
+mod etc;
 mod guards;
 mod points;
 #[cfg(test)]
@@ -58,10 +59,20 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     };
     lowering.identity(plan);
     let guarded = guards::guarded(plan, facts);
+    let etc = etc::together(plan, facts);
     for (at, mount) in plan.mounts.iter().enumerate() {
-        if !guarded.contains(&at) {
-            lowering.mount(mount);
+        match &etc {
+            Some(etc) if etc.contains(&at) => {
+                lowering.preparations.extend(etc::part(mount).map(Preparation::Part))
+            }
+            Some(_) | None if guarded.contains(&at) => {}
+            Some(_) | None => lowering.mount(mount),
         }
+    }
+    if etc.is_some() {
+        // Last of all: bubblewrap goes through the table of mounts for each bind, and what is in there makes it long.
+        lowering.preparations.push(Preparation::Folder(RunFolder::Etc));
+        lowering.bind(&Source::Run { folder: RunFolder::Etc }, Access::Ro, "/etc");
     }
     if plan.hardening.read_only_root {
         lowering.option(["--remount-ro", "/"]);

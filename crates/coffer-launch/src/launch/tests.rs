@@ -6,8 +6,8 @@ use coffer_plan::plan::{
 use proptest::prelude::*;
 
 use super::{
-    About, Allow, Engine, Gateway, Guard, HostPath, Injected, Launch, Limits, Made, ParseError, Place,
-    Preparation, SeedContent, Word, quote,
+    About, Allow, Engine, Gateway, Guard, HostPath, Injected, Launch, Limits, Made, ParseError, Part,
+    PartKind, Place, Preparation, SeedContent, Word, quote,
 };
 
 /// Text that a command line may hold: everything but the zero byte.
@@ -115,6 +115,16 @@ fn guard() -> impl Strategy<Value = Guard> {
     ]
 }
 
+fn part() -> impl Strategy<Value = Part> {
+    let what = prop_oneof![
+        host_path().prop_map(PartKind::File),
+        host_path().prop_map(PartKind::Folder),
+        text().prop_map(PartKind::Link),
+        text().prop_map(PartKind::Text),
+    ];
+    (path(), what).prop_map(|(path, what)| Part { below: path.trim_start_matches('/').into(), what })
+}
+
 fn preparation() -> impl Strategy<Value = Preparation> {
     let json = text().prop_map(|text| SeedContent::Text(format!("{{{text}}}")));
     let content = prop_oneof![json, reference().prop_map(SeedContent::Ref)];
@@ -147,6 +157,7 @@ fn preparation() -> impl Strategy<Value = Preparation> {
         }),
         host_path().prop_map(Preparation::Expect),
         guard().prop_map(Preparation::Guard),
+        part().prop_map(Preparation::Part),
         (path(), prop::option::of(text()))
             .prop_map(|(path, text)| Preparation::Hold { path: path.into(), text }),
         (place(), name()).prop_map(|(place, file)| Preparation::Login { place, file }),

@@ -9,7 +9,7 @@
 use camino::Utf8PathBuf;
 use coffer_plan::plan::Reference;
 
-use super::{Guard, HostPath, Launch, Made, Place, Preparation, SeedContent, VERB, Word};
+use super::{Guard, HostPath, Launch, Made, Part, PartKind, Place, Preparation, SeedContent, VERB, Word};
 
 /// Why words are no launch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -279,6 +279,7 @@ fn preparation_words(preparation: &Preparation) -> (&'static str, String) {
             (option, format!("{}//{below}", place_text(place)))
         }
         Preparation::Expect(HostPath { path, dev, ino }) => ("--expect", format!("{dev}:{ino}:{path}")),
+        Preparation::Part(part) => part_words(part),
         Preparation::Guard(guard) => guard_words(guard),
         Preparation::Hold { path, text: None } => ("--hold", path.to_string()),
         Preparation::Hold { path, text: Some(text) } => ("--hold-file", format!("{path}//{}", escape(text))),
@@ -300,6 +301,28 @@ fn parse_content(content: &str) -> Option<SeedContent> {
         return Some(SeedContent::Ref(content.parse().ok()?));
     }
     unescape(content.strip_prefix("@text:").unwrap_or(content)).map(SeedContent::Text)
+}
+
+fn part_words(Part { below, what }: &Part) -> (&'static str, String) {
+    let seen = |HostPath { path, dev, ino }: &HostPath| format!("{below}//{dev}:{ino}:{path}");
+    match what {
+        PartKind::File(path) => ("--etc-file", seen(path)),
+        PartKind::Folder(path) => ("--etc-folder", seen(path)),
+        PartKind::Link(to) => ("--etc-link", format!("{below}//{to}")),
+        PartKind::Text(text) => ("--etc-text", format!("{below}//{}", escape(text))),
+    }
+}
+
+fn parse_part(option: &str, value: &str) -> Option<Preparation> {
+    let (below, rest) = value.split_once("//")?;
+    let what = match option {
+        "--etc-file" => PartKind::File(parse_host_path(rest)?),
+        "--etc-folder" => PartKind::Folder(parse_host_path(rest)?),
+        "--etc-link" => PartKind::Link(rest.to_owned()),
+        "--etc-text" => PartKind::Text(unescape(rest)?),
+        _ => return None,
+    };
+    Some(Preparation::Part(Part { below: below.into(), what }))
 }
 
 fn guard_words(guard: &Guard) -> (&'static str, String) {
@@ -364,6 +387,7 @@ fn parse_preparation(option: &str, value: &str) -> Result<Preparation, ParseErro
         "--hold-file" => value.split_once("//").and_then(|(path, text)| {
             Some(Preparation::Hold { path: path.into(), text: Some(unescape(text)?) })
         }),
+        "--etc-file" | "--etc-folder" | "--etc-link" | "--etc-text" => parse_part(option, value),
         "--guard-ro" => parse_host_path(value).map(Guard::ReadOnly).map(Preparation::Guard),
         "--guard-pin" => parse_host_path(value).map(Guard::Pin).map(Preparation::Guard),
         "--guard-held" => Some(Preparation::Guard(Guard::Held(value.into()))),

@@ -55,6 +55,9 @@ pub trait Companion: Sync {
     /// After the run's last process is gone, and before its folders are removed. `ended` is missing when the run
     /// could not be supervised.
     fn settle(&self, run: &Run<'_>, ended: Option<&Ended>);
+
+    /// After the run's folders are removed; signals are still held back.
+    fn over(&self) {}
 }
 
 /// Nobody goes along.
@@ -206,6 +209,7 @@ impl<'a> Company<'a> {
                 | Preparation::Link { .. }
                 | Preparation::Point { .. }
                 | Preparation::Expect(_)
+                | Preparation::Part(_)
                 | Preparation::Guard(_)
                 | Preparation::Hold { .. } => {}
             }

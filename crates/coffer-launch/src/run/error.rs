@@ -133,6 +133,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The run's own `/etc` cannot be put together.
+    #[error("cannot put `{path}` into the sandbox's `/etc`")]
+    Assemble {
+        /// What could not be put in.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A place cannot be held, or not be given back.
     #[error("cannot hold the place of `{path}`")]
     Hold {
@@ -245,6 +253,7 @@ impl RunError {
             Self::CopyState { .. } => "state-copy",
             Self::Merge { .. } | Self::NotMerged { .. } => "not-merged",
             Self::Guard { .. } | Self::Hold { .. } => "deferred-execution",
+            Self::Assemble { .. } => "sandbox-etc",
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
@@ -301,6 +310,10 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
+            Self::Assemble { source, .. } if is_no_room(source) => {
+                Some("no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`".to_owned())
+            }
+            Self::Assemble { path, .. } => Some(format!("look at `{path}`, which could not be mounted")),
             Self::Guard { path, source } if is_no_room(source) => Some(format!(
                 "no more mounts can be made: `sudo sysctl -w fs.mount-max=200000`, or `--allow-write {path}`"
             )),

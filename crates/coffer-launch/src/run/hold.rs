@@ -56,7 +56,12 @@ pub(super) fn hold<'a>(
     Ok(())
 }
 
-fn make_held(record: &mut Record, path: &Utf8Path, text: Option<&str>, is_others: bool) -> std::io::Result<()> {
+fn make_held(
+    record: &mut Record,
+    path: &Utf8Path,
+    text: Option<&str>,
+    is_others: bool,
+) -> std::io::Result<()> {
     let held = |made, object| Held { path: path.to_owned(), text: text.map(str::to_owned), made, object };
     let Some((folder, name)) = place(path)? else { return Ok(()) };
     // Written before it is made: a run that is killed in between leaves nothing unknown. What was there already is told

@@ -34,7 +34,7 @@ fn place(preparation: &Preparation) -> Option<(&Utf8Path, Option<&str>)> {
 }
 
 /// Does one preparation.
-fn prepare(
+pub(super) fn prepare(
     preparation: &Preparation,
     folders: &mut RunFolders,
     resolve: &dyn Resolve,
@@ -67,8 +67,8 @@ fn prepare(
         Preparation::Guard(guard) => git_copies::prepare(guard, folders),
         Preparation::Hold { path, text } => hold::hold(folders.root(), [(&**path, text.as_deref())]),
         Preparation::Expect(seen) => descriptors::same(seen).map(drop),
-        // Looked at when everything is in place, and at the end.
-        Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),
+        // Put in when the backend begins; the others are looked at when everything is in place, and at the end.
+        Preparation::Part(_) | Preparation::Login { .. } | Preparation::Keep(_) => Ok(()),
     }
 }
 

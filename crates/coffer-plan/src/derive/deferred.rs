@@ -43,7 +43,8 @@ pub(super) fn mounts(list: &mut MountList<'_>, policy: &Policy) {
 
 /// Whether mounts can be made before the backend begins: git's configuration needs one that the backend has no word for.
 pub fn mounts_before_backend(facts: &HostFacts) -> bool {
-    facts.user.uid == 0 || facts.user_namespaces.apparmor_restricts != Some(true)
+    facts.kernel.mounts_trees
+        && (facts.user.uid == 0 || facts.user_namespaces.apparmor_restricts != Some(true))
 }
 
 /// The same, for the backend that is wanted: an engine begins elsewhere.

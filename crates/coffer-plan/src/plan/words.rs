@@ -165,6 +165,8 @@ words! {
         KeyAgents = "key-agents",
         /// Copies of git's configuration.
         Git = "git",
+        /// Where `/etc` is put together.
+        Etc = "etc",
     }
 }
 

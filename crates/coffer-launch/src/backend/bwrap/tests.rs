@@ -3,13 +3,15 @@
 #[path = "../../../../coffer-plan/tests/common/mod.rs"]
 mod common;
 
+use camino::Utf8Path;
 use coffer_plan::config::parse_user;
 use coffer_plan::facts::{HostFacts, PathFact, PathKind, ToolFact};
 use common::Case;
 
+use super::etc::together;
 use super::guards::guarded;
 use super::{BackendError, diagnose, lower, supports};
-use crate::launch::{Guard, Launch, Preparation, Word};
+use crate::launch::{Guard, Launch, PartKind, Preparation, Word};
 
 fn facts(change: impl FnOnce(&mut HostFacts)) -> HostFacts {
     let mut facts = common::case("plain").facts;
@@ -121,8 +123,17 @@ fn every_host_path_is_looked_at_again() {
             .preparations
             .iter()
             .filter_map(|step| if let Preparation::Expect(path) = step { Some(path) } else { None });
-        let found: Vec<String> =
-            opened.chain(expected).map(|seen| format!("{}:{}:{}", seen.dev, seen.ino, seen.path)).collect();
+        let put_in = launch.parts().filter_map(|part| match &part.what {
+            PartKind::File(seen) | PartKind::Folder(seen) => Some(seen),
+            PartKind::Link(_) | PartKind::Text(_) => None,
+        });
+        let mut found: Vec<String> = opened
+            .chain(expected)
+            .chain(put_in)
+            .map(|seen| format!("{}:{}:{}", seen.dev, seen.ino, seen.path))
+            .collect();
+        found.sort();
+        wanted.sort();
         assert_eq!(found, wanted, "{name}");
     }
 }
@@ -145,12 +156,45 @@ fn the_order_of_the_plan_is_the_order_of_the_words_and_of_the_guards() {
             .collect();
         let guarded = guarded(&plan, &case.facts);
         assert_eq!(guarded.len(), guards.len());
+        let etc = together(&plan, &case.facts).unwrap();
+        let parts: Vec<_> = launch.parts().map(|part| Utf8Path::new("/etc").join(&part.below)).collect();
+        let targets: Vec<_> = plan.mounts[etc.clone()].iter().map(|mount| mount.target.clone()).collect();
+        assert_eq!(parts, targets);
         let (mut words, mut guards) = (words.iter(), guards.iter());
-        for (at, mount) in plan.mounts.iter().enumerate() {
+        for (at, mount) in plan.mounts.iter().enumerate().filter(|(at, _)| !etc.contains(at)) {
             let among = if guarded.contains(&at) { guards.by_ref() } else { words.by_ref() };
             let target = mount.target.as_str();
             assert!(among.any(|word| *word == target), "{target} is not there in order");
         }
+    }
+}
+
+#[test]
+fn etc_is_put_together_only_where_every_entry_can_be() {
+    let bound = ["--ro-bind", "/etc/ssl/certs", "/etc/ssl/certs"];
+    let plain = lowered(&common::case("plain"));
+    assert!(plain.parts().count() > 5 && !has(&plain, &bound));
+    let mut old_kernel = common::case("plain");
+    old_kernel.facts.kernel.mounts_trees = false;
+    let mut app_armor = common::case("plain");
+    app_armor.facts.user_namespaces.apparmor_restricts = Some(true);
+    // What a person asks for comes later than what is around it, and may need a mount point made.
+    let hidden = with(&[], "hide = ['/etc/ssl/certs']");
+    let inside = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/ssl/certs/more'\naccess = 'ro'",
+    );
+    let written = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/more'\naccess = 'rw'",
+    );
+    let beside = with(
+        &["/home/ada/src/app/more"],
+        "[[mount]]\nsource = '/home/ada/src/app/more'\ntarget = '/etc/more'\naccess = 'ro'",
+    );
+    for case in [old_kernel, app_armor, hidden, inside, written, beside] {
+        let launch = lowered(&case);
+        assert!(launch.parts().count() == 0 && has(&launch, &bound), "{:?}", text(&launch.options));
     }
 }
 

@@ -131,6 +131,16 @@ fn a_place_that_was_made_anew_is_another_one() {
         hold(run.root(), [(place.as_path(), None)]).unwrap();
     }
     std::fs::write(kept.join("mine"), "x").unwrap();
+    // Times of files move in ticks of the kernel, and no agent runs within the first one.
+    let born = anew.metadata().unwrap().created().unwrap();
+    let probe = ground.path().join("probe");
+    let ticked = || {
+        std::fs::create_dir(&probe).unwrap();
+        let now = probe.metadata().unwrap().created().unwrap();
+        std::fs::remove_dir(&probe).unwrap();
+        now > born
+    };
+    while !ticked() {}
     std::fs::remove_dir(&anew).unwrap();
     std::fs::create_dir(&anew).unwrap();
     let found: Vec<_> = standing(run.root()).iter().map(|place| place.is_unchanged()).collect();

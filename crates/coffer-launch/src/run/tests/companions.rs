@@ -24,6 +24,8 @@ fn launch(ground: &Ground) -> Launch {
         gateway: None,
         key_agents: None,
         limits: None,
+        engine: None,
+        environment: Vec::new(),
         preparations: vec![
             Preparation::Own(ground.path().join("state")),
             Preparation::Folder(RunFolder::Lease),

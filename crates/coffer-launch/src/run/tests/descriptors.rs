@@ -7,7 +7,7 @@ use super::{Ground, Known, read};
 use crate::launch::{HostPath, Word};
 use crate::run::descriptors::{Inherited, same};
 use crate::run::folder::RunFolders;
-use crate::run::{RunError, word_bytes};
+use crate::run::{RunError, SecretBytes, append};
 
 fn seen(path: &Utf8Path) -> HostPath {
     let found = path.metadata().unwrap();
@@ -84,7 +84,9 @@ fn words_become_bytes_at_the_last_moment() {
     let mut inherited = Inherited::default();
     let known = Known(&[("KEY", b"sk-FAKE"), ("ZERO", b"a\0--bind")]);
     let mut bytes = |word: &Word| {
-        word_bytes(word, &folders, &known, &mut inherited, &crate::run::Ends { control: 9, gateway: 10 })
+        let mut bytes = SecretBytes::default();
+        let ends = crate::run::Ends { control: 9, gateway: 10 };
+        append(word, &mut bytes, &folders, &known, &mut inherited, &ends).map(|()| bytes)
     };
     let env = |name: &str| Reference::HostEnv(name.to_owned());
     assert_eq!(&*bytes(&Word::from("text")).unwrap(), b"text");
