@@ -58,6 +58,7 @@ need_for_tests() {
     need_tool agent2
     need_tool_or_own nextest
     need_test_user
+    need_engines
     ! have_nightly || need_for_fuzz
 }
 
@@ -84,6 +85,7 @@ x_test() {
     COFFER_TEST_CLAUDE_JS=$(tool_path claude-js)
     COFFER_TEST_AGENT2=$(tool_path agent2)
     COFFER_TEST_NODE=$(command -v node)
+    export COFFER_TEST_ROOTFS=$ROOTFS
     if [ "$(id -u)" -eq 0 ]; then export COFFER_TEST_USER=$TEST_USER; fi
     PATH=$PATH:$(tool_bin nextest)
     isolate
@@ -228,7 +230,7 @@ check_advisories() {
 }
 
 check_scripts() {
-    shellcheck --external-sources x .ci/run tools/*.sh
+    shellcheck --external-sources x .ci/run tools/*.sh crates/coffer-testkit/src/engine/*.sh
 }
 
 x_lint() {

@@ -110,10 +110,16 @@ have_pip() {
 # describe_step STEP: the command to type for the same effect.
 describe_step() {
     local how=${1%% *} id=${1#* } dir package version with
-    if [ "$how" = user ]; then
-        printf '%suseradd --create-home --shell /bin/bash %s\n' "$(as_root_words)" "$TEST_USER"
-        return
-    fi
+    case $how in
+        user)
+            printf '%suseradd --create-home --shell /bin/bash %s\n' "$(as_root_words)" "$TEST_USER"
+            return
+            ;;
+        ranges | tun | rootfs)
+            describe_engine_step "$how"
+            return
+            ;;
+    esac
     dir=$(tool_dir "$id") package=$(tool_field "$id" 3) version=$(tool_field "$id" 4) with=$(tool_field "$id" 6)
     case $(tool_field "$id" 1) in
         npm) printf 'npm install --prefix %q %s@%s\n' "$dir" "$package" "$version${with:+ $with}" ;;
@@ -129,11 +135,25 @@ describe_step() {
     esac
 }
 
+# No daemon starts because its package came: the tests start their own.
+POLICY=/usr/sbin/policy-rc.d
+
 install_packages() {
     say "apt-get install $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 \
-        --no-install-recommends "$@" >/dev/null
+    local policy='' outcome=0
+    if [ ! -e "$POLICY" ]; then
+        policy=$POLICY
+        printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+    fi
+    apt_get_install "$@" || outcome=$?
+    [ -z "$policy" ] || as_root rm -f -- "$policy"
+    return "$outcome"
+}
+
+apt_get_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 \
+            --no-install-recommends "$@" >/dev/null
 }
 
 # Each tool is put together beside its place and renamed, so that what is there is whole.
@@ -187,6 +207,7 @@ perform_step() {
     say "$(describe_step "$1")"
     case $1 in
         user) as_root useradd --create-home --shell /bin/bash "$TEST_USER" ;;
+        ranges | tun | rootfs) perform_engine_step "$1" ;;
         *) install_tool "${1#* }" ;;
     esac
 }

@@ -75,7 +75,13 @@ pub fn agent2() -> Option<PathBuf> {
     from_env("agent2", "COFFER_TEST_AGENT2")
 }
 
-/// An executable that a variable names. A variable that names nothing executable is an error of the set-up.
+/// The root file system of the tests' images: `COFFER_TEST_ROOTFS`, capability `rootfs`.
+#[must_use]
+pub fn rootfs() -> Option<PathBuf> {
+    from_env("rootfs", "COFFER_TEST_ROOTFS")
+}
+
+/// A file that a variable names. One that names none is an error of the set-up.
 fn from_env(capability: &str, variable: &str) -> Option<PathBuf> {
     let Some(path) = env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from) else {
         skip(capability, &format!("`{variable}` is not set"));
