@@ -258,6 +258,7 @@ fn an_engines_words_have_a_fix() {
         ("the container name \"coffer-1\" is already in use by 12", "another name"),
         ("runc: setrlimit RLIMIT_NOFILE: Operation not permitted", "default_ulimits"),
         ("exec /sh: exec format error", "another machine"),
+        ("lstat /x/.husky: permission denied: OCI permission denied", "`chgrp`"),
     ] {
         assert!(of(said).is_some_and(|hint| hint.contains(fix)), "{said}");
     }
