@@ -72,6 +72,14 @@ impl Place {
         let runtime = own.map_or_else(|| self.stage.scratch.runtime(), |(_, value)| PathBuf::from(value));
         runtime.join("cofferdam/runs")
     }
+
+    /// The folders of runs.
+    fn live(&self) -> Vec<PathBuf> {
+        let entries = self.runs().read_dir().unwrap().map(|entry| entry.unwrap());
+        // What is held in projects is written down beside them.
+        let runs = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+        runs.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
 }
 
 /// Runs the body with each engine that is there.
@@ -184,8 +192,7 @@ fn no_secret_is_on_a_command_line_or_in_what_the_engine_keeps() {
         command.args(["--", "sh", "-c", "echo x >there; read word <go; test \"$MY_TOKEN\" = \"$word\""]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::fs::read_to_string(there).unwrap();
-        let mut runs = place.runs().read_dir().unwrap().map(|entry| entry.unwrap().path());
-        let run_folder = runs.find(|path| path.is_dir()).unwrap();
+        let [run_folder] = &place.live()[..] else { panic!("not one run") };
         let about = std::fs::read_to_string(run_folder.join("about.json")).unwrap();
         assert!(about.contains(&format!("\"backend\":\"{}\"", place.engine.backend())), "{about}");
         let name = format!("coffer-{}", run_folder.file_name().unwrap().to_str().unwrap());
@@ -289,15 +296,16 @@ fn one_static_program_is_enough_of_an_image() {
 fn a_killed_coffer_leaves_no_container() {
     with_each(Image::Tiny, |place| {
         let waiting = Waiting::new(place, &["--network", "none"]);
-        let before = place.containers();
-        assert!(before.contains("coffer-"), "{before}");
+        let [folder] = &place.live()[..] else { panic!("not one run") };
+        let name = format!("coffer-{}", folder.file_name().unwrap().to_str().unwrap());
+        assert!(place.containers().contains(&name));
         let coffer = Pid::from_child(&waiting.child);
         kill_process(coffer, Signal::KILL).unwrap();
         // Its init has seen the control socket close by now, or the next start takes what is left.
         drop(waiting.child.wait_with_output().unwrap());
         place.inside(&["--network", "none"], "true").ends_with(0);
-        assert_eq!(place.containers().matches("coffer-").count(), 0, "{:?}", place.engine.kind());
-        assert_eq!(place.runs().read_dir().unwrap().count(), 0, "{:?}", place.engine.kind());
+        assert!(!place.containers().contains(&name), "{:?}", place.engine.kind());
+        assert_eq!(place.live(), Vec::<PathBuf>::new(), "{:?}", place.engine.kind());
     });
 }
 

@@ -108,6 +108,6 @@ fn what_a_dead_run_left_is_removed_at_the_next_start_and_a_live_ones_is_not() {
         assert!(!Path::new(&place.runs().join("00000000deadbeef")).exists());
         drop(live);
         place.inside(&["--network", "none"], "true").ends_with(0);
-        assert!(!place.containers().contains("coffer-"), "{}", place.containers());
+        assert!(!place.containers().contains("coffer-0000000011feb0a7"), "{}", place.containers());
     });
 }
