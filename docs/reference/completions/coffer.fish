@@ -67,7 +67,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand run" -l publish -d 'Show o
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l workdir -d 'The working folder inside' -r
-complete -c coffer -n "__fish_coffer_using_subcommand run" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l backend -d 'What makes the sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand run" -l image -d 'The image of a container (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand run" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
@@ -106,7 +107,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -l publish -d 'Show
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l workdir -d 'The working folder inside' -r
-complete -c coffer -n "__fish_coffer_using_subcommand learn" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l backend -d 'What makes the sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand learn" -l image -d 'The image of a container (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
@@ -153,7 +155,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l publish -d 'Show 
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l workdir -d 'The working folder inside' -r
-complete -c coffer -n "__fish_coffer_using_subcommand plan" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l backend -d 'What makes the sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l image -d 'The image of a container (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
@@ -192,7 +195,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand why" -l publish -d 'Show o
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l workdir -d 'The working folder inside' -r
-complete -c coffer -n "__fish_coffer_using_subcommand why" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l backend -d 'What makes the sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand why" -l image -d 'The image of a container (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand why" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
@@ -485,7 +489,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l publish -d 'S
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l mount -d 'Show a path of the host inside; read-only unless `:rw`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l env -d 'Pass a variable of the host, or set one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l workdir -d 'The working folder inside' -r
-complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l backend -d 'What makes the sandbox: bwrap' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l backend -d 'What makes the sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l image -d 'The image of a container (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l memory -d 'How much memory it may use, swap included: `8G`; or `none` for no limit' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l pids -d 'How many processes and threads it may have at once; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand leaktest" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r

@@ -50,7 +50,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
-'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--backend=[What makes the sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
 '--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
@@ -98,7 +99,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
-'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--backend=[What makes the sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
 '--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
@@ -162,7 +164,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
-'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--backend=[What makes the sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
 '--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
@@ -209,7 +212,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
-'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--backend=[What makes the sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
 '--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
@@ -759,7 +763,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--mount=[Show a path of the host inside; read-only unless \`\:rw\`]:SRC[:DST][:ro|rw]:_default' \
 '*--env=[Pass a variable of the host, or set one]:NAME[=VALUE]:_default' \
 '--workdir=[The working folder inside]:PATH:_default' \
-'--backend=[What makes the sandbox\: bwrap]:KIND:_default' \
+'--backend=[What makes the sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--memory=[How much memory it may use, swap included\: \`8G\`; or \`none\` for no limit]:SIZE:_default' \
 '--pids=[How many processes and threads it may have at once; or \`none\`]:N:_default' \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \

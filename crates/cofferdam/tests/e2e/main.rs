@@ -15,6 +15,7 @@
 //! - `other_agents`: another vendor's CLI, a shell, and an agent of the user's own.
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `engines`: container engines and buses of the host take a word of their own.
+//! - `containers`: the same run in containers of podman and docker.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaks`: variables, sockets and paths of the launcher that are not inside.
@@ -42,6 +43,7 @@ mod backups;
 mod canaries;
 mod configs;
 mod conformance;
+mod containers;
 mod copies;
 mod deferred;
 mod disks;

@@ -72,7 +72,8 @@ impl Stage {
         let mut command = match &self.user {
             None => self.scratch.command(program),
             Some(user) => {
-                run(Command::new("chown").args(["-R", "-h", user]).arg(self.scratch.root()));
+                // With their group: what belongs to a group of somebody else is closed to a user's containers.
+                run(Command::new("chown").args(["-R", "-h", &format!("{user}:")]).arg(self.scratch.root()));
                 let group = run(Command::new("id").args(["-g", user]));
                 let mut command = self.scratch.command("setpriv");
                 command.args(["--reuid", user, "--regid", group.text().trim(), "--init-groups", "--"]);

@@ -25,6 +25,11 @@ const FIXES: &[(&str, &str)] = &[
         "the engine asks for more than this machine allows: set `default_ulimits` in `containers.conf` to at most \
          what `ulimit -Hn` and `ulimit -Hu` say",
     ),
+    (
+        "OCI permission denied",
+        "a rootless engine gets into no folder that belongs to a group of others and is closed to everybody else: \
+         `chgrp` it to your own group, or `chmod o+x` it",
+    ),
     ("Cannot connect to the Docker daemon", "`sudo systemctl start docker`"),
 ];
 

@@ -164,7 +164,7 @@ fn each_target_is_said_once_and_what_is_hidden_shows_nothing() {
         .collect();
     assert_eq!(
         masks.iter().map(|word| word.split(':').next().unwrap()).collect::<Vec<_>>(),
-        ["/mnt/v", folder]
+        [folder, "/mnt/v"]
     );
     assert!(values(&launch, "--mount").iter().all(|word| !word.contains("vendor")));
 }
@@ -196,9 +196,15 @@ fn every_host_path_is_expected_to_be_the_same_before_and_verified_after() {
         pair[0] == Word::from("--verify") && is_project(&pair[1])
     });
     assert!(expected && verified);
-    // Read-only folders bring nothing along that is mounted in them.
-    let readonly = values(&launch, "--mount").into_iter().filter(|word| word.contains(",readonly,"));
-    assert!(readonly.clone().count() > 0 && readonly.clone().all(|word| word.contains("bind-nonrecursive")));
+    // Read-only folders bring nothing along that is mounted in them; files cannot.
+    let readonly = |source: &str| {
+        let ending = format!("source={source}");
+        values(&launch, "--mount").into_iter().find(|word| word.ends_with(&ending)).map(str::to_owned)
+    };
+    let hooks = "/home/ada/src/app/.git/hooks";
+    let folder = format!("type=bind,target={hooks},readonly,bind-nonrecursive=true,source={hooks}");
+    assert_eq!(readonly(hooks), Some(folder));
+    assert!(readonly("/usr/local/bin/coffer").is_some_and(|word| word.contains(",readonly,source")));
 }
 
 #[test]
@@ -252,6 +258,7 @@ fn an_engines_words_have_a_fix() {
         ("the container name \"coffer-1\" is already in use by 12", "another name"),
         ("runc: setrlimit RLIMIT_NOFILE: Operation not permitted", "default_ulimits"),
         ("exec /sh: exec format error", "another machine"),
+        ("lstat /x/.husky: permission denied: OCI permission denied", "`chgrp`"),
     ] {
         assert!(of(said).is_some_and(|hint| hint.contains(fix)), "{said}");
     }

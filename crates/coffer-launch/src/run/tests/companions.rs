@@ -19,13 +19,13 @@ const LOGIN: &str = ".credentials.json";
 fn launch(ground: &Ground) -> Launch {
     let content = Reference::HostEnv("TOKEN".to_owned());
     Launch {
-        engine: None,
-        environment: Default::default(),
         runtime: ground.path(),
         about: None,
         gateway: None,
         key_agents: None,
         limits: None,
+        engine: None,
+        environment: Vec::new(),
         preparations: vec![
             Preparation::Own(ground.path().join("state")),
             Preparation::Folder(RunFolder::Lease),
