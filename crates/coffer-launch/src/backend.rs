@@ -1,6 +1,9 @@
 //! Backends: whether one can make this sandbox, and how. Both are pure.
 
 pub mod bwrap;
+#[cfg(test)]
+#[path = "../../coffer-plan/tests/common/mod.rs"]
+mod common;
 mod error;
 pub mod oci;
 

@@ -1,16 +1,13 @@
 //! Plans in bubblewrap's words. Whole command lines are in coffer-plan's golden folders.
 
-#[path = "../../../../coffer-plan/tests/common/mod.rs"]
-mod common;
-
 use camino::Utf8Path;
 use coffer_plan::config::parse_user;
 use coffer_plan::facts::{HostFacts, PathFact, PathKind, ToolFact};
-use common::Case;
 
 use super::etc::together;
 use super::guards::guarded;
 use super::{BackendError, diagnose, lower, supports};
+use crate::backend::common::{self, Case};
 use crate::launch::{Guard, Launch, PartKind, Preparation, Word};
 
 fn facts(change: impl FnOnce(&mut HostFacts)) -> HostFacts {

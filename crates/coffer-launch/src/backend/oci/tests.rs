@@ -1,14 +1,11 @@
 //! Plans in an engine's words. Whole command lines are in coffer-plan's golden folders.
 
-#[path = "../../../../coffer-plan/tests/common/mod.rs"]
-mod common;
-
 use coffer_plan::config::parse_user;
 use coffer_plan::facts::{EngineTrouble, HostFacts, PathFact, PathKind};
 use coffer_plan::plan::BackendKind;
-use common::Case;
 
 use super::{BackendError, diagnose, lower};
+use crate::backend::common::{self, Case};
 use crate::launch::{Launch, Made, Preparation, Word};
 
 fn case(name: &str, change: impl FnOnce(&mut HostFacts)) -> Case {
