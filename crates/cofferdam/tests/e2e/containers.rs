@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// Where the run's folders are: a rootless engine brings a runtime folder of its own.
-    fn runs(&self) -> PathBuf {
+    pub(crate) fn runs(&self) -> PathBuf {
         let own = self.engine.env().iter().find(|(name, _)| name == "XDG_RUNTIME_DIR");
         let runtime = own.map_or_else(|| self.stage.scratch.runtime(), |(_, value)| PathBuf::from(value));
         runtime.join("cofferdam/runs")
@@ -83,7 +83,7 @@ impl Place {
 }
 
 /// Runs the body with each engine that is there.
-fn with_each(image: Image, body: impl Fn(&Place)) {
+pub(crate) fn with_each(image: Image, body: impl Fn(&Place)) {
     for kind in KINDS {
         if let Some(place) = Place::new(kind, image) {
             body(&place);

@@ -50,6 +50,7 @@ mod disks;
 mod doctors;
 mod engines;
 mod gateways;
+mod images;
 mod keeping;
 mod keys;
 mod killings;
