@@ -28,8 +28,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
             (&["--forward", "22"], "port-refused", "below 1024", "another port"),
             (&["--forward", "unix:/nowhere"], "source-missing", "/nowhere", "take the mount out"),
             (&["--auth", "shared"], "shared-refused", "version is unknown", "--auth lease"),
-            (&["--backend", "podman"], "backend-unavailable", "`podman`", "--backend bwrap"),
-            (&["--backend", "docker"], "backend-unavailable", "`docker`", "--backend bwrap"),
             (&["--backend", "kubernetes"], "backend-unavailable", "`kubernetes`", "--backend bwrap"),
             (&["--account", "work"], "unknown-account", "`work`", "coffer account add work"),
         ],
