@@ -49,6 +49,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "refresh" -d 'Let the 
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments with the genuine agent, run for real against the practice API'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "leaktest" -d 'Prove with a canary that no byte of the login is in a sandbox with these flags'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "image" -d 'Images for containers, with the agent and a development environment'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway" -d 'Serve the gateway alone, in front of containers and other people\'s sandboxes'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway-of-run" -d 'Be the gateway of a run; what to do comes on standard input'
@@ -527,6 +528,39 @@ complete -c coffer -n "__fish_coffer_using_subcommand serve" -l unit -d 'Print a
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -f -a "build" -d 'Build an image with the agent, git, ripgrep and a development environment'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and not __fish_seen_subcommand_from build list" -f -a "list" -d 'List the images that were built'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l tool -d 'A development environment to put in; may be said again' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l base -d 'The image to build on: Debian, Alpine, or one that derives from them' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l agent -d 'The agent' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l agent-version -d 'Its version, instead of the one that was tried' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l name -d 'What to call it, instead of localhost/coffer-AGENT and the tools' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l backend -d 'Who builds it; the one that is there unless said' -r -f -a "podman\t'Podman'
+docker\t'Docker'"
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l npmrc -d 'npm\'s configuration, where a registry of your own stands; it gets into no layer' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l ca-file -d 'Certificates of authorities to trust while something is fetched; they get into no layer' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l print -d 'Print the file that builds it, and build nothing'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -l backend -d 'Whose; the one that is there unless said' -r -f -a "podman\t'Podman'
+docker\t'Docker'"
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -l json -d 'As one JSON document'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l listen -d 'Where to listen; without it on the socket that systemd hands over, or else on the usual one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l unit -d 'Print the systemd user units that run it, or one of them, and nothing else' -r -f -a "socket\t'The socket, by which the service is started when it is first used'
 service\t'The service'"

@@ -814,6 +814,70 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(image)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__image_commands" \
+"*::: :->image" \
+&& ret=0
+
+    case $state in
+    (image)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-image-command-$line[1]:"
+        case $line[1] in
+            (build)
+_arguments "${_arguments_options[@]}" : \
+'*--tool=[A development environment to put in; may be said again]:NAME:_default' \
+'--base=[The image to build on\: Debian, Alpine, or one that derives from them]:REF:_default' \
+'--agent=[The agent]:NAME:_default' \
+'--agent-version=[Its version, instead of the one that was tried]:VERSION:_default' \
+'--name=[What to call it, instead of localhost/coffer-AGENT and the tools]:REF:_default' \
+'--backend=[Who builds it; the one that is there unless said]:BACKEND:((podman\:"Podman"
+docker\:"Docker"))' \
+'--npmrc=[npm'\''s configuration, where a registry of your own stands; it gets into no layer]:FILE:_default' \
+'--ca-file=[Certificates of authorities to trust while something is fetched; they get into no layer]:FILE:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--print[Print the file that builds it, and build nothing]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--backend=[Whose; the one that is there unless said]:BACKEND:((podman\:"Podman"
+docker\:"Docker"))' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[As one JSON document]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (gateway)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to listen; without it on the socket that systemd hands over, or else on the usual one]:unix:PATH|127.0.0.1:PORT:_default' \
@@ -993,6 +1057,7 @@ _coffer_commands() {
 'lab:Experiments with the genuine agent, run for real against the practice API' \
 'leaktest:Prove with a canary that no byte of the login is in a sandbox with these flags' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
+'image:Images for containers, with the agent and a development environment' \
 'gateway:Serve the gateway alone, in front of containers and other people'\''s sandboxes' \
 'version:Print the version' \
 'gateway-of-run:Be the gateway of a run; what to do comes on standard input' \
@@ -1135,6 +1200,24 @@ _coffer__subcmd__gateway__subcmd__token__subcmd__revoke_commands() {
 _coffer__subcmd__gateway-of-run_commands() {
     local commands; commands=()
     _describe -t commands 'coffer gateway-of-run commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__image_commands] )) ||
+_coffer__subcmd__image_commands() {
+    local commands; commands=(
+'build:Build an image with the agent, git, ripgrep and a development environment' \
+'list:List the images that were built' \
+    )
+    _describe -t commands 'coffer image commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__image__subcmd__build_commands] )) ||
+_coffer__subcmd__image__subcmd__build_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer image build commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__image__subcmd__list_commands] )) ||
+_coffer__subcmd__image__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer image list commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__key-agents-of-run_commands] )) ||
 _coffer__subcmd__key-agents-of-run_commands() {

@@ -95,7 +95,7 @@ fn what_cannot_be_built_says_why_and_leaves_nothing() {
         let words = ["build", "--base", "localhost/tiny", "--backend", place.engine.backend()];
         let failed = run(image(place, &words));
         failed.refuses(4, "image-not-built", "`localhost/coffer-claude:latest` was not built", "--npmrc");
-        failed.prints("neither apt-get nor apk");
+        assert!(failed.stderr.contains("neither apt-get nor apk"), "{failed}");
         let listed = run(image(place, &["list", "--backend", place.engine.backend()]));
         listed.ends_with(0).prints("No image was built yet");
         let left = place.runs().parent().map(Path::to_owned).unwrap().read_dir().unwrap();
