@@ -21,6 +21,7 @@ mod prepare;
 mod secret;
 mod seed;
 mod standing;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod working_copy;
@@ -47,6 +48,7 @@ pub use live::{LiveRun, UnseenRun, dead_runs, live_runs, sweep_runs, unseen_runs
 pub use merge::Kept;
 pub use secret::SecretBytes;
 pub use standing::Standing;
+pub use stop::Stopped;
 use working_copy::WorkingCopy;
 pub use working_copy::look_at_state;
 

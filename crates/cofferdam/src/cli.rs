@@ -11,6 +11,7 @@ mod leaktest;
 mod login;
 mod quarantine;
 mod report;
+mod runs;
 
 use std::ffi::OsString;
 
@@ -38,6 +39,7 @@ pub use quarantine::{QuarantineCommand, QuarantineListCommand, QuarantineRestore
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
+pub use runs::{PsCommand, StopCommand};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -109,6 +111,10 @@ pub enum Command {
     Run(Box<RunFlags>),
     /// Run the agent, or a command, with everybody in reach, and list whom it reached
     Learn(Box<RunFlags>),
+    /// List the runs that live
+    Ps(PsCommand),
+    /// End runs
+    Stop(StopCommand),
     /// Let sandboxes reach a host
     Allow(AllowCommand),
     /// Show the plan of a run and nothing else

@@ -16,6 +16,7 @@ mod practice;
 mod quarantine;
 mod refresh;
 mod run;
+mod runs;
 mod serve;
 pub(crate) mod status;
 mod trust;
@@ -31,6 +32,8 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
     match command {
         Command::Run(flags) => run::run(&flags, printer),
         Command::Learn(flags) => run::run(&flags.learning(), printer),
+        Command::Ps(command) => runs::ps(&command, printer),
+        Command::Stop(command) => runs::stop(&command, printer),
         Command::Allow(command) => allow::allow(&command, printer),
         Command::Plan(command) => plan::plan(&command, printer),
         Command::Why(command) => why::why(&command, printer),

@@ -491,7 +491,7 @@ impl Error {
             Self::Alone(error) => error.hint(),
             Self::GatewayLost => Some("run it again; somebody ended it, or the memory was short".to_owned()),
             Self::GatewayNotRecorded { .. } => Some("`coffer ledger verify`".to_owned()),
-            Self::NoSuchRun { .. } => Some("`coffer status --json` counts the runs; `coffer ledger show` names them".to_owned()),
+            Self::NoSuchRun { .. } => Some("`coffer ps` lists the runs".to_owned()),
             Self::RunWithoutGateway { .. } => Some("run it with `--network dev`".to_owned()),
             Self::BadHost(_) => Some("a name or an address, with or without a port: `example.org:8443`".to_owned()),
             Self::Limits(error) => Some(error.hint()),

@@ -136,6 +136,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// A live run cannot be told to end.
+    #[error("cannot end the run `{run}`")]
+    Stop {
+        /// Its id.
+        run: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The run's own `/etc` cannot be put together.
     #[error("cannot put `{path}` into the sandbox's `/etc`")]
     Assemble {
@@ -256,6 +264,7 @@ impl RunError {
             Self::CopyState { .. } => "state-copy",
             Self::Merge { .. } | Self::NotMerged { .. } => "not-merged",
             Self::Guard { .. } | Self::Hold { .. } => "deferred-execution",
+            Self::Stop { .. } => "run-not-stopped",
             Self::Assemble { .. } => "sandbox-etc",
             Self::Changed { .. } => "source-changed",
             Self::Tampered { .. } => "tampered",
@@ -313,6 +322,10 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
+            Self::Stop { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
+                Some("it has not begun yet, or is of an older `coffer`; end its agent instead".to_owned())
+            }
+            Self::Stop { .. } => Some("`coffer ps` lists the runs that are yours to end".to_owned()),
             Self::Assemble { source, .. } | Self::Guard { source, .. } if is_no_room(source) => {
                 Some(NO_MOUNT_LEFT.to_owned())
             }

@@ -117,7 +117,13 @@ impl RunFolders {
     /// Writes down what the run is about, for other commands; an older note is replaced. Nothing inside sees it.
     pub(super) fn note(&self, about: &About, pid: Option<u32>) -> Result<(), RunError> {
         let id = self.id().to_owned();
-        let note = Note { schema: super::live::NOTE_SCHEMA, run: id, pid, about: about.clone() };
+        let note = Note {
+            schema: super::live::NOTE_SCHEMA,
+            run: id,
+            pid,
+            coffer: Some(std::process::id()),
+            about: about.clone(),
+        };
         let path = self.root().join(super::live::NOTE);
         let failed = |source| RunError::MakeFolder { path: path.clone(), source };
         let text = serde_json::to_vec(&note).map_err(|error| failed(error.into()))?;

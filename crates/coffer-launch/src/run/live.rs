@@ -26,6 +26,9 @@ pub(super) struct Note {
     pub(super) run: String,
     /// The backend, once it was started.
     pub(super) pid: Option<u32>,
+    /// The `coffer` that goes along with it and holds its lock.
+    #[serde(default)]
+    pub(super) coffer: Option<u32>,
     #[serde(flatten)]
     pub(super) about: About,
 }
@@ -41,6 +44,8 @@ pub struct LiveRun {
     pub started_at_ms: i64,
     /// The process of its backend, once that was started.
     pub pid: Option<u32>,
+    /// The `coffer` that goes along with it.
+    pub(super) coffer: Option<u32>,
     /// What it is about; `None` when it just begins, or is of a version that does not say.
     pub about: Option<About>,
 }
@@ -62,9 +67,10 @@ pub fn live_runs(runtime: &Utf8Path) -> Vec<LiveRun> {
             let began = lock.metadata().ok()?;
             let folder = runs.join(&id);
             let note = note(&folder).filter(|note| note.run == id);
+            let coffer = note.as_ref().and_then(|note| note.coffer);
             let (pid, about) = note.map_or((None, None), |note| (note.pid, Some(note.about)));
             let started_at_ms = began.mtime() * 1000 + began.mtime_nsec() / 1_000_000;
-            Some(LiveRun { id, folder, started_at_ms, pid, about })
+            Some(LiveRun { id, folder, started_at_ms, pid, coffer, about })
         })
         .collect();
     live.sort_by(|one, other| (one.started_at_ms, &one.id).cmp(&(other.started_at_ms, &other.id)));
@@ -121,7 +127,7 @@ fn note(folder: &Utf8Path) -> Option<Note> {
 }
 
 /// A regular file; neither a link nor a pipe holds anybody up.
-fn plain_file(path: &Utf8Path) -> Option<File> {
+pub(super) fn plain_file(path: &Utf8Path) -> Option<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).ok()?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;

@@ -60,6 +60,7 @@ mod leaktests;
 mod ledgers;
 mod lifetimes;
 mod limits;
+mod lists;
 mod logins;
 mod named;
 mod nestings;
