@@ -211,6 +211,8 @@ impl Lowering {
             BackendKind::Podman => {
                 self.option(["--read-only-tmpfs=false", "--http-proxy=false", "--systemd=false"]);
                 self.option(["--passwd=false", "--image-volume", "ignore"]);
+                // The user's containers.conf could say something else.
+                self.option(["--pid", "private", "--uts", "private"]);
                 if engine.rootless && uid != 0 {
                     self.option(["--userns", "keep-id"]);
                 }

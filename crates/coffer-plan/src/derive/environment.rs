@@ -76,7 +76,7 @@ pub(super) fn derive(
     let mut builder = Builder { facts, by_name: BTreeMap::new() };
     let (mut errors, mut notes) = (Vec::new(), Vec::new());
     let engine = image::Engine::of(policy, facts);
-    for (name, value, origin) in engine.into_iter().flat_map(image::environment) {
+    for (name, value, origin) in engine.into_iter().flat_map(|engine| image::environment(engine, policy)) {
         builder.set(&name, value, EnvClass::Sandbox, &origin);
     }
     let allowlist = Origin::built_in("env allowlist");

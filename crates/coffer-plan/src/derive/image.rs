@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::mounts::MountList;
 use super::network;
+use crate::agent::names_it;
 use crate::built_in::System;
 use crate::facts::{EngineFacts, EnvFact, HostFacts, ImageFact};
 use crate::origin::{Origin, OriginLayer};
@@ -187,10 +188,17 @@ fn is_hidden_by(engine: Engine<'_>, path: &Utf8Path) -> bool {
     engine.kind == BackendKind::Podman || HIDDEN_BY_DOCKER.contains(&path.as_str())
 }
 
+/// Whether a variable leads the agent, and with it the login, elsewhere, or loads code into it: what a project's
+/// settings may not say, an image does not say either. A person can.
+fn redirects(policy: &Policy, name: &str) -> bool {
+    let of_agent = policy.agent.settings.redirects.iter().filter_map(|key| key.strip_prefix("env."));
+    of_agent.chain(["LD_PRELOAD", "LD_AUDIT"]).any(|entry| names_it(entry, name))
+}
+
 /// The image's own variables, weaker than all else.
-pub(super) fn environment(engine: Engine<'_>) -> Vec<(String, String, Origin)> {
+pub(super) fn environment(engine: Engine<'_>, policy: &Policy) -> Vec<(String, String, Origin)> {
     let Some(image) = engine.image() else { return Vec::new() };
-    let ours = |name: &str| OWN_VARIABLES.contains(&name);
+    let ours = |name: &str| OWN_VARIABLES.contains(&name) || redirects(policy, name);
     let known = image.environment.iter().filter(|(name, _)| !ours(name));
     let shown = known.filter_map(|(name, fact)| match fact {
         EnvFact::Value(value) => Some((name.clone(), value.clone(), Origin::built_in("image"))),
@@ -248,6 +256,18 @@ pub(super) fn notes(engine: Engine<'_>, policy: &Policy, facts: &HostFacts) -> V
         let text = format!(
             "{} of the image looks like a secret, and everybody who has the image can read it; it is not set inside",
             withheld.join(", ")
+        );
+        out.push(Note { text, origin: policy.image.origin.clone() });
+    }
+    let leads = |(name, fact): (&String, &EnvFact)| {
+        (matches!(fact, EnvFact::Value(_)) && redirects(policy, name)).then(|| format!("`{name}`"))
+    };
+    let leading: Vec<String> =
+        engine.image().into_iter().flat_map(|image| image.environment.iter().filter_map(leads)).collect();
+    if !leading.is_empty() {
+        let text = format!(
+            "{} of the image could lead the agent or its login elsewhere, and is not set inside; `--env NAME=VALUE` sets it",
+            leading.join(", ")
         );
         out.push(Note { text, origin: policy.image.origin.clone() });
     }

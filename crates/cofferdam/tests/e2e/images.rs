@@ -16,7 +16,7 @@ const APK: &str = "#!/bin/sh\necho \"$*\" >>/packages\n";
 
 /// Plays npm: the agent is a script. It fails without the configuration and the authorities that it was promised.
 const NPM: &str = "#!/bin/sh\nset -e\ngrep -q FAKE-canary /root/.npmrc\ngrep -q authority \"$NODE_EXTRA_CA_CERTS\"\n\
-                   mkdir -p /opt/agent/bin\nprintf '#!/bin/sh\\necho \"%s says hello\"\\n' \"$7\" >/opt/agent/bin/claude\n\
+                   mkdir -p /opt/agent/bin\nprintf '#!/bin/sh\\necho \"%s says hello\"\\n' \"$8\" >/opt/agent/bin/claude\n\
                    chmod 755 /opt/agent/bin/claude\n";
 
 const BASE: &str = "localhost/base-of-a-test:1";

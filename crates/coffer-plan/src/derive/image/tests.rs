@@ -13,6 +13,8 @@ fn engine(kind: BackendKind, rootless: bool) -> EngineFacts {
         ("JAVA_HOME", plain("/opt/java")),
         ("HOME", plain("/nowhere")),
         ("NPM_TOKEN", EnvFact::Redacted("set".to_owned())),
+        ("ANTHROPIC_BASE_URL", plain("http://127.0.0.1:9/elsewhere")),
+        ("LD_PRELOAD", plain("/opt/more.so")),
     ];
     EngineFacts {
         kind,
@@ -66,6 +68,10 @@ fn the_images_variables_are_in_the_plan_or_told() {
     assert_eq!((value(&plan, "JAVA_HOME"), value(&plan, "HOME")), (Some("/opt/java"), Some("/home/ada")));
     assert!(variable(&plan, "NPM_TOKEN").is_none());
     assert!(plan.notes.iter().any(|note| note.text.contains("`NPM_TOKEN` of the image looks like a secret")));
+    // What could lead the login elsewhere is a person's to say.
+    assert!(variable(&plan, "ANTHROPIC_BASE_URL").is_none() && variable(&plan, "LD_PRELOAD").is_none());
+    let told = "`ANTHROPIC_BASE_URL`, `LD_PRELOAD` of the image could lead the agent";
+    assert!(plan.notes.iter().any(|note| note.text.contains(told)), "{:?}", plan.notes);
     // The user's word is stronger.
     let set = |flags: &mut crate::config::Flags| {
         flags.settings.env.set.insert("JAVA_HOME".to_owned(), "/mine".to_owned());
