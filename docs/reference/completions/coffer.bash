@@ -61,6 +61,9 @@ _coffer() {
             coffer,plan)
                 cmd="coffer__subcmd__plan"
                 ;;
+            coffer,ps)
+                cmd="coffer__subcmd__ps"
+                ;;
             coffer,quarantine)
                 cmd="coffer__subcmd__quarantine"
                 ;;
@@ -75,6 +78,9 @@ _coffer() {
                 ;;
             coffer,status)
                 cmd="coffer__subcmd__status"
+                ;;
+            coffer,stop)
+                cmd="coffer__subcmd__stop"
                 ;;
             coffer,trust)
                 cmd="coffer__subcmd__trust"
@@ -161,7 +167,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn allow plan why trust try login account backup status doctor quarantine ledger refresh lab leaktest serve image gateway version gateway-of-run key-agents-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn ps stop allow plan why trust try login account backup status doctor quarantine ledger refresh lab leaktest serve image gateway version gateway-of-run key-agents-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1276,6 +1282,24 @@ _coffer() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffer__subcmd__ps)
+            opts="-q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffer__subcmd__quarantine)
             opts="-q -v -h --color --quiet --verbose --help list restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1488,6 +1512,28 @@ _coffer() {
             fi
             case "${prev}" in
                 --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__stop)
+            opts="-q -v -h --time --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --time)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,8 @@ complete -c coffer -n "__fish_coffer_needs_command" -s h -l help -d 'Print help 
 complete -c coffer -n "__fish_coffer_needs_command" -s V -l version -d 'Print version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "run" -d 'Run the agent, or a command, in a sandbox'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "learn" -d 'Run the agent, or a command, with everybody in reach, and list whom it reached'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "ps" -d 'List the runs that live'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "stop" -d 'End runs'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "allow" -d 'Let sandboxes reach a host'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the plan of a run and nothing else'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
@@ -135,6 +137,20 @@ complete -c coffer -n "__fish_coffer_using_subcommand learn" -s y -l yes -d 'Don
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand learn" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand ps" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand ps" -l json -d 'As one JSON document'
+complete -c coffer -n "__fish_coffer_using_subcommand ps" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand ps" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand stop" -l time -d 'After so many seconds a run that goes on is killed' -r
+complete -c coffer -n "__fish_coffer_using_subcommand stop" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand stop" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand stop" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand allow" -l run -d 'A run that is at work, or a token of a gateway, reaches them at once' -r
 complete -c coffer -n "__fish_coffer_using_subcommand allow" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'

@@ -133,6 +133,35 @@ never\:"Never"))' \
 '*::command -- A command to run instead of the agent; arguments for the agent when the first begins with `-`:_default' \
 && ret=0
 ;;
+(ps)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[As one JSON document]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+'--time=[After so many seconds a run that goes on is killed]:SECONDS:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::runs -- Which runs, by their ids as `coffer ps` shows them, or how those begin:_default' \
+&& ret=0
+;;
 (allow)
 _arguments "${_arguments_options[@]}" : \
 '--run=[A run that is at work, or a token of a gateway, reaches them at once]:ID:_default' \
@@ -1041,6 +1070,8 @@ _coffer_commands() {
     local commands; commands=(
 'run:Run the agent, or a command, in a sandbox' \
 'learn:Run the agent, or a command, with everybody in reach, and list whom it reached' \
+'ps:List the runs that live' \
+'stop:End runs' \
 'allow:Let sandboxes reach a host' \
 'plan:Show the plan of a run and nothing else' \
 'why:Say which decision a path, a host or a variable rests on' \
@@ -1267,6 +1298,11 @@ _coffer__subcmd__plan_commands() {
     local commands; commands=()
     _describe -t commands 'coffer plan commands' commands "$@"
 }
+(( $+functions[_coffer__subcmd__ps_commands] )) ||
+_coffer__subcmd__ps_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer ps commands' commands "$@"
+}
 (( $+functions[_coffer__subcmd__quarantine_commands] )) ||
 _coffer__subcmd__quarantine_commands() {
     local commands; commands=(
@@ -1304,6 +1340,11 @@ _coffer__subcmd__serve_commands() {
 _coffer__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'coffer status commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__stop_commands] )) ||
+_coffer__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer stop commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__trust_commands] )) ||
 _coffer__subcmd__trust_commands() {
