@@ -24,7 +24,7 @@ that the host publishes to; `userID` and `lastSessionId`; the uid and gid inside
 begin with `CLAUDE_` or `ANTHROPIC_`. It reads below the sandbox's own root by descriptors, follows no link and waits \
 for nothing, since an agent may have written all of it.
 
-**What `--attack` does.** It makes some 220 harmless attacks in a machine of namespaces with a home, a login and \
+**What `--attack` does.** It makes some 225 harmless attacks in a machine of namespaces with a home, a login and \
 services that are made up: without a sandbox first, to show that each can succeed here, then in a run of each network \
 tier ([the threat model](../threat-model.md), [the attacks](../reference/attacks.md), \
 `--json`: docs/reference/attack.schema.json). Nothing of yours takes part, and nothing leaves the machine.
