@@ -82,10 +82,11 @@ pub fn derive(policy: &Policy, facts: &HostFacts) -> Result<Plan, Vec<PlanError>
             install: policy.agent.install_hint.clone(),
         });
     }
-    let identity = match engine {
-        Some(engine) => image::identity(engine, policy, facts, &home),
-        None => identity(policy, facts, &home),
+    let user = match engine {
+        Some(engine) => image::user(engine, policy, facts),
+        None => user(policy, facts),
     };
+    let identity = identity(user, facts, &home);
     let signed_in = credential::derive(policy, facts).unwrap_or_else(|refused| {
         errors.push(refused);
         credential::none(policy)
@@ -215,21 +216,29 @@ fn project(facts: &HostFacts, home: &Utf8Path) -> Option<PlanError> {
         .then(|| PlanError::ProjectOfAnother { project: project.clone(), owner })
 }
 
-fn identity(policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
+/// As whom the command runs in bubblewrap: ids, name, and who decided them.
+fn user(policy: &Policy, facts: &HostFacts) -> (u32, u32, String, Origin) {
     let user = &facts.user;
-    let (uid, gid, name, origin) = if policy.as_root_inside.value {
+    if policy.as_root_inside.value {
         (0, 0, "root".to_owned(), policy.as_root_inside.origin.clone())
     } else if user.uid == 0 {
         (UNPRIVILEGED, UNPRIVILEGED, "agent".to_owned(), Origin::built_in("unprivileged inside"))
     } else {
         (user.uid, user.gid, user.name.clone(), Origin::built_in("uid kept"))
-    };
+    }
+}
+
+fn identity(
+    (uid, gid, user, origin): (u32, u32, String, Origin),
+    facts: &HostFacts,
+    home: &Utf8Path,
+) -> Identity {
     Identity {
         uid,
         gid,
-        host_uid: user.uid,
-        host_gid: user.gid,
-        user: name,
+        host_uid: facts.user.uid,
+        host_gid: facts.user.gid,
+        user,
         home: home.to_owned(),
         hostname: "coffer".to_owned(),
         origin,

@@ -179,8 +179,8 @@ impl Recipe {
 
     /// What the image is called unless a name is asked for; `coffer run` looks for the one without tools.
     pub fn name(&self) -> String {
-        let tools: String = self.tools.iter().map(|tool| format!("-{}", tool.name)).collect();
-        format!("localhost/coffer-{}:{}", self.agent, if tools.is_empty() { "latest" } else { &tools[1..] })
+        let tools: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
+        name_of(&self.agent, &tools)
     }
 
     /// The labels by which images of ours are found.
@@ -239,6 +239,12 @@ impl Recipe {
         line(format_args!("CMD [\"{program}\"]"));
         out
     }
+}
+
+/// What an image with this agent and these tools is called.
+pub(crate) fn name_of(agent: &str, tools: &[&str]) -> String {
+    let tag = if tools.is_empty() { "latest".to_owned() } else { tools.join("-") };
+    format!("localhost/coffer-{agent}:{tag}")
 }
 
 impl ImageTool {

@@ -435,10 +435,7 @@ pub fn resolve(
 
 /// The image that `coffer image build` makes for an agent.
 pub fn default_image(agent: &Agent) -> Decided<String> {
-    Decided::new(
-        format!("localhost/coffer-{}:latest", agent.name),
-        Origin::new(OriginLayer::Agent, &agent.name),
-    )
+    Decided::new(crate::image::name_of(&agent.name, &[]), Origin::new(OriginLayer::Agent, &agent.name))
 }
 
 /// The mounts of all layers, each at the place that `place` finds for it.

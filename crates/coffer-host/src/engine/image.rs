@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use coffer_plan::facts::{EnvFact, ImageFact};
+use coffer_plan::image::VERSION_LABEL;
 use coffer_plan::sign_in::withhold::looks_secret;
 use serde::Deserialize;
-
-/// The label in which an image of ours tells the version of the agent in it.
-const AGENT_VERSION: &str = "cofferdam.agent-version";
 
 /// One image, as far as it matters.
 #[derive(Debug, Deserialize)]
@@ -45,7 +43,7 @@ fn fact(image: Inspected) -> ImageFact {
         };
         Some((name.to_owned(), fact))
     });
-    let version = labels.and_then(|labels| labels.get(AGENT_VERSION).cloned());
+    let version = labels.and_then(|labels| labels.get(VERSION_LABEL).cloned());
     ImageFact {
         id: image.id,
         architecture: image.architecture,

@@ -11,6 +11,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::RunError;
 use super::live::{LiveRun, plain_file};
 
+/// How long a process that was killed is waited for: the kernel may have to end a call of its first.
+const KILLED: Duration = Duration::from_secs(10);
+
 /// How a run was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -49,7 +52,8 @@ impl LiveRun {
             return Ok(Stopped::Ended);
         }
         pidfd_send_signal(&process, Signal::KILL)?;
-        ends(&process, patience)?;
+        // Its lock goes with it, and only then the rest can be swept.
+        ends(&process, KILLED)?;
         Ok(Stopped::Killed)
     }
 

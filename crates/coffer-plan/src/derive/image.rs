@@ -126,10 +126,10 @@ impl<'a> Engine<'a> {
 
 /// As whom the command runs: always as somebody who is the host's user outside, so that what it makes belongs to them,
 /// and what is theirs alone can be read.
-pub(super) fn identity(engine: Engine<'_>, policy: &Policy, facts: &HostFacts, home: &Utf8Path) -> Identity {
+pub(super) fn user(engine: Engine<'_>, policy: &Policy, facts: &HostFacts) -> (u32, u32, String, Origin) {
     let user = &facts.user;
     let root = |origin: Origin| (0, 0, "root".to_owned(), origin);
-    let (uid, gid, name, origin) = if engine.rootless && policy.as_root_inside.value {
+    if engine.rootless && policy.as_root_inside.value {
         root(policy.as_root_inside.origin.clone())
     } else if engine.rootless && engine.kind == BackendKind::Docker {
         root(Origin::built_in("uid 0 of a rootless Docker is you"))
@@ -137,16 +137,6 @@ pub(super) fn identity(engine: Engine<'_>, policy: &Policy, facts: &HostFacts, h
         root(Origin::built_in("root, without any capability"))
     } else {
         (user.uid, user.gid, user.name.clone(), Origin::built_in("uid kept"))
-    };
-    Identity {
-        uid,
-        gid,
-        host_uid: user.uid,
-        host_gid: user.gid,
-        user: name,
-        home: home.to_owned(),
-        hostname: "coffer".to_owned(),
-        origin,
     }
 }
 

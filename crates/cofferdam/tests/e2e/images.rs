@@ -88,6 +88,32 @@ fn an_image_has_the_agent_and_the_tools_and_no_secret_in_any_layer() {
 }
 
 #[test]
+fn images_of_ours_are_listed_and_no_others() {
+    with_each(Image::Tiny, |place| {
+        let folder = place.stage.scratch.root().join("labelled");
+        std::fs::create_dir(&folder).unwrap();
+        let labels = "FROM localhost/tiny\nLABEL cofferdam.agent=claude cofferdam.agent-version=2.1.330 \
+                      cofferdam.tools=python,uv\n";
+        std::fs::write(folder.join("Containerfile"), labels).unwrap();
+        let _ = Command::new("chmod").args(["-R", "a+rX"]).arg(place.stage.scratch.root()).status();
+        let mut command = place.engine.command();
+        let name = format!("localhost/listed-{}:1", std::process::id());
+        command.args(["build", "--tag", &name, "--file"]).arg(folder.join("Containerfile")).arg(&folder);
+        run(&mut command).ends_with(0);
+        let listed = run(image(place, &["list", "--json", "--backend", place.engine.backend()])).json();
+        let images = listed["images"].as_array().unwrap();
+        let ours: Vec<_> = images.iter().filter(|one| one["name"] == name.as_str()).collect();
+        let [one] = ours.as_slice() else { panic!("{listed}") };
+        assert_eq!(
+            (&one["version"], &one["tools"]),
+            (&"2.1.330".into(), &serde_json::json!(["python", "uv"]))
+        );
+        assert!(images.iter().all(|one| one["name"] != "localhost/tiny:latest"), "{listed}");
+        run(place.engine.command().args(["rmi", &name])).ends_with(0);
+    });
+}
+
+#[test]
 fn what_cannot_be_built_says_why_and_leaves_nothing() {
     with_each(Image::Tiny, |place| {
         if place.engine.backend() == "docker" {

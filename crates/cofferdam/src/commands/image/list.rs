@@ -76,8 +76,7 @@ fn images(engine: &Engine) -> Result<Vec<Image>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let said = heard(engine, &[&["image", "inspect", "--format", "json"][..], &ids].concat())
-        .or_else(|_| heard(engine, &[&["image", "inspect"][..], &ids].concat()))?;
+    let said = heard(engine, &[&["image", "inspect"][..], &ids].concat())?;
     let found: Vec<Inspected> = serde_json::from_slice(&said).map_err(|error| engine.failed(error.into()))?;
     let mut images: Vec<Image> = found.into_iter().flat_map(named).collect();
     images.sort_by(|one, other| one.name.cmp(&other.name));
