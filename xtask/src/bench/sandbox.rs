@@ -113,7 +113,9 @@ impl Sandbox {
     }
 
     /// The printed command line from `bwrap` on, without `coffer exec-launch` before it. Public text goes in by
-    /// descriptors, as there; the control socket is left out, as for a command line that somebody pasted.
+    /// descriptors, as there; the control socket is left out, as for a command line that somebody pasted. What
+    /// `exec-launch` mounts itself is left out, too: the held places of the project, and an `/etc` of chosen files, for
+    /// which the host's stands in.
     pub(super) fn by_hand(&self) -> Result<Variant, Error> {
         // The first run makes the state folder that the command line binds.
         rounds::time(&self.run())?;
@@ -199,6 +201,13 @@ fn from_bwrap(line: &str) -> Option<Vec<Word>> {
     while let Some(word) = words.next() {
         if word == "--control-fd" {
             words.next();
+        } else if word == "--verify-mount" {
+            let mount = Word::Plain(words.next()?);
+            if found.contains(&mount) {
+                found.extend([Word::Plain(word), mount]);
+            }
+        } else if word == "@ref:run:etc" {
+            found.push(Word::Plain("/etc".to_owned()));
         } else if let Some(text) = word.strip_prefix("@data:") {
             found.push(Word::Data(text.replace("\\n", "\n")));
         } else if let Some(text) = word.strip_prefix("@text:") {
@@ -229,6 +238,14 @@ mod tests {
             vec![plain("/usr/bin/bwrap"), plain("--ro-bind-data"), Word::Data("a\nb".to_owned())];
         expected.extend(["/f", "--bind", "/tmp/it's", "/p", "--", "/init", "--", "true"].map(plain));
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn what_is_mounted_before_bubblewrap_is_left_out() {
+        let line = "bwrap --ro-bind '@ref:run:etc' /etc --bind /p /p -- /init --verify-mount /p/.envrc --verify-mount /p \
+                    -- true";
+        let expected = "bwrap --ro-bind /etc /etc --bind /p /p -- /init --verify-mount /p -- true";
+        assert_eq!(from_bwrap(line), Some(expected.split(' ').map(plain).collect()));
     }
 
     #[test]
