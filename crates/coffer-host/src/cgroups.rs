@@ -1,8 +1,11 @@
 //! Resource controllers: our own groups (`/proc/self/cgroup`), where they are mounted (`/proc/self/mountinfo`), and
 //! in which of them and of those around them we may make groups.
 
+use std::ffi::OsString;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::facts::{CgroupFacts, CgroupPlace, UserManagerFact};
+use coffer_sys::mountinfo::MountLine;
 use rustix::fs::Access;
 
 use crate::read::{may, read_kernel};
@@ -127,22 +130,14 @@ struct Mount {
 }
 
 impl Mount {
-    /// A line of mountinfo (proc_pid_mountinfo(5)), if it is of a group hierarchy.
+    /// A line of mountinfo, if it is of a group hierarchy.
     fn parse(line: &str) -> Option<Self> {
-        let (left, right) = line.split_once(" - ")?;
-        let mut right = right.split(' ');
-        let kind = right.next()?;
+        let MountLine { root, point, kind, options, read_only: _ } = MountLine::parse(line.as_bytes())?;
         if kind != "cgroup" && kind != "cgroup2" {
             return None;
         }
-        let options = right.nth(1)?;
-        let mut left = left.split(' ').skip(3);
-        Some(Self {
-            root: unescape(left.next()?),
-            point: unescape(left.next()?).into(),
-            kind: kind.to_owned(),
-            options: options.to_owned(),
-        })
+        let text = |word: OsString| word.into_string().ok();
+        Some(Self { root: text(root)?, point: text(point)?.into(), kind, options })
     }
 
     fn holds(&self, controller: &str) -> bool {
@@ -160,11 +155,6 @@ impl Mount {
             _ => self.point.join(below),
         })
     }
-}
-
-/// Space, tab, newline and backslash stand as octal numbers in mountinfo.
-fn unescape(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]

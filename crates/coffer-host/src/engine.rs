@@ -19,6 +19,7 @@ use coffer_plan::facts::{ENGINE_VARIABLES, EngineFacts, EngineTrouble, HostFacts
 use coffer_plan::path::is_within;
 use coffer_plan::plan::BackendKind;
 
+use crate::inspect::mounts;
 use crate::read::Content;
 use crate::tools::ask::{Heard, ask};
 use crate::{search, variable};
@@ -43,6 +44,7 @@ fn engine(facts: &HostFacts, kind: BackendKind, image: &str) -> EngineFacts {
         remaps_ids: false,
         controllers: Vec::new(),
         selinux: false,
+        mounted: mounts().into_iter().map(|mount| mount.target).collect(),
         image: None,
         trouble: None,
     };

@@ -1,6 +1,7 @@
 //! What `doctor` looks at besides the facts of a plan: mounts, modes, ages.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use coffer_sys::mountinfo::MountLine;
 use rustix::fs::{Access, AtFlags, CWD, StatxFlags, statat, statx};
 
 use crate::read::{may, read_kernel};
@@ -50,33 +51,9 @@ pub fn mounts() -> Vec<Mounted> {
     text.lines().filter_map(mounted).collect()
 }
 
-/// One line of `mountinfo`: number, parent, device, root, target, options …
 fn mounted(line: &str) -> Option<Mounted> {
-    let mut words = line.split(' ').skip(3);
-    let (root, target, options) = (words.next()?, words.next()?, words.next()?);
-    let read_only = options.split(',').any(|option| option == "ro");
-    Some(Mounted { target: unescape(target)?.into(), root: unescape(root)?, read_only })
-}
-
-/// Spaces and the like stand as three octal digits.
-fn unescape(word: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = word.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let octal =
-            more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let MountLine { root, point, read_only, .. } = MountLine::parse(line.as_bytes())?;
+    Some(Mounted { target: point.into_string().ok()?.into(), root: root.into_string().ok()?, read_only })
 }
 
 /// What stands at a path itself; `None` when nothing does, or nobody may look.

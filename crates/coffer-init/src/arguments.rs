@@ -1,10 +1,11 @@
 //! `coffer-init [--control-fd N | --control-socket PATH] [--gateway-fd N] [--listen ADDRESS:PORT]… [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]…
-//! [--system-calls strict|nesting]
+//! [--may-mount PATH | --may-mount-below PATH]… [--system-calls strict|nesting]
 //! [--landlock ABI [--landlock-list PATH | --landlock-read PATH | --landlock-write PATH | --landlock-devices PATH]…] --
 //! COMMAND [ARG…]`
 
 use crate::failure::Failure;
 use crate::filter::SystemCalls;
+use crate::foreseen::Foreseen;
 use crate::landlock::{Landlock, Rule};
 use crate::verify::Demand;
 use std::ffi::OsString;
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
     pub(crate) listen: Vec<SocketAddr>,
     /// What has to be true before the agent starts.
     pub(crate) demands: Vec<Demand>,
+    /// What may be mounted besides that; anything may, if nothing is said.
+    pub(crate) foreseen: Foreseen,
     /// Which system calls the agent is refused; all that there are rules for, if nothing is said.
     pub(crate) system_calls: SystemCalls,
     /// What may be opened.
@@ -51,6 +54,7 @@ impl Arguments {
         let mut words = words.into_iter();
         let (mut control, mut gateway, mut system_calls) = (None, None, None);
         let (mut listen, mut demands, mut landlock) = (Vec::new(), Vec::new(), Landlock::default());
+        let mut foreseen = Foreseen::default();
         loop {
             let word = words.next().ok_or(Failure::Usage)?;
             match word.to_str() {
@@ -78,6 +82,10 @@ impl Arguments {
                     let rule = words.next().and_then(|word| Rule::parse(option, word));
                     landlock.rules.push(rule.ok_or(Failure::Usage)?);
                 }
+                Some(option @ ("--may-mount" | "--may-mount-below")) => {
+                    let path = words.next().filter(|path| path.as_bytes().starts_with(b"/"));
+                    foreseen.add(option, path.ok_or(Failure::Usage)?);
+                }
                 Some("--") => break,
                 Some(option) => {
                     let demand = words.next().and_then(|word| Demand::parse(option, word));
@@ -104,6 +112,7 @@ impl Arguments {
             gateway,
             listen,
             demands,
+            foreseen,
             system_calls: system_calls.unwrap_or_default(),
             landlock,
             command,
@@ -118,7 +127,7 @@ fn descriptor(word: Option<OsString>) -> Result<RawFd, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentCommand, Arguments, Control, Demand, Landlock, Rule, SystemCalls};
+    use super::{AgentCommand, Arguments, Control, Demand, Foreseen, Landlock, Rule, SystemCalls};
 
     fn parse(words: &[&str]) -> Option<Arguments> {
         Arguments::parse(words.iter().map(Into::into)).ok()
@@ -136,6 +145,7 @@ mod tests {
             gateway: None,
             listen: vec![],
             demands: vec![],
+            foreseen: Foreseen::default(),
             system_calls: SystemCalls::Strict,
             landlock: Landlock::default(),
             command,
@@ -205,6 +215,8 @@ mod tests {
             &["--verify"],
             &["--verify", "--", "sh"],
             &["--verify-mount", "x", "--", "sh"],
+            &["--may-mount", "x", "--", "sh"],
+            &["--may-mount-below", "--", "sh"],
             &["--what", "1:2:/x", "--", "sh"],
             &["--system-calls", "--", "sh"],
             &["--landlock", "x", "--", "sh"],

@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 /// The most that is read: what the kernel takes for one program, arguments and all, is less.
 const MOST: u64 = 8 << 20;
 
-/// All entries, each `NAME=VALUE` with a zero byte behind it.
+/// All entries, each `NAME=VALUE` with a zero byte behind it. A name alone stands for the value that the image gives it,
+/// which is in our own environment; without one it is left out.
 pub(crate) fn read(file: OwnedFd) -> io::Result<Vec<(OsString, OsString)>> {
     let mut file = File::from(file);
     file.rewind()?;
@@ -19,17 +20,26 @@ pub(crate) fn read(file: OwnedFd) -> io::Result<Vec<(OsString, OsString)>> {
     let Some(entries) = bytes.strip_suffix(&[0]) else {
         return if bytes.is_empty() { Ok(Vec::new()) } else { Err(broken()) };
     };
-    entries.split(|byte| *byte == 0).map(entry).collect()
+    entries.split(|byte| *byte == 0).filter_map(|bytes| entry(bytes).transpose()).collect()
 }
 
-fn entry(bytes: &[u8]) -> io::Result<(OsString, OsString)> {
-    let end = bytes.iter().position(|byte| *byte == b'=').filter(|end| *end > 0).ok_or_else(broken)?;
+fn entry(bytes: &[u8]) -> io::Result<Option<(OsString, OsString)>> {
+    if bytes.is_empty() {
+        return Err(broken());
+    }
+    let Some(end) = bytes.iter().position(|byte| *byte == b'=') else {
+        let name = OsString::from_vec(bytes.to_vec());
+        return Ok(std::env::var_os(&name).map(|value| (name, value)));
+    };
+    if end == 0 {
+        return Err(broken());
+    }
     let (name, value) = (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default());
-    Ok((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+    Ok(Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()))))
 }
 
 fn broken() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an entry is not `NAME=VALUE` with a zero byte behind it")
+    io::Error::new(io::ErrorKind::InvalidData, "an entry is neither `NAME=VALUE` nor a name, with a zero byte behind it")
 }
 
 #[cfg(test)]
@@ -55,8 +65,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_alone_is_as_our_own_environment_has_it() {
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(of(b"PATH\0NO_SUCH_VARIABLE_HERE\0"), Some(vec![("PATH".to_owned(), path)]));
+    }
+
+    #[test]
     fn what_is_no_entry_is_refused() {
-        for bytes in [&b"A=1"[..], b"A\0", b"=1\0", b"A=1\0\0"] {
+        for bytes in [&b"A=1"[..], b"=1\0", b"A=1\0\0"] {
             assert_eq!(of(bytes), None, "{bytes:?}");
         }
     }

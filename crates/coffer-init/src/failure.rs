@@ -1,6 +1,7 @@
 //! Why the sandbox could not be made ready.
 
 use crate::agent::SetupFailed;
+use crate::foreseen::Unforeseen;
 use crate::verify::Exchanged;
 use coffer_sys::control::ToInit;
 use std::fmt;
@@ -17,6 +18,7 @@ pub(crate) enum Failure {
     Control(io::Error),
     Environment(io::Error),
     Exchanged(Exchanged),
+    Unforeseen(Unforeseen),
     Setup(SetupFailed),
     Wait(io::Error),
 }
@@ -52,7 +54,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage => f.write_str(
                 "usage: coffer-init [--control-fd N | --control-socket PATH] [--gateway-fd N] [--listen ADDRESS:PORT]… \
-                 [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… [--system-calls strict|nesting] \
+                 [--verify DEV:INO:PATH | --verify-ro DEV:INO:PATH | --verify-mount PATH]… \
+                 [--may-mount PATH | --may-mount-below PATH]… [--system-calls strict|nesting] \
                  [--landlock ABI [--landlock-list|-read|-write|-devices PATH]…] -- COMMAND [ARG…]",
             ),
             Self::HostGone => f.write_str("the host is gone before the start"),
@@ -62,6 +65,7 @@ impl fmt::Display for Failure {
             Self::Control(cause) => write!(f, "cannot use the control socket: {cause}"),
             Self::Environment(cause) => write!(f, "cannot read the agent's environment: {cause}"),
             Self::Exchanged(exchanged) => exchanged.fmt(f),
+            Self::Unforeseen(unforeseen) => unforeseen.fmt(f),
             Self::Setup(failed) => write!(f, "cannot prepare the agent: {:?}: {}", failed.step, failed.cause),
             Self::Wait(cause) => write!(f, "cannot wait for the agent: {cause}"),
         }

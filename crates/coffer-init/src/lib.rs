@@ -12,6 +12,7 @@ mod doors;
 mod environment;
 mod failure;
 mod filter;
+mod foreseen;
 mod hits;
 mod landlock;
 mod verify;
@@ -24,6 +25,7 @@ use coffer_sys::descriptors::{close_all_on_exec, take_inherited};
 use coffer_sys::signals::SignalEvents;
 use failure::Failure;
 use filter::SystemCalls;
+use foreseen::Foreseen;
 use landlock::Landlock;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::set_no_new_privs;
@@ -75,6 +77,7 @@ fn init(arguments: Arguments) -> Result<Ending, Failure> {
         gateway: gateway.map(channel).transpose()?,
         listen: arguments.listen,
         demands: arguments.demands,
+        foreseen: arguments.foreseen,
         system_calls: arguments.system_calls,
         landlock: arguments.landlock,
         signals,
@@ -99,6 +102,7 @@ struct Inside {
     gateway: Option<Channel>,
     listen: Vec<SocketAddr>,
     demands: Vec<Demand>,
+    foreseen: Foreseen,
     system_calls: SystemCalls,
     landlock: Landlock,
     signals: SignalEvents,
@@ -120,6 +124,10 @@ impl Inside {
             let (index, errno) = (exchanged.index, exchanged.errno());
             report(control, FromInit::Exchanged { index, errno });
             return Err(Failure::Exchanged(exchanged));
+        }
+        if let Err(unforeseen) = self.foreseen.hold(&self.demands) {
+            report(control, FromInit::Unforeseen);
+            return Err(Failure::Unforeseen(unforeseen));
         }
         let started = self
             .doors()
@@ -143,6 +151,7 @@ impl Inside {
     /// For somebody who pasted a command line: nobody else will say why there is no agent.
     fn by_hand(&self, command: AgentCommand) -> Result<Ending, Failure> {
         verify(&self.demands).map_err(Failure::Exchanged)?;
+        self.foreseen.hold(&self.demands).map_err(Failure::Unforeseen)?;
         let program = command.program.clone();
         self.doors().map_err(Failure::setup)?;
         let walls = self.walls().map_err(Failure::setup)?;

@@ -62,6 +62,11 @@ impl Demand {
         path.as_bytes().starts_with(b"/").then_some(Self { path, object, is_read_only })
     }
 
+    /// Where the mount is.
+    pub(crate) fn path(&self) -> &OsStr {
+        &self.path
+    }
+
     fn is_met(&self) -> Result<bool, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = openat2(CWD, &self.path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;

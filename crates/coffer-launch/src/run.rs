@@ -137,6 +137,7 @@ fn keep(
             Ended::ExecFailed { .. }
             | Ended::SetupFailed { .. }
             | Ended::Exchanged { .. }
+            | Ended::Unforeseen { .. }
             | Ended::BackendFailed { .. },
         )
         | Err(_) => false,

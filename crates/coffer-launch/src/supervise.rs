@@ -123,6 +123,11 @@ pub enum Ended {
         /// Why the path could not be looked at; `None` if something else is there.
         errno: Option<i32>,
     },
+    /// More is mounted in the sandbox than the plan has, so the agent was not started.
+    Unforeseen {
+        /// What init found.
+        found: String,
+    },
     /// The backend ended before init said anything.
     BackendFailed {
         /// How the backend ended.

@@ -10,6 +10,7 @@ use crate::deferred::git_changes::KnownKeys;
 use crate::deferred::{Deferred, DeferredPath, GitKeys, ScanBounds};
 use crate::image::ImageParts;
 use crate::path::PathTemplate;
+use crate::plan::EngineMount;
 use crate::tool::Tool;
 
 mod call_rules;
@@ -46,6 +47,8 @@ pub struct System {
     pub tool_config: Vec<PathTemplate>,
     /// The sandbox's PATH before what profiles add.
     pub path: Vec<PathTemplate>,
+    /// What container engines mount by themselves.
+    pub engine_mounts: Vec<EngineMount>,
 }
 
 /// A path that no mount may expose (`profiles/secrets.toml`).

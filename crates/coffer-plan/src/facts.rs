@@ -19,7 +19,7 @@ mod keys;
 mod questions;
 mod tools;
 pub use deferred::{DeferredFacts, DeferredFound, NamedByGit, RepositoryFact, ScanStopped};
-pub use engine::{ENGINE_VARIABLES, EngineFacts, EngineTrouble, ImageFact};
+pub use engine::{ENGINE_VARIABLES, EngineFacts, EngineTrouble, ImageFact, ImageVariable};
 pub use keys::{
     GpgAgentFact, GpgKeyFact, GpgPartFact, KeyFacts, SocketFacts, SocketKind, SshAgentFact, SshKeyFact,
 };

@@ -16,7 +16,7 @@ mod walls;
 use std::ops::Deref;
 
 use camino::Utf8PathBuf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::origin::Origin;
 use crate::sign_in::precedence::SignIn;
@@ -477,8 +477,25 @@ pub struct Image {
     pub id: Option<String>,
     /// Whether the engine has no rights but the user's.
     pub rootless: bool,
+    /// What the engine mounts by itself in each of its containers. Init lets no other mount pass that is not in the
+    /// plan.
+    pub engine_mounts: Vec<EngineMount>,
     /// Who chose the image.
     pub origin: Origin,
+}
+
+/// A place at which an engine mounts something by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EngineMount {
+    /// Where.
+    #[schemars(with = "String")]
+    pub path: Utf8PathBuf,
+    /// Whether it mounts things below that, too.
+    #[serde(default)]
+    pub below: bool,
+    /// What it is.
+    pub what: String,
 }
 
 /// A sentence for people, and who caused it.

@@ -17,7 +17,7 @@ pub use modes::Modes;
 pub use wire::{Message, WireError};
 
 /// Said by init in its first message; the host goes on with no other version.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// A set of the three standard descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,6 +183,8 @@ pub enum FromInit {
         /// Why its path could not be looked at; 0 if something else is there.
         errno: i32,
     },
+    /// Something is mounted that nobody foresaw: the agent was not started. Init says what on its standard error.
+    Unforeseen,
     /// The agent was stopped.
     Stopped {
         /// By this signal.

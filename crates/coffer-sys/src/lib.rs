@@ -11,6 +11,7 @@ pub mod guards;
 pub mod keyring;
 pub mod landlock;
 pub mod memory;
+pub mod mountinfo;
 pub mod overlay;
 pub mod process;
 pub mod signals;

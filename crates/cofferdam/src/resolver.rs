@@ -71,6 +71,9 @@ impl Resolve for Resolver<'_> {
                 let value = value.ok_or_else(|| gone(format!("`{name}` is not in `{file}` any more")))?;
                 Ok(SecretBytes::from(value.into_bytes()))
             }
+            Reference::ImageEnv(name) => {
+                Err(gone(format!("`{name}` is a variable of an image, which only its container has")))
+            }
             Reference::Settings { agent, file } => {
                 let agent = self.agent(agent)?;
                 let settings = withhold::settings(&read(file, MAX_SETTINGS_BYTES)?, &agent);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use coffer_plan::facts::{EnvFact, ImageFact};
+use coffer_plan::facts::{ImageFact, ImageVariable, is_public};
+use camino::Utf8PathBuf;
 use coffer_plan::image::VERSION_LABEL;
 use coffer_plan::sign_in::withhold::looks_secret;
 use serde::Deserialize;
@@ -24,6 +25,8 @@ struct Config {
     env: Option<Vec<String>>,
     #[serde(rename = "Labels")]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(rename = "Volumes")]
+    volumes: Option<BTreeMap<Utf8PathBuf, serde::de::IgnoredAny>>,
 }
 
 /// The one image that an engine printed; `None` when it printed none.
@@ -33,13 +36,13 @@ pub(super) fn parse(said: &[u8]) -> Result<Option<ImageFact>, String> {
 }
 
 fn fact(image: Inspected) -> ImageFact {
-    let Config { env, labels } = image.config.unwrap_or_default();
+    let Config { env, labels, volumes } = image.config.unwrap_or_default();
     let variables = env.into_iter().flatten().filter_map(|entry| {
         let (name, value) = entry.split_once('=')?;
         let fact = match value {
-            "" => EnvFact::Empty,
-            value if looks_secret(name, value) => EnvFact::Redacted("set".to_owned()),
-            value => EnvFact::Value(value.to_owned()),
+            value if value.is_empty() || is_public(name) => ImageVariable::Value(value.to_owned()),
+            value if looks_secret(name, value) => ImageVariable::Secret,
+            _ => ImageVariable::Set,
         };
         Some((name.to_owned(), fact))
     });
@@ -48,6 +51,7 @@ fn fact(image: Inspected) -> ImageFact {
         id: image.id,
         architecture: image.architecture,
         environment: variables.filter(|(name, _)| !name.is_empty()).collect(),
+        volumes: volumes.unwrap_or_default().into_keys().collect(),
         agent_version: version.filter(|version| looks_like_version(version)),
     }
 }

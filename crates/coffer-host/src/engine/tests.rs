@@ -1,6 +1,6 @@
 //! What engines print, as it was seen.
 
-use coffer_plan::facts::{EngineTrouble, EnvFact};
+use coffer_plan::facts::{EngineTrouble, ImageVariable};
 
 use super::{docker, image, podman};
 
@@ -54,13 +54,16 @@ fn docker_tells_errors_with_code_zero() {
 #[test]
 fn an_image_shows_no_secret_of_its_environment() {
     let said = br#"[{"Id":"sha256:ab","Architecture":"amd64","Os":"linux","Config":{
-        "Env":["PATH=/opt/bin:/bin","EMPTY=","API_TOKEN=sk-ant-FAKE","NOTHING"],
+        "Env":["PATH=/opt/bin:/bin","EMPTY=","API_TOKEN=sk-ant-FAKE","MYPASS=FAKE-pass","NOTHING"],"Volumes":{"/data":{}},
         "Labels":{"cofferdam.agent-version":"2.1.330","other":"x"}}}]"#;
     let image = image::parse(said).unwrap().unwrap();
     assert_eq!((image.id.as_str(), image.value("PATH")), ("sha256:ab", Some("/opt/bin:/bin")));
-    assert_eq!(image.environment["API_TOKEN"], EnvFact::Redacted("set".to_owned()));
-    assert_eq!(image.environment["EMPTY"], EnvFact::Empty);
-    assert_eq!((image.environment.len(), image.agent_version.as_deref()), (3, Some("2.1.330")));
+    assert_eq!(image.environment["API_TOKEN"], ImageVariable::Secret);
+    assert_eq!(image.environment["EMPTY"], ImageVariable::Value(String::new()));
+    // Its name is harmless, but nobody promised that its value is public.
+    assert_eq!(image.environment["MYPASS"], ImageVariable::Set);
+    assert_eq!((image.environment.len(), image.agent_version.as_deref()), (4, Some("2.1.330")));
+    assert_eq!(image.volumes, ["/data"]);
     assert_eq!(image::parse(b"[]").unwrap(), None);
     assert!(image::parse(b"{").is_err());
     let bare = br#"[{"Id":"a","Architecture":"arm64","Config":{"Env":null,"Labels":{"cofferdam.agent-version":"$(x)"}}}]"#;

@@ -114,7 +114,7 @@ pub fn lower(plan: &CheckedPlan, facts: &HostFacts) -> Result<Launch, BackendErr
     Ok(Launch {
         runtime: facts.folders.runtime.clone(),
         about: Some(about(plan, facts)),
-        inside: inside(plan, gateway.as_ref()),
+        inside: inside(plan, gateway.as_ref(), &engine.mounted),
         gateway,
         key_agents: KeyAgents::of(plan, &facts.project.path),
         limits: Limits::of(plan),
@@ -136,16 +136,42 @@ fn architecture(machine: &str) -> &str {
 }
 
 /// Init with its options, and the command.
-fn inside(plan: &CheckedPlan, gateway: Option<&Gateway>) -> Vec<Word> {
+fn inside(plan: &CheckedPlan, gateway: Option<&Gateway>, mounted: &[Utf8PathBuf]) -> Vec<Word> {
     let control = format!("{SOCKETS}/{CONTROL}");
     let mut words: Vec<Word> = [INIT, "--control-socket", &control].map(Word::from).into();
     let doors = gateway.into_iter().flat_map(Gateway::inside);
     words.extend(doors.flat_map(|at| [Word::from("--listen"), Word::Text(at.to_string())]));
     words.extend(verify::demands(plan));
+    words.extend(foreseen(plan, mounted));
     words.extend(walls::words(plan));
     words.push(Word::from("--"));
     words.extend(plan.command.argv.iter().map(|word| Word::Text(word.clone())));
     words
+}
+
+/// What may be mounted besides what is demanded: what every container has, and what this machine has mounted in a
+/// writable folder.
+fn foreseen(plan: &CheckedPlan, mounted: &[Utf8PathBuf]) -> Vec<Word> {
+    let word = |option: &str, path: &Utf8Path| [Word::from(option), Word::Text(path.to_string())];
+    let mut out: Vec<Word> = word("--may-mount", Utf8Path::new(SOCKETS)).into();
+    let of_plan = |path: &Utf8Path| plan.mounts.iter().any(|mount| mount.target == path);
+    let engine = plan.backend.image.iter().flat_map(|image| &image.engine_mounts);
+    // What the plan mounts there itself stands below, or is demanded.
+    for mount in engine.filter(|mount| mount.below || !of_plan(&mount.path)) {
+        let option = if mount.below { "--may-mount-below" } else { "--may-mount" };
+        out.extend(word(option, &mount.path));
+    }
+    for mount in effective(plan) {
+        if mount.origin.common_group().is_some() && !mount.target.starts_with("/proc") {
+            out.extend(word("--may-mount", &mount.target));
+        }
+        if let Some((Source::Host { path, folder: true, .. }, Access::Rw)) = mount.bind() {
+            let below = mounted.iter().filter_map(|point| point.strip_prefix(path).ok());
+            let below = below.filter(|below| *below != "").map(|below| mount.target.join(below));
+            out.extend(below.flat_map(|target| word("--may-mount", &target)));
+        }
+    }
+    out
 }
 
 /// All of it, as init sets it: what the engine and the image would set is not the agent's.

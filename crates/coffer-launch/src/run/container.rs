@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio as Redirect};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_plan::facts::ENGINE_VARIABLES;
-use coffer_plan::plan::{BackendKind, Controller};
+use coffer_plan::plan::{BackendKind, Controller, Reference};
 use coffer_sys::control::Channel;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -25,7 +25,7 @@ use super::descriptors::Inherited;
 use super::folder::RunFolders;
 use super::{Companion, Ends, Hit, Resolve, RunError, SecretBytes, append};
 use crate::backend::oci::CONTROL;
-use crate::launch::{Engine, Launch};
+use crate::launch::{Engine, Launch, Word};
 use crate::supervise::{Ended, Stdio, Supervised, control_listener, supervise_to_end};
 
 /// What every container of ours is called, with the run's id behind it: a sweep removes no other.
@@ -136,6 +136,7 @@ fn saw_its_end(supervised: &Supervised) -> bool {
         | Ended::Signaled(_)
         | Ended::ExecFailed { .. }
         | Ended::SetupFailed { .. }
+        | Ended::Unforeseen { .. }
         | Ended::Exchanged { .. } => true,
         Ended::BackendFailed { .. } | Ended::Lost { .. } => false,
     };
@@ -182,6 +183,11 @@ fn environment(
     let ends = Ends { control: -1, gateway: -1 };
     for (name, value) in &launch.environment {
         bytes.append(name.as_bytes());
+        if matches!(value, Word::Ref(Reference::ImageEnv(_))) {
+            // A name alone leaves it as the image has it.
+            bytes.append(&[0]);
+            continue;
+        }
         bytes.append(b"=");
         append(value, &mut bytes, folders, resolve, &mut inherited, &ends)?;
         bytes.append(&[0]);

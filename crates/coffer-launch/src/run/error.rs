@@ -204,6 +204,12 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// A container has more mounts than the plan.
+    #[error("the container engine has put something into the container that is not in the plan: {found}")]
+    Unforeseen {
+        /// What init found.
+        found: String,
+    },
     /// A container cannot be removed.
     #[error("cannot remove the container `{name}`")]
     Container {
@@ -267,6 +273,7 @@ impl RunError {
             Self::Stop { .. } => "run-not-stopped",
             Self::Assemble { .. } => "sandbox-etc",
             Self::Changed { .. } => "source-changed",
+            Self::Unforeseen { .. } => "not-in-the-plan",
             Self::Tampered { .. } => "tampered",
             Self::State { .. } | Self::StateNotJson { .. } | Self::StateHasLogin { .. } => "state",
             Self::Resolve { .. } | Self::ZeroByte => "reference",
@@ -322,6 +329,11 @@ impl RunError {
                 Some("make room on the disk".to_owned())
             }
             Self::Changed { .. } => Some("run it again; the plan is then made anew".to_owned()),
+            Self::Unforeseen { .. } => Some(
+                "take it out of the engine's configuration (`volumes`, `mounts` and `devices` in containers.conf, hooks of \
+                 vendors), and ask for what you need: `coffer run --mount PATH`"
+                    .to_owned(),
+            ),
             Self::Stop { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("it has not begun yet, or is of an older `coffer`; end its agent instead".to_owned())
             }

@@ -297,6 +297,7 @@ impl<'a> Session<'a> {
             | FromInit::Signaled { .. }
             | FromInit::ExecFailed { .. }
             | FromInit::SetupFailed { .. }
+            | FromInit::Unforeseen
             | FromInit::Exchanged { .. }) => self.agent = Agent::Ended(last),
         }
         Ok(())
@@ -467,12 +468,19 @@ impl<'a> Session<'a> {
             (Agent::Ended(FromInit::Exchanged { index, errno }), _) => {
                 Ended::Exchanged { index, errno: Some(errno).filter(|errno| *errno != 0) }
             }
+            (Agent::Ended(FromInit::Unforeseen), _) => Ended::Unforeseen { found: said_by_init(&diagnostics) },
             (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
             (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
             (_, None) => Ended::Lost { status, diagnostics },
         };
         Ok(Supervised { ended, status, hits })
     }
+}
+
+/// What init said of itself, among what its backend said.
+fn said_by_init(diagnostics: &str) -> String {
+    let words = diagnostics.lines().rev().find_map(|line| line.trim_end().strip_prefix("coffer-init: "));
+    words.unwrap_or("something is mounted that the plan does not have").to_owned()
 }
 
 /// Adds a descriptor to those that are polled for reading; says where it stands.

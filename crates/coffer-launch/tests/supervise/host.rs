@@ -60,6 +60,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ended::ExecFailed { .. }) => 126,
         Ok(Ended::SetupFailed { step, errno }) => failed(125, &format!("setup: {step:?}: {errno}")),
         Ok(Ended::Exchanged { index, errno }) => failed(125, &format!("exchanged: {index}: {errno:?}")),
+        Ok(Ended::Unforeseen { found }) => failed(125, &format!("unforeseen: {found}")),
         Ok(Ended::BackendFailed { status, diagnostics }) => failed(125, &format!("{status}: {diagnostics}")),
         Ok(Ended::Lost { status, diagnostics }) => failed(LOST, &format!("{status}: {diagnostics}")),
         Err(error) => failed(SUPERVISION_FAILED, &format!("{error}")),

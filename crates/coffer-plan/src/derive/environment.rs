@@ -76,8 +76,15 @@ pub(super) fn derive(
     let mut builder = Builder { facts, by_name: BTreeMap::new() };
     let (mut errors, mut notes) = (Vec::new(), Vec::new());
     let engine = image::Engine::of(policy, facts);
-    for (name, value, origin) in engine.into_iter().flat_map(|engine| image::environment(engine, policy)) {
-        builder.set(&name, value, EnvClass::Sandbox, &origin);
+    let of_image = image::origin();
+    for (name, value) in engine.into_iter().flat_map(|engine| image::environment(engine, policy)) {
+        match value {
+            Some(value) => builder.set(name, value, EnvClass::Sandbox, &of_image),
+            None => {
+                let (reference, label) = (Reference::ImageEnv(name.to_owned()), "the image's".to_owned());
+                builder.refer(name, reference, label, EnvClass::Sandbox, &of_image);
+            }
+        }
     }
     let allowlist = Origin::built_in("env allowlist");
     for name in &policy.system.env_pass {
@@ -90,7 +97,8 @@ pub(super) fn derive(
     api(&mut builder, policy, signed_in);
     for entry in policy.env_pass.iter().filter(|entry| !image::is_of_host(policy, &entry.origin)) {
         builder.pass(&entry.value, EnvClass::Extra, &entry.origin);
-        if entry.origin.is_persons_word() && !entry.value.ends_with('*') && !facts.is_set(&entry.value) {
+        let is_set = facts.is_set(&entry.value) || builder.by_name.contains_key(&entry.value);
+        if entry.origin.is_persons_word() && !entry.value.ends_with('*') && !is_set {
             let text = format!("`{}` is not set on the host, so it is not set inside", entry.value);
             notes.push(Note { text, origin: entry.origin.clone() });
         }
@@ -199,8 +207,11 @@ fn withhold_credentials(builder: &mut Builder<'_>, policy: &Policy, signed_in: &
 fn reserved(builder: &Builder<'_>, policy: &Policy) -> Vec<PlanError> {
     let set = policy.env_set.iter().map(|entry| (&entry.value.0, &entry.origin));
     let passed = policy.env_pass.iter().map(|entry| (&entry.value, &entry.origin));
-    let made =
-        |name: &String| builder.by_name.get(name).is_some_and(|entry| entry.class == EnvClass::Sandbox);
+    let of_image = image::origin();
+    let made = |name: &String| {
+        let entry = builder.by_name.get(name);
+        entry.is_some_and(|entry| entry.class == EnvClass::Sandbox && entry.origin != of_image)
+    };
     set.chain(passed)
         .filter(|(name, _)| made(name))
         .map(|(name, origin)| PlanError::VariableReserved { name: name.clone(), origin: origin.clone() })

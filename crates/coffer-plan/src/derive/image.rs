@@ -7,7 +7,7 @@ use super::mounts::MountList;
 use super::network;
 use crate::agent::names_it;
 use crate::built_in::System;
-use crate::facts::{EngineFacts, EnvFact, HostFacts, ImageFact};
+use crate::facts::{EngineFacts, HostFacts, ImageFact, ImageVariable};
 use crate::origin::{Origin, OriginLayer};
 use crate::path::PathTemplate;
 use crate::plan::{
@@ -69,6 +69,7 @@ impl<'a> Engine<'a> {
             name: policy.image.value.clone(),
             id: self.image().map(|image| image.id.clone()),
             rootless: self.rootless,
+            engine_mounts: policy.system.engine_mounts.clone(),
             origin: policy.image.origin.clone(),
         }
     }
@@ -160,6 +161,18 @@ pub(super) fn mounts(list: &mut MountList<'_>, engine: Engine<'_>, policy: &Poli
     }
     list.push(MountOp::Dev, "/dev", private.clone());
     super::system::private_folders(list, identity, &private);
+    volumes(list, engine);
+}
+
+/// Docker would make a volume of its own on this machine for each, which stands in no plan.
+fn volumes(list: &mut MountList<'_>, engine: Engine<'_>) {
+    let declared = engine.image().into_iter().flat_map(|image| &image.volumes);
+    for path in declared.filter(|path| path.is_absolute() && path.as_str() != "/") {
+        let is_taken = ["/proc", "/sys", "/dev"].iter().any(|of_kernel| path.starts_with(of_kernel));
+        if !is_taken && !list.has_target(path) {
+            list.push(MountOp::Tmpfs { mode: 0o755 }, path.clone(), Origin::built_in("volume of the image"));
+        }
+    }
 }
 
 /// Who is who in the container.
@@ -185,16 +198,23 @@ fn redirects(policy: &Policy, name: &str) -> bool {
     of_agent.chain(["LD_PRELOAD", "LD_AUDIT"]).any(|entry| names_it(entry, name))
 }
 
-/// The image's own variables, weaker than all else.
-pub(super) fn environment(engine: Engine<'_>, policy: &Policy) -> Vec<(String, String, Origin)> {
-    let Some(image) = engine.image() else { return Vec::new() };
-    let ours = |name: &str| OWN_VARIABLES.contains(&name) || redirects(policy, name);
-    let known = image.environment.iter().filter(|(name, _)| !ours(name));
-    let shown = known.filter_map(|(name, fact)| match fact {
-        EnvFact::Value(value) => Some((name.clone(), value.clone(), Origin::built_in("image"))),
-        EnvFact::Redacted(_) | EnvFact::Empty => None,
-    });
-    shown.collect()
+/// Who sets the variables of an image.
+pub(super) fn origin() -> Origin {
+    Origin::built_in("image")
+}
+
+/// The image's own variables, weaker than all else; `None` stands for a value that only init learns.
+pub(super) fn environment<'a>(
+    engine: Engine<'a>,
+    policy: &'a Policy,
+) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+    let all = engine.image().into_iter().flat_map(|image| &image.environment);
+    let others = all.filter(|(name, _)| !OWN_VARIABLES.contains(&name.as_str()) && !redirects(policy, name));
+    others.filter_map(|(name, fact)| match fact {
+        ImageVariable::Value(value) => (!value.is_empty()).then_some((name.as_str(), Some(value.as_str()))),
+        ImageVariable::Set => Some((name.as_str(), None)),
+        ImageVariable::Secret => None,
+    })
 }
 
 /// The image's search path, with what is added to it and shown.
@@ -236,12 +256,11 @@ pub(super) fn notes(engine: Engine<'_>, policy: &Policy, facts: &HostFacts) -> V
     if !open.is_empty() {
         out.push(note(format!("{kind} has no word for hiding {}", open.join(", "))));
     }
-    let secret = |(name, fact): (&String, &EnvFact)| match fact {
-        EnvFact::Redacted(_) => Some(format!("`{name}`")),
-        EnvFact::Value(_) | EnvFact::Empty => None,
+    let named = |which: &dyn Fn(&str, &ImageVariable) -> bool| -> Vec<String> {
+        let all = engine.image().into_iter().flat_map(|image| &image.environment);
+        all.filter(|(name, fact)| which(name, fact)).map(|(name, _)| format!("`{name}`")).collect()
     };
-    let withheld: Vec<String> =
-        engine.image().into_iter().flat_map(|image| image.environment.iter().filter_map(secret)).collect();
+    let withheld = named(&|_, fact| *fact == ImageVariable::Secret);
     if !withheld.is_empty() {
         let text = format!(
             "{} of the image looks like a secret, and everybody who has the image can read it; it is not set inside",
@@ -249,11 +268,7 @@ pub(super) fn notes(engine: Engine<'_>, policy: &Policy, facts: &HostFacts) -> V
         );
         out.push(Note { text, origin: policy.image.origin.clone() });
     }
-    let leads = |(name, fact): (&String, &EnvFact)| {
-        (matches!(fact, EnvFact::Value(_)) && redirects(policy, name)).then(|| format!("`{name}`"))
-    };
-    let leading: Vec<String> =
-        engine.image().into_iter().flat_map(|image| image.environment.iter().filter_map(leads)).collect();
+    let leading = named(&|name, fact| *fact != ImageVariable::Secret && redirects(policy, name));
     if !leading.is_empty() {
         let text = format!(
             "{} of the image could lead the agent or its login elsewhere, and is not set inside; `--env NAME=VALUE` sets it",

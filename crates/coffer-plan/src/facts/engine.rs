@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::EnvFact;
 use crate::plan::BackendKind;
 
 /// Variables of ours that tell an engine's program where its own things are. It gets no others: one that leads to
@@ -53,6 +52,9 @@ pub struct EngineFacts {
     /// Whether SELinux labels its containers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub selinux: bool,
+    /// Where this machine has something mounted: a writable folder of the host is shown with what is mounted in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounted: Vec<Utf8PathBuf>,
     /// The image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageFact>,
@@ -69,21 +71,36 @@ pub struct ImageFact {
     pub id: String,
     /// The machine that it is for, as Go names it.
     pub architecture: String,
-    /// Its environment; what looks secret is a label.
-    pub environment: BTreeMap<String, EnvFact>,
+    /// Its environment.
+    pub environment: BTreeMap<String, ImageVariable>,
+    /// Folders that it declares to be volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Utf8PathBuf>,
     /// The agent in it and its version, if a label of ours tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
 }
 
 impl ImageFact {
-    /// The value of a variable that may be shown.
+    /// The value of a variable on the public list, if it is set to something.
     pub fn value(&self, name: &str) -> Option<&str> {
         match self.environment.get(name) {
-            Some(EnvFact::Value(value)) if !value.is_empty() => Some(value),
-            Some(EnvFact::Value(_) | EnvFact::Redacted(_) | EnvFact::Empty) | None => None,
+            Some(ImageVariable::Value(value)) if !value.is_empty() => Some(value),
+            Some(ImageVariable::Value(_) | ImageVariable::Set | ImageVariable::Secret) | None => None,
         }
     }
+}
+
+/// A variable of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageVariable {
+    /// On the public list: its value.
+    Value(String),
+    /// Set to something that only a container's init learns.
+    Set,
+    /// It looks like a secret.
+    Secret,
 }
 
 /// Why an engine cannot be used.

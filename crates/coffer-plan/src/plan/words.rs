@@ -176,6 +176,8 @@ words! {
 pub enum Reference {
     /// A variable of the host's environment.
     HostEnv(String),
+    /// A variable of the image; only the container's init learns its value.
+    ImageEnv(String),
     /// A variable of the `env` block of a settings file.
     SettingsEnv {
         /// The variable.
@@ -244,6 +246,7 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostEnv(name) => write!(f, "@ref:env:{name}"),
+            Self::ImageEnv(name) => write!(f, "@ref:image-env:{name}"),
             Self::SettingsEnv { name, file } => write!(f, "@ref:settings-env:{name}:{file}"),
             Self::Settings { agent, file } => write!(f, "@ref:settings:{agent}:{file}"),
             Self::McpServers { agent, file } => write!(f, "@ref:mcp-servers:{agent}:{file}"),
@@ -275,6 +278,7 @@ impl FromStr for Reference {
         };
         match kind {
             "env" if !rest.is_empty() => Ok(Self::HostEnv(rest.to_owned())),
+            "image-env" if !rest.is_empty() => Ok(Self::ImageEnv(rest.to_owned())),
             "settings-env" => named_file().map(|(name, file)| Self::SettingsEnv { name, file }),
             "settings" => named_file().map(|(agent, file)| Self::Settings { agent, file }),
             "mcp-servers" => named_file().map(|(agent, file)| Self::McpServers { agent, file }),

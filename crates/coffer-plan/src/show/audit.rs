@@ -67,7 +67,7 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         let _ = write!(title, ", on the host {}:{}", identity.host_uid, identity.host_gid);
     }
     let _ = writeln!(out, "{}", style.paint(BOLD, &title));
-    if let Some(Image { name, id, rootless: _, origin }) = &backend.image {
+    if let Some(Image { name, id, rootless: _, engine_mounts: _, origin }) = &backend.image {
         let id = id.as_deref().unwrap_or("not there");
         let (name, id, origin) = (printable(name), printable(id), printable(&origin.to_string()));
         let _ = writeln!(out, "  image: {name} ({id})  [{origin}]");
@@ -79,6 +79,12 @@ pub fn audit(plan: &CheckedPlan, style: Style) -> String {
         let _ = writeln!(out, "  {}", variable(entry, style));
     }
     section(&mut out, style, "Mounts");
+    if let Some(image) = &backend.image {
+        let paths = image.engine_mounts.iter().map(|mount| mount.path.as_str());
+        let others = paths.filter(|path| !mounts.iter().any(|mount| mount.target == *path));
+        let named: Vec<&str> = others.filter(|path| !path.starts_with("/dev/")).collect();
+        let _ = writeln!(out, "  --  by {} itself, and nothing else: {}", backend.kind, named.join(" "));
+    }
     mounts_section(&mut out, mounts, &identity.home, style);
     section(&mut out, style, "Network");
     network_section(&mut out, plan);

@@ -123,6 +123,7 @@ impl Message for FromInit {
             Self::Exchanged { index, errno } => {
                 tagged(10, &[index.to_le_bytes(), errno.to_le_bytes()].concat())
             }
+            Self::Unforeseen => tagged(12, &[]),
             Self::Hits { memory, pids } => tagged(11, &[memory.to_le_bytes(), pids.to_le_bytes()].concat()),
         }
     }
@@ -141,6 +142,7 @@ impl Message for FromInit {
             9 => Self::Signaled { signal: fields.i32()? },
             11 => Self::Hits { memory: fields.u32()?, pids: fields.u32()? },
             10 => Self::Exchanged { index: fields.u32()?, errno: fields.i32()? },
+            12 => Self::Unforeseen,
             tag => return Err(WireError::UnknownTag(tag)),
         };
         fields.end()?;

@@ -52,6 +52,7 @@ pub(crate) fn code_of(ended: &Ended) -> u8 {
         }
         Ended::SetupFailed { .. }
         | Ended::Exchanged { .. }
+        | Ended::Unforeseen { .. }
         | Ended::BackendFailed { .. }
         | Ended::Lost { .. } => BEFORE_START,
     }
@@ -148,6 +149,7 @@ pub(crate) fn conclude(ran: Ran, launch: &Launch, facts: &HostFacts, printer: &P
             path: launch.verified(index).unwrap_or("a mount of the sandbox").into(),
             source: errno.map(std::io::Error::from_raw_os_error),
         })),
+        Ended::Unforeseen { found } => Err(Error::Run(RunError::Unforeseen { found })),
         Ended::BackendFailed { status, diagnostics } => {
             let hint = diagnose(launch, &diagnostics, facts);
             let program = launch.program().to_owned();

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use coffer_sys::mountinfo::MountLine;
 use rustix::fs::OFlags;
 
 use super::{Kind, Place, Sink};
@@ -151,12 +152,7 @@ fn mounts() -> Vec<Mount> {
     text.lines().filter_map(mount).collect()
 }
 
-/// A line of `mountinfo`.
 fn mount(line: &str) -> Option<Mount> {
-    let (head, tail) = line.split_once(" - ")?;
-    let words: Vec<&str> = head.split(' ').collect();
-    let target = words.get(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
-    let read_only = words.get(5)?.split(',').any(|option| option == "ro");
-    let kind = tail.split(' ').next()?.to_owned();
-    Some(Mount { target: target.into(), kind, read_only })
+    let MountLine { point, kind, read_only, .. } = MountLine::parse(line.as_bytes())?;
+    Some(Mount { target: point.into(), kind, read_only })
 }

@@ -293,6 +293,30 @@ fn one_static_program_is_enough_of_an_image() {
 }
 
 #[test]
+fn what_an_engines_configuration_adds_keeps_the_agent_from_starting() {
+    for kind in [Kind::PodmanOfRoot, Kind::PodmanOfUser] {
+        let Some(place) = Place::new(kind, Image::Tiny) else { continue };
+        let own = place.engine.env().iter().find(|(name, _)| name == "CONTAINERS_CONF").unwrap().1.clone();
+        let text = std::fs::read_to_string(own).unwrap();
+        let folder = place.stage.project_file("shown/file", "canary").parent().unwrap().to_owned();
+        let changed = place.stage.scratch.root().join("containers.conf");
+        let with = |line: &str| {
+            std::fs::write(&changed, text.replace("[containers]", &format!("[containers]\n{line}"))).unwrap();
+            let mut command = place.run(&["--network", "none"]);
+            run(command.env("CONTAINERS_CONF", &changed).args(["--", "cat", "/more/file"]))
+        };
+        let volume = with(&format!("volumes = [\"{}:/more:ro\"]", folder.display()));
+        volume.refuses(125, "not-in-the-plan", "something is mounted on `/more`", "containers.conf");
+        assert!(!volume.text().contains("canary"), "{volume}");
+        let device = with("devices = [\"/dev/zero:/dev/more:r\"]");
+        device.refuses(125, "not-in-the-plan", "`/dev/more`", "containers.conf");
+        // The same file without either is fine.
+        with("").ends_with(1);
+        assert!(!place.containers().contains("coffer-"), "{}", place.containers());
+    }
+}
+
+#[test]
 fn a_killed_coffer_leaves_no_container() {
     with_each(Image::Tiny, |place| {
         let waiting = Waiting::new(place, &["--network", "none"]);

@@ -261,3 +261,25 @@ fn an_engines_words_have_a_fix() {
     }
     assert_eq!(of("something else"), None);
 }
+
+#[test]
+fn init_lets_no_mount_pass_but_the_plans_and_the_engines() {
+    let launch = lowered(&case("podman", |facts| {
+        let engine = facts.engine.as_mut().unwrap();
+        engine.mounted = ["/", "/home", "/home/ada/src/app/disk", "/home/ada/other"].map(Into::into).into();
+    }))
+    .unwrap();
+    let of = |option: &str| -> Vec<&Word> {
+        let pairs = launch.inside.windows(2).filter(|pair| pair[0] == Word::from(option));
+        pairs.map(|pair| &pair[1]).collect()
+    };
+    let at = of("--may-mount");
+    for path in ["/", "/dev/null", "/tmp", "/etc/passwd", "/run/coffer/host", "/home/ada/src/app/disk"] {
+        assert!(at.contains(&&Word::from(path)), "{path}");
+    }
+    // What the plan binds is demanded already, and what is elsewhere is not shown.
+    for path in ["/home", "/home/ada", "/home/ada/other", "/home/ada/src/app"] {
+        assert!(!at.contains(&&Word::from(path)), "{path}");
+    }
+    assert_eq!(of("--may-mount-below"), ["/proc", "/sys"].map(Word::from).iter().collect::<Vec<_>>());
+}

@@ -1,20 +1,21 @@
 //! What a plan for a container has, and what it has not.
 
-use crate::facts::{EngineFacts, EnvFact, ImageFact, PathKind};
+use crate::facts::{EngineFacts, ImageFact, ImageVariable, PathKind};
 use crate::fixture::{Machine, mounts_on, value, variable};
 use crate::landlock::{Reach, reach_of, rules};
-use crate::plan::{BackendKind, Means, MountOp, Namespace, NetworkTier, PlanError};
+use crate::plan::{BackendKind, EnvValue, Means, MountOp, Namespace, NetworkTier, PlanError, Reference};
 
 /// An engine with an image that has variables.
 fn engine(kind: BackendKind, rootless: bool) -> EngineFacts {
-    let plain = |value: &str| EnvFact::Value(value.to_owned());
+    let plain = |value: &str| ImageVariable::Value(value.to_owned());
     let environment = [
         ("PATH", plain("/opt/tool/bin:/usr/bin:/bin")),
-        ("JAVA_HOME", plain("/opt/java")),
+        ("GOPATH", plain("/opt/go")),
+        ("MY_WORD", ImageVariable::Set),
         ("HOME", plain("/nowhere")),
-        ("NPM_TOKEN", EnvFact::Redacted("set".to_owned())),
-        ("ANTHROPIC_BASE_URL", plain("http://127.0.0.1:9/elsewhere")),
-        ("LD_PRELOAD", plain("/opt/more.so")),
+        ("NPM_TOKEN", ImageVariable::Secret),
+        ("ANTHROPIC_BASE_URL", ImageVariable::Set),
+        ("LD_PRELOAD", ImageVariable::Set),
     ];
     EngineFacts {
         kind,
@@ -25,10 +26,12 @@ fn engine(kind: BackendKind, rootless: bool) -> EngineFacts {
         remaps_ids: false,
         controllers: vec!["memory".to_owned(), "pids".to_owned()],
         selinux: false,
+        mounted: Vec::new(),
         image: Some(ImageFact {
             id: "0123456789ab".to_owned(),
             architecture: "amd64".to_owned(),
             environment: environment.map(|(name, fact)| (name.to_owned(), fact)).into(),
+            volumes: vec!["/data".into(), "/proc/odd".into(), "/tmp".into()],
             agent_version: None,
         }),
         trouble: None,
@@ -65,7 +68,12 @@ fn nothing_of_the_hosts_system_is_shown() {
 fn the_images_variables_are_in_the_plan_or_told() {
     let plan = podman().plan();
     assert_eq!(value(&plan, "PATH"), Some("/opt/tool/bin:/usr/bin:/bin"));
-    assert_eq!((value(&plan, "JAVA_HOME"), value(&plan, "HOME")), (Some("/opt/java"), Some("/home/ada")));
+    assert_eq!((value(&plan, "GOPATH"), value(&plan, "HOME")), (Some("/opt/go"), Some("/home/ada")));
+    // Only init learns what else there is.
+    let by_name = variable(&plan, "MY_WORD").map(|entry| &entry.value);
+    assert!(
+        matches!(by_name, Some(EnvValue::Reference { reference: Reference::ImageEnv(name), .. }) if name == "MY_WORD")
+    );
     assert!(variable(&plan, "NPM_TOKEN").is_none());
     assert!(plan.notes.iter().any(|note| note.text.contains("`NPM_TOKEN` of the image looks like a secret")));
     // What could lead the login elsewhere is a person's to say.
@@ -74,9 +82,17 @@ fn the_images_variables_are_in_the_plan_or_told() {
     assert!(plan.notes.iter().any(|note| note.text.contains(told)), "{:?}", plan.notes);
     // The user's word is stronger.
     let set = |flags: &mut crate::config::Flags| {
-        flags.settings.env.set.insert("JAVA_HOME".to_owned(), "/mine".to_owned());
+        flags.settings.env.set.insert("MY_WORD".to_owned(), "/mine".to_owned());
     };
-    assert_eq!(value(&podman().flags(set).plan(), "JAVA_HOME"), Some("/mine"));
+    assert_eq!(value(&podman().flags(set).plan(), "MY_WORD"), Some("/mine"));
+}
+
+#[test]
+fn a_volume_of_the_image_is_a_folder_in_memory() {
+    let plan = podman().plan();
+    assert!(matches!(mounts_on(&plan, "/data")[..], [mount] if matches!(mount.op, MountOp::Tmpfs { .. })));
+    assert!(mounts_on(&plan, "/proc/odd").is_empty());
+    assert_eq!(mounts_on(&plan, "/tmp").len(), 1);
 }
 
 #[test]
