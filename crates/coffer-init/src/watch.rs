@@ -170,6 +170,7 @@ impl Watch<'_> {
         };
         match received.message {
             ToInit::Signal(number) => {
+                report(control, FromInit::Heard);
                 if let Some(signal) = Signal::from_named_raw(number) {
                     self.signal(signal);
                 }

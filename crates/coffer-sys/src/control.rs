@@ -185,6 +185,8 @@ pub enum FromInit {
     },
     /// Something is mounted that nobody foresaw: the agent was not started. Init says what on its standard error.
     Unforeseen,
+    /// A signal has come and is passed on: init is at work, whatever the agent does with it.
+    Heard,
     /// The agent was stopped.
     Stopped {
         /// By this signal.

@@ -28,7 +28,7 @@ const SOCKETS: &str = "/run/coffer/host";
 /// The control socket in that folder.
 pub const CONTROL: &str = "control";
 /// The label that says whose containers are.
-const LABEL: &str = "cofferdam.runtime";
+pub const LABEL: &str = "cofferdam.runtime";
 /// The first Podman that has `pasta` and takes it where nothing else is said.
 const PODMAN_WITH_PASTA: u32 = 5;
 

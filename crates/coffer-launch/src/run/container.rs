@@ -4,6 +4,7 @@
 //! The engine's program is not the container: it can be killed while that lives. So the container is written down
 //! before it is made, and taken away by its name where the program did not see its end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
@@ -24,7 +25,7 @@ use super::beneath::Folder;
 use super::descriptors::Inherited;
 use super::folder::RunFolders;
 use super::{Companion, Ends, Hit, Resolve, RunError, SecretBytes, append};
-use crate::backend::oci::CONTROL;
+use crate::backend::oci::{CONTROL, LABEL};
 use crate::launch::{Engine, Launch, Word};
 use crate::supervise::{Ended, Stdio, Supervised, control_listener, supervise_to_end};
 
@@ -37,6 +38,8 @@ const MAX_NOTE: u64 = 64 * 1024;
 /// How long an engine may take to remove a container, in seconds. One that hangs must not keep every start from
 /// beginning; what it leaves is tried again at the next one.
 const PATIENCE: i64 = 20;
+/// How often an engine is told to remove a container. Each time takes it a tenth of a second or more.
+const ATTEMPTS: u32 = 10;
 /// The engines' code for a failure of their own.
 const ENGINE_FAILED: i32 = 125;
 /// What engines say of a container that is not there.
@@ -52,6 +55,10 @@ struct Container {
     engine: Engine,
     /// The container's name.
     name: String,
+    /// The value of its label: whose containers these are.
+    label: Utf8PathBuf,
+    /// What the engine got of the environment: with another one it would be another engine, or none.
+    variables: BTreeMap<String, String>,
 }
 
 /// What a run's container is called.
@@ -59,9 +66,10 @@ pub(super) fn name(id: &str) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// The variables that engines get.
-fn variables() -> impl Iterator<Item = (&'static str, OsString)> {
-    ENGINE_VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
+/// The variables that engines get, as they are asked with them: those that are set to something.
+fn variables() -> BTreeMap<String, String> {
+    let set = ENGINE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    set.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// What a run in a container came to.
@@ -90,9 +98,14 @@ pub(super) fn start(
     };
     let sockets = Folder::open(&folders.sockets()?)?.into_descriptor();
     let host = control_listener(sockets, CONTROL, environment, gateway).map_err(RunError::Control)?;
-    let container =
-        Container { program: launch.program.clone(), engine: engine.clone(), name: name(folders.id()) };
-    let mut program = command(launch, folders, resolve)?;
+    let container = Container {
+        program: launch.program.clone(),
+        engine: engine.clone(),
+        name: name(folders.id()),
+        label: launch.runtime.clone(),
+        variables: variables(),
+    };
+    let mut program = command(launch, &container, folders, resolve)?;
     container.note(folders.root())?;
     let spawned = program.spawn();
     drop(program);
@@ -112,7 +125,9 @@ pub(super) fn start(
     if !supervised.as_ref().is_ok_and(saw_its_end) {
         container.remove()?;
     }
-    forget(folders.root());
+    if !supervised.as_ref().is_ok_and(may_come_yet) {
+        forget(folders.root());
+    }
     let Supervised { ended, hits, .. } = supervised?;
     Ok(InContainer { ended, hits: hits.map(|hits| limits(launch, hits)).unwrap_or_default() })
 }
@@ -143,6 +158,21 @@ fn saw_its_end(supervised: &Supervised) -> bool {
     has_run && supervised.status.code().is_some_and(|code| code != ENGINE_FAILED)
 }
 
+/// Whether the engine may still make the container: its program was killed when it had asked for one, and before init came.
+/// It never starts then, and the next start finds it.
+fn may_come_yet(supervised: &Supervised) -> bool {
+    let began = match supervised.ended {
+        Ended::BackendFailed { .. } | Ended::Signaled(_) => false,
+        Ended::Exited(_)
+        | Ended::ExecFailed { .. }
+        | Ended::SetupFailed { .. }
+        | Ended::Exchanged { .. }
+        | Ended::Unforeseen { .. }
+        | Ended::Lost { .. } => true,
+    };
+    !began && supervised.status.code().is_none()
+}
+
 /// The limits that it came up against.
 fn limits(launch: &Launch, (memory, pids): (u32, u32)) -> Vec<Hit> {
     let Some(limits) = &launch.limits else { return Vec::new() };
@@ -155,9 +185,14 @@ fn limits(launch: &Launch, (memory, pids): (u32, u32)) -> Vec<Hit> {
 }
 
 /// The engine's command line.
-fn command(launch: &Launch, folders: &RunFolders, resolve: &dyn Resolve) -> Result<Command, RunError> {
+fn command(
+    launch: &Launch,
+    container: &Container,
+    folders: &RunFolders,
+    resolve: &dyn Resolve,
+) -> Result<Command, RunError> {
     let mut program = Command::new(&launch.program);
-    program.env_clear().envs(variables()).process_group(0);
+    program.env_clear().envs(&container.variables).process_group(0);
     program.stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
     // Nothing can be inherited through an engine, and no word of its stands for a descriptor.
     let mut inherited = Inherited::default();
@@ -204,34 +239,70 @@ impl Container {
         made.and_then(|mut file| file.write_all(&text)).map_err(failed)
     }
 
-    /// Removes it with whatever runs in it; none is there afterwards.
+    /// Removes it with whatever runs in it; none is there afterwards. One of that name which is not ours stays.
+    ///
+    /// One that was paused, or that the engine is just removing by itself, is in a state that it does not expect: it
+    /// refuses, or says that it is done when it is not. So it is asked whether the container is there, and told again.
     fn remove(&self) -> Result<(), RunError> {
-        let failed = |source| RunError::Container { name: self.name.clone(), source };
-        let mut remove = Command::new(&self.program);
-        remove.env_clear().envs(variables()).process_group(0).args(&self.engine.connection);
-        remove.args(["rm", "--force", "--volumes"]);
+        let mut refusal = String::new();
+        for _ in 0..ATTEMPTS {
+            let label = format!("{{{{index .Config.Labels {LABEL:?}}}}}");
+            let asked = self.tell(&["container", "inspect", "--format", &label])?;
+            if asked.refusal.contains(NOT_THERE) || (asked.could && asked.said != self.label.as_str()) {
+                return Ok(());
+            }
+            refusal = self.tell(&self.removal())?.refusal;
+        }
+        Err(self.failed(io::Error::other(refusal)))
+    }
+
+    fn removal(&self) -> Vec<&str> {
+        let mut words = vec!["rm", "--force", "--volumes"];
         if self.engine.kind == BackendKind::Podman {
             // Nobody in there is asked first.
-            remove.args(["--time", "0"]);
+            words.extend(["--time", "0"]);
         }
-        remove.arg(&self.name).stdin(Redirect::null()).stdout(Redirect::null()).stderr(Redirect::piped());
-        Inherited::default().pass_to(&mut remove);
-        let mut child = remove.spawn().map_err(failed)?;
-        drop(remove);
+        words
+    }
+
+    /// Has the engine do something with it.
+    fn tell(&self, words: &[&str]) -> Result<Told, RunError> {
+        let failed = |source| self.failed(source);
+        let mut engine = Command::new(&self.program);
+        engine.env_clear().envs(&self.variables).process_group(0).args(&self.engine.connection);
+        engine.args(words).arg(&self.name);
+        engine.stdin(Redirect::null()).stdout(Redirect::piped()).stderr(Redirect::piped());
+        Inherited::default().pass_to(&mut engine);
+        let mut child = engine.spawn().map_err(failed)?;
+        drop(engine);
         if !ends_in_time(&mut child).map_err(failed)? {
             return Err(failed(io::ErrorKind::TimedOut.into()));
         }
-        let status = child.wait().map_err(failed)?;
-        let mut said = String::new();
-        if let Some(stderr) = &mut child.stderr {
-            // What it cannot say does not make it fail.
-            let _ = stderr.take(MAX_NOTE).read_to_string(&mut said);
-        }
-        if status.success() || said.to_lowercase().contains(NOT_THERE) {
-            return Ok(());
-        }
-        Err(failed(io::Error::other(said.trim().to_owned())))
+        let could = child.wait().map_err(failed)?.success();
+        let (said, refusal) = (all_of(child.stdout.take()), all_of(child.stderr.take()).to_lowercase());
+        Ok(Told { could, said, refusal })
     }
+
+    fn failed(&self, source: io::Error) -> RunError {
+        RunError::Container { name: self.name.clone(), source }
+    }
+}
+
+/// What an engine's program came to.
+struct Told {
+    could: bool,
+    said: String,
+    /// In small letters.
+    refusal: String,
+}
+
+/// What a program wrote before it ended; what cannot be read does not make it fail.
+fn all_of(pipe: Option<impl io::Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        let _ = pipe.take(MAX_NOTE).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
 /// Waits for the end of an engine's program, and ends it when it takes too long.
@@ -246,16 +317,32 @@ fn ends_in_time(child: &mut Child) -> io::Result<bool> {
     Ok(ended)
 }
 
-/// Removes the container of a run that is dead, as it noted it; `id` is the run's. The lock of the run is ours by now,
-/// which proves that no live `coffer` has the container.
-pub(super) fn sweep(root: &Utf8Path, id: &str) -> Result<(), RunError> {
-    let Ok(file) = std::fs::File::open(root.join(NOTE)) else { return Ok(()) };
-    let mut text = Vec::new();
-    // What does not read names no container of ours.
-    let read = file.take(MAX_NOTE).read_to_end(&mut text);
-    let note: Option<Container> = read.ok().and_then(|_| serde_json::from_slice(&text).ok());
-    match note.filter(|container| container.name == name(id)) {
-        Some(container) => container.remove(),
-        None => Ok(()),
+/// A look through what dead runs left.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    /// Engines that did not answer in time. They are not asked again: each question would cost this start as long.
+    hanging: BTreeSet<Utf8PathBuf>,
+}
+
+impl Sweep {
+    /// Removes the container of a run that is dead, as it noted it; `id` is the run's. The lock of the run is ours by now,
+    /// which proves that no live `coffer` has the container.
+    pub(super) fn sweep(&mut self, root: &Utf8Path, id: &str) -> Result<(), RunError> {
+        let Ok(file) = std::fs::File::open(root.join(NOTE)) else { return Ok(()) };
+        let mut text = Vec::new();
+        // What does not read names no container of ours.
+        let read = file.take(MAX_NOTE).read_to_end(&mut text);
+        let note: Option<Container> = read.ok().and_then(|_| serde_json::from_slice(&text).ok());
+        let Some(container) = note.filter(|container| container.name == name(id)) else { return Ok(()) };
+        if self.hanging.contains(&container.program) {
+            return Err(container.failed(io::ErrorKind::TimedOut.into()));
+        }
+        let removed = container.remove();
+        if let Err(RunError::Container { source, .. }) = &removed
+            && source.kind() == io::ErrorKind::TimedOut
+        {
+            self.hanging.insert(container.program);
+        }
+        removed
     }
 }

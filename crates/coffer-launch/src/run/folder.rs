@@ -156,7 +156,7 @@ impl RunFolders {
         }
         // Their notes stay, so that a sweep can try again; whatever else the run had does not.
         for entry in self.claim.root().read_dir_utf8().into_iter().flatten().flatten() {
-            if ![super::groups::NOTE, super::container::NOTE].contains(&entry.file_name()) {
+            if ![super::groups::NOTE, super::container::NOTE, hold::RECORD].contains(&entry.file_name()) {
                 drop(remove(entry.path()));
             }
         }
@@ -186,6 +186,7 @@ pub(super) fn make_own(path: &Utf8Path) -> Result<(), RunError> {
 /// new run must not fail because of an old one.
 pub(super) fn sweep(runs: &Utf8Path) {
     let Ok(entries) = runs.read_dir_utf8() else { return };
+    let mut containers = super::container::Sweep::default();
     for entry in entries.flatten() {
         let Some(id) = entry.file_name().strip_suffix(".lock") else { continue };
         let Ok(lock) = File::open(entry.path()) else { continue };
@@ -195,7 +196,7 @@ pub(super) fn sweep(runs: &Utf8Path) {
         let root = runs.join(id);
         // What cannot be given back keeps its record, so that the next sweep finds it.
         // Whatever runs in there is ended before the folders that it sees go.
-        let gone = super::container::sweep(&root, id);
+        let gone = containers.sweep(&root, id);
         let given_back = gone.and_then(|()| super::groups::sweep(&root, id)).and(hold::release(&root));
         if given_back.is_ok() && remove(&root).is_ok() {
             drop(remove_file(entry.path()));

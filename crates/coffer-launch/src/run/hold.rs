@@ -20,7 +20,7 @@ use super::standing::{Object, Standing};
 mod tests;
 
 /// What stands in a run's folder about the places that it holds, a JSON value a line.
-const RECORD: &str = "holds.jsonl";
+pub(super) const RECORD: &str = "holds.jsonl";
 /// The lock of all places, beside the runs' folders; it is no run's.
 const GATE: &str = ".holds";
 

@@ -11,9 +11,20 @@ use std::process::{Child, ExitStatus};
 /// The most of the backend's diagnostics that is kept.
 const DIAGNOSTICS: usize = 64 * 1024;
 
-/// A running backend. Dropped, it takes everything inside with it.
+/// Whose child init is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// The backend's own: neither outlives the other for long.
+    Init,
+    /// An engine's, of which the backend is only a client. What is left of it is somebody else's to take away, and is
+    /// not waited for here: a container that is paused does not even die.
+    Client,
+}
+
+/// A running backend. Dropped, it takes everything inside with it that it holds.
 pub(crate) struct Backend {
     child: Child,
+    holds: Holds,
     /// Readable when the child has ended. Like `init`, a pidfd: it never means another process.
     end: Option<OwnedFd>,
     init: Option<OwnedFd>,
@@ -23,9 +34,10 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(child: Child, diagnostics: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(child: Child, holds: Holds, diagnostics: OwnedFd) -> io::Result<Self> {
         let mut backend = Self {
             child,
+            holds,
             end: None,
             init: None,
             status: None,
@@ -37,6 +49,11 @@ impl Backend {
             fcntl_setfl(diagnostics, fcntl_getfl(diagnostics)? | OFlags::NONBLOCK)?;
         }
         Ok(backend)
+    }
+
+    /// Whether it is only a client of what makes the sandbox.
+    pub(crate) fn is_client(&self) -> bool {
+        self.holds == Holds::Client
     }
 
     /// Readable when the backend has ended; `None` after [`Backend::bury`].
@@ -78,7 +95,7 @@ impl Backend {
 
     /// Ends the backend's process with those that it has started in its group. What an engine's program has asked for
     /// by then is somebody else's to take back.
-    fn kill_group(&mut self) -> io::Result<()> {
+    pub(crate) fn kill_group(&mut self) -> io::Result<()> {
         match kill_process_group(Pid::from_child(&self.child), Signal::KILL) {
             Ok(()) => Ok(()),
             // It has not got its own group yet, or has ended.
@@ -92,7 +109,9 @@ impl Backend {
     pub(crate) fn bury(&mut self) -> io::Result<ExitStatus> {
         if let Some(init) = self.init.take() {
             kill(&init)?;
-            wait_for_end(&init)?;
+            if self.holds == Holds::Init {
+                wait_for_end(&init)?;
+            }
         }
         let status = self.child.wait()?;
         self.status = Some(status);
@@ -132,7 +151,10 @@ impl Drop for Backend {
         if self.status.is_none() {
             if let Some(init) = self.init.take() {
                 // Nothing is left to be done if even this fails; the backend is killed next.
-                let _ = kill(&init).and_then(|()| wait_for_end(&init));
+                let killed = kill(&init);
+                if self.holds == Holds::Init {
+                    let _ = killed.and_then(|()| wait_for_end(&init));
+                }
             }
             let _ = self.kill_group();
             let _ = self.child.wait();

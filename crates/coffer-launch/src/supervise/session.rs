@@ -1,6 +1,6 @@
 //! The loop of a supervised run.
 
-use super::backend::{Backend, is_readable};
+use super::backend::{Backend, Holds, is_readable};
 use super::files::{Ends, Files};
 use super::relay::{Health, INTERESTS, Relay};
 use super::stdio::{Stdio, Way};
@@ -32,8 +32,12 @@ const HANGUP_GRACE: Duration = Duration::from_secs(5);
 /// How long an agent that was told to end before it ran may take to begin.
 const START_GRACE: Duration = Duration::from_secs(2);
 
-/// How long an engine may take to give up a container that nobody wants any more.
+/// How long an engine may take to give up a container that nobody wants any more, or whose agent has ended. Then its
+/// client is ended, and the container is taken away by its name.
 const ENGINE_GRACE: Duration = Duration::from_secs(10);
+/// How long init may take to say that it has heard a signal that shall end the agent. It does nothing but that, so one that
+/// does not is not let: its container is paused.
+const HEARING_GRACE: Duration = Duration::from_secs(10);
 
 /// What init has said about the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +80,10 @@ pub(crate) struct Session<'a> {
     /// A signal that ended the start before the agent ran, or the wait for a slow terminal after it.
     ended_by: Option<Signal>,
     hangup: Option<Instant>,
-    /// The end of an agent that was told to end before it ran, and by which signal.
+    /// The end of an agent that was told to end before it ran or whose init does not hear, and by which signal.
     overdue: Option<(Instant, Signal)>,
+    /// When the client of an engine is ended whose container nobody needs any more.
+    client_ends: Option<Instant>,
 }
 
 /// What `poll` said.
@@ -97,7 +103,11 @@ impl<'a> Session<'a> {
         diagnostics: OwnedFd,
         stdio: &'a Stdio,
     ) -> Result<Self, SuperviseError> {
-        let backend = Backend::new(child, diagnostics).map_err(SuperviseError::Backend)?;
+        let holds = match &meeting {
+            Meeting::Connected(_) => Holds::Init,
+            Meeting::Awaited(_) => Holds::Client,
+        };
+        let backend = Backend::new(child, holds, diagnostics).map_err(SuperviseError::Backend)?;
         let others = [Signal::WINCH, Signal::CONT];
         let signals = SignalEvents::block(&[FORWARDED.as_slice(), others.as_slice()].concat())
             .map_err(SuperviseError::Signals)?;
@@ -124,6 +134,7 @@ impl<'a> Session<'a> {
             ended_by: None,
             hangup: None,
             overdue: None,
+            client_ends: None,
         };
         if let Some(control) = control {
             // Said before init is there to hear it: it waits in the socket.
@@ -213,6 +224,12 @@ impl<'a> Session<'a> {
                 self.overdue = None;
                 self.kill(signal)?;
             }
+            if self.client_ends.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.client_ends = None;
+                // A terminal that its container keeps open is not waited for either.
+                self.ended_by.get_or_insert(Signal::KILL);
+                self.backend.kill_group().map_err(SuperviseError::Backend)?;
+            }
             let shown = self.relay.as_ref().is_none_or(Relay::is_finished);
             if let Some(status) = self.backend.status()
                 && (shown || self.ended_by.is_some())
@@ -236,7 +253,8 @@ impl<'a> Session<'a> {
             _ => None,
         };
         fds.extend(self.files.interests());
-        let deadline = self.hangup.into_iter().chain(self.overdue.map(|(deadline, _)| deadline)).min();
+        let deadlines = [self.hangup, self.overdue.map(|(deadline, _)| deadline), self.client_ends];
+        let deadline = deadlines.into_iter().flatten().min();
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -264,6 +282,7 @@ impl<'a> Session<'a> {
             control.receive::<FromInit>().map_err(SuperviseError::Hear)?
         else {
             self.control = None;
+            self.expect_clients_end();
             return Ok(());
         };
         match message {
@@ -284,6 +303,11 @@ impl<'a> Session<'a> {
                 self.agent = Agent::Running;
                 self.overdue = None;
             }
+            FromInit::Heard => {
+                if matches!(self.agent, Agent::Running | Agent::Stopped) {
+                    self.overdue = None;
+                }
+            }
             FromInit::Continued => {
                 self.agent = Agent::Running;
                 self.pending_stop = None;
@@ -298,9 +322,20 @@ impl<'a> Session<'a> {
             | FromInit::ExecFailed { .. }
             | FromInit::SetupFailed { .. }
             | FromInit::Unforeseen
-            | FromInit::Exchanged { .. }) => self.agent = Agent::Ended(last),
+            | FromInit::Exchanged { .. }) => {
+                self.agent = Agent::Ended(last);
+                self.overdue = None;
+                self.expect_clients_end();
+            }
         }
         Ok(())
+    }
+
+    /// From here on the engine has nothing to do but to clean up.
+    fn expect_clients_end(&mut self) {
+        if self.backend.is_client() && self.backend.status().is_none() {
+            self.client_ends.get_or_insert_with(|| Instant::now() + ENGINE_GRACE);
+        }
     }
 
     /// To an init that is gone nothing can be said; how that came is learned from the backend's end.
@@ -337,8 +372,9 @@ impl<'a> Session<'a> {
             return self.kill(signal);
         }
         // Init passes it on once the agent runs. Until then it may wait for a gateway, which waits for a helper.
-        if ends && self.agent == Agent::Starting && self.overdue.is_none() {
-            self.overdue = Some((Instant::now() + START_GRACE, signal));
+        if ends && self.overdue.is_none() {
+            let grace = if self.agent == Agent::Starting { START_GRACE } else { HEARING_GRACE };
+            self.overdue = Some((Instant::now() + grace, signal));
         }
         self.asked_to_stop |= signal == Signal::TSTP;
         self.say(&ToInit::Signal(number))
@@ -346,6 +382,7 @@ impl<'a> Session<'a> {
 
     /// Ends the run without the agent's consent.
     fn kill(&mut self, signal: Signal) -> Result<(), SuperviseError> {
+        let again = self.ended_by.is_some();
         self.ended_by.get_or_insert(signal);
         self.hangup = None;
         // An engine that is half way with a container ends it by itself when init finds the door shut, and leaves
@@ -353,6 +390,10 @@ impl<'a> Session<'a> {
         if self.awaited.take().is_some() {
             self.overdue = Some((Instant::now() + ENGINE_GRACE, Signal::KILL));
             return Ok(());
+        }
+        self.expect_clients_end();
+        if again && self.backend.is_client() {
+            return self.backend.kill_group().map_err(SuperviseError::Backend);
         }
         self.backend.kill().map_err(SuperviseError::Backend)
     }
@@ -385,6 +426,7 @@ impl<'a> Session<'a> {
         self.backend.bury().map_err(SuperviseError::Backend)?;
         self.hangup = None;
         self.overdue = None;
+        self.client_ends = None;
         while self.control.as_ref().is_some_and(is_readable) {
             self.listen()?;
         }

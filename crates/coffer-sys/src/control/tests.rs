@@ -54,6 +54,8 @@ fn from_init() -> impl Strategy<Value = FromInit> {
         any::<i32>().prop_map(|signal| FromInit::Signaled { signal }),
         any::<(u32, i32)>().prop_map(|(index, errno)| FromInit::Exchanged { index, errno }),
         any::<(u32, u32)>().prop_map(|(memory, pids)| FromInit::Hits { memory, pids }),
+        Just(FromInit::Unforeseen),
+        Just(FromInit::Heard),
     ]
 }
 

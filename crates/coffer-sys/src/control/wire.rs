@@ -124,6 +124,7 @@ impl Message for FromInit {
                 tagged(10, &[index.to_le_bytes(), errno.to_le_bytes()].concat())
             }
             Self::Unforeseen => tagged(12, &[]),
+            Self::Heard => tagged(13, &[]),
             Self::Hits { memory, pids } => tagged(11, &[memory.to_le_bytes(), pids.to_le_bytes()].concat()),
         }
     }
@@ -143,6 +144,7 @@ impl Message for FromInit {
             11 => Self::Hits { memory: fields.u32()?, pids: fields.u32()? },
             10 => Self::Exchanged { index: fields.u32()?, errno: fields.i32()? },
             12 => Self::Unforeseen,
+            13 => Self::Heard,
             tag => return Err(WireError::UnknownTag(tag)),
         };
         fields.end()?;

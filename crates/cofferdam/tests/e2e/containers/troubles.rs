@@ -1,13 +1,16 @@
 //! Engines that cannot be used, and containers that dead runs left: each with its reason and the fix.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use coffer_testkit::engine::{Engine, Image, Kind};
 
-use super::{Place, with_each};
-use crate::support::{Stage, run};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Place, Waiting, with_each};
+use crate::support::{Ran, Stage, run};
 
 #[test]
 fn an_engine_that_is_not_there_or_elsewhere_is_refused_with_the_fix() {
@@ -61,13 +64,15 @@ fn nothing_is_pulled() {
 }
 
 /// A container that a run left, and what it wrote down. Its lock is nobody's.
-fn left_behind(place: &Place, id: &str) -> File {
+fn left_behind(place: &Place, id: &str, is_ours: bool) -> File {
     let runs = place.runs();
     // The first run makes the folder, as its user.
     place.inside(&["--network", "none"], "true").ends_with(0);
     let name = format!("coffer-{id}");
     let mut container = place.engine.command();
+    let label = runs.parent().unwrap().to_str().unwrap().to_owned();
     container.args(["run", "--detach", "--name", &name, "--pull", "never", "--network", "none"]);
+    container.args(["--label", &format!("cofferdam.runtime={}", if is_ours { &label } else { "/other" })]);
     run(container.args([place.image, "sleep", "1000"])).ends_with(0);
     let folder = runs.join(id);
     std::fs::create_dir(&folder).unwrap();
@@ -76,8 +81,14 @@ fn left_behind(place: &Place, id: &str) -> File {
         None => "[]".to_owned(),
     };
     let (program, kind) = (program(place), place.engine.backend());
+    let mut variables = BTreeMap::from([("HOME", place.stage.home().to_str().unwrap().to_owned())]);
+    variables.insert("PATH", place.engine.path().into_string().unwrap());
+    let own = place.engine.env().iter();
+    variables.extend(own.map(|(name, value)| (name.to_str().unwrap(), value.to_str().unwrap().to_owned())));
+    let variables = serde_json::to_string(&variables).unwrap();
+    let engine = format!("{{\"kind\": \"{kind}\", \"connection\": {connection}}}");
     let note = format!(
-        "{{\"program\": {program:?}, \"engine\": {{\"kind\": \"{kind}\", \"connection\": {connection}}}, \"name\": \"{name}\"}}"
+        "{{\"program\": {program:?}, \"engine\": {engine}, \"name\": \"{name}\", \"label\": {label:?}, \"variables\": {variables}}}"
     );
     std::fs::write(folder.join("container.json"), note).unwrap();
     let lock = File::create(runs.join(format!("{id}.lock"))).unwrap();
@@ -94,17 +105,58 @@ fn program(place: &Place) -> String {
     found.find(|path| path.is_file()).unwrap().to_str().unwrap().to_owned()
 }
 
+/// An engine's program that goes on after its work is done.
+#[test]
+fn an_engines_client_that_hangs_is_ended_and_the_container_removed() {
+    with_each(Image::Tiny, |place| {
+        let folder = place.stage.scratch.root().join("slow");
+        std::fs::create_dir(&folder).unwrap();
+        let wrapper = folder.join(place.engine.backend());
+        let real = program(place);
+        // Every other command of its is as it was; `exec` keeps its process the one that is waited for.
+        let script =
+            format!("#!/bin/sh\n{real} \"$@\"\ncode=$?\ncase \" $* \" in *' run '*) exec cat <>/dev/zero >/dev/null;; esac\nexit $code\n");
+        std::fs::write(&wrapper, script).unwrap();
+        std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = place.run(&["--network", "none"]);
+        let path = format!("{}:{}", folder.display(), place.engine.path().to_str().unwrap());
+        let ran = run(command.env("PATH", path).args(["--", "sh", "-c", "echo here; exit 3"]));
+        ran.ends_with(3);
+        assert_eq!(ran.text(), "here\n");
+        assert_eq!(place.own_containers(), "", "{:?}", place.engine.kind());
+    });
+}
+
+#[test]
+fn a_paused_container_does_not_keep_its_run_from_ending() {
+    for kind in [Kind::PodmanOfRoot, Kind::Docker] {
+        let Some(place) = Place::new(kind, Image::Tiny) else { continue };
+        let waiting = Waiting::new(&place, &["--network", "none"]);
+        let [folder] = &place.live()[..] else { panic!("not one run") };
+        let name = format!("coffer-{}", folder.file_name().unwrap().to_str().unwrap());
+        run(place.engine.command().args(["pause", &name])).ends_with(0);
+        kill_process(Pid::from_child(&waiting.child), Signal::TERM).unwrap();
+        let ran = Ran::from(waiting.child.wait_with_output().unwrap());
+        ran.ends_with(143);
+        assert!(!place.containers().contains(&name), "{}", place.containers());
+    }
+}
+
 #[test]
 fn what_a_dead_run_left_is_removed_at_the_next_start_and_a_live_ones_is_not() {
     with_each(Image::Tiny, |place| {
-        let dead = left_behind(place, "00000000deadbeef");
+        let dead = left_behind(place, "00000000deadbeef", true);
         drop(dead);
-        let live = left_behind(place, "0000000011feb0a7");
+        // Somebody else's, of a name that our runs have.
+        drop(left_behind(place, "000000000ther000", false));
+        let live = left_behind(place, "0000000011feb0a7", true);
         live.lock().unwrap();
         place.inside(&["--network", "none"], "true").ends_with(0);
         let containers = place.containers();
         assert!(!containers.contains("coffer-00000000deadbeef"), "{containers}");
         assert!(containers.contains("coffer-0000000011feb0a7"), "{containers}");
+        assert!(containers.contains("coffer-000000000ther000"), "{containers}");
+        run(place.engine.command().args(["rm", "--force", "coffer-000000000ther000"])).ends_with(0);
         assert!(!Path::new(&place.runs().join("00000000deadbeef")).exists());
         drop(live);
         place.inside(&["--network", "none"], "true").ends_with(0);
