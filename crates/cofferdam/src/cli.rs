@@ -187,6 +187,17 @@ pub struct PlanCommand {
     /// Print it as JSON
     #[arg(long, conflicts_with = "diff")]
     pub json: bool,
+    /// Print who may read, write and reach what, as a table
+    #[arg(
+        long,
+        value_enum,
+        value_name = "AS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        conflicts_with_all = ["diff", "check"]
+    )]
+    pub access: Option<AccessFormat>,
     /// Print what changed since the last run here
     #[arg(long)]
     pub diff: bool,
@@ -199,6 +210,15 @@ pub struct PlanCommand {
     /// Save this machine's facts
     #[arg(long, hide = true, value_name = "FILE")]
     pub save_facts: Option<camino::Utf8PathBuf>,
+}
+
+/// How the table of `coffer plan --access` is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AccessFormat {
+    /// In columns
+    Text,
+    /// As Markdown
+    Markdown,
 }
 
 /// `coffer why`.

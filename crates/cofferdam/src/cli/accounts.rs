@@ -154,8 +154,18 @@ pub struct AccountImportCommand {
     /// The account; it is made where it does not exist
     pub name: String,
     /// A folder with a login in it, a login file, or `-` for stdin
-    #[arg(required_unless_present = "pending", conflicts_with = "pending", value_name = "DIR|FILE|-")]
+    #[arg(
+        required_unless_present_any = ["pending", "volume"],
+        conflicts_with_all = ["pending", "volume"],
+        value_name = "DIR|FILE|-"
+    )]
     pub from: Option<Utf8PathBuf>,
+    /// A volume of a container engine with a login in it
+    #[arg(long, value_name = "NAME", conflicts_with = "pending")]
+    pub volume: Option<String>,
+    /// The engine that has the volume; without it podman, else docker
+    #[arg(long, value_enum, value_name = "KIND", requires = "volume")]
+    pub backend: Option<super::Engine>,
     /// Adopt the newest sign-in that was made inside a run and waits
     #[arg(long)]
     pub pending: bool,

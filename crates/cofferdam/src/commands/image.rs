@@ -25,8 +25,8 @@ pub(crate) fn image(command: &ImageCommand, printer: &Printer) -> Result<u8, Fai
 }
 
 /// An engine that answers.
-struct Engine {
-    kind: BackendKind,
+pub(super) struct Engine {
+    pub(super) kind: BackendKind,
     program: Utf8PathBuf,
     /// Words that lead its program to exactly this engine.
     connection: Vec<String>,
@@ -34,7 +34,7 @@ struct Engine {
 
 impl Engine {
     /// The one that is named, or else the one that is there, Podman first. `image` may be missing.
-    fn find(facts: &mut HostFacts, named: Option<Named>, image: &str) -> Result<Self, Error> {
+    pub(super) fn find(facts: &mut HostFacts, named: Option<Named>, image: &str) -> Result<Self, Error> {
         let kinds = match named {
             Some(named) => vec![BackendKind::from(named)],
             None => vec![BackendKind::Podman, BackendKind::Docker],
@@ -61,13 +61,13 @@ impl Engine {
     }
 
     /// Its program, with no more of our environment than it needs.
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(coffer_host::engine_variables()).args(&self.connection);
         command
     }
 
-    fn failed(&self, source: std::io::Error) -> Error {
+    pub(super) fn failed(&self, source: std::io::Error) -> Error {
         ImageError::Engine { program: self.program.clone(), source }.into()
     }
 }

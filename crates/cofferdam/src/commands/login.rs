@@ -7,7 +7,7 @@ mod debug_log;
 mod sign_in;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use coffer_launch::run::{run, step_aside};
+use coffer_launch::run::{RunError, run, step_aside};
 use coffer_plan::agent::SignInLayout;
 use coffer_plan::config::{Flags, Settings};
 use coffer_plan::plan::{AuthMode, StateMode};
@@ -18,6 +18,7 @@ use crate::adoption::{Attempt, Target};
 use crate::cli::LoginCommand;
 use crate::error::Error;
 use crate::exit::Failure;
+use crate::gateway::Gatekeeper;
 use crate::prepare::{gather, lower, prepare_sign_in};
 use crate::printer::Printer;
 use crate::resolver::{NoKeeper, Resolver};
@@ -47,7 +48,7 @@ fn sign_in(command: &LoginCommand, printer: &Printer) -> Result<u8, Error> {
     let log = command.debug_log.as_deref().map(|path| DebugLog::open(&chosen.facts.project.start.join(path)));
     let mut log = log.transpose()?;
     let project = empty_project()?;
-    let flags = flags(&agent.name, &layout);
+    let flags = flags(command, &agent.name, &layout);
     let prepared = prepare_sign_in(&flags, log.is_some())?;
     if prepared.facts.project.path != *project.path() {
         let path = prepared.facts.project.path;
@@ -59,8 +60,9 @@ fn sign_in(command: &LoginCommand, printer: &Printer) -> Result<u8, Error> {
     if let Some(log) = &mut log {
         log.say(&audit::audit(&prepared.plan, audit::Style { color: false }));
     }
-    let company =
-        SignIn::new(&target, &prepared.facts, layout.debug_file.as_deref().filter(|_| log.is_some()));
+    let gatekeeper = Gatekeeper::new(&launch).map_err(RunError::Gateway)?;
+    let debug_file = layout.debug_file.as_deref().filter(|_| log.is_some());
+    let company = SignIn::new(&target, &prepared.facts, &gatekeeper, debug_file);
     let resolver = Resolver::new(&prepared.facts, &NoKeeper);
     crate::memory::no_dumps_of_programs();
     let aside = step_aside(&launch).map_err(Error::from)?;
@@ -110,9 +112,11 @@ fn report(
 }
 
 /// The sign-in as the strongest config layer: nothing of it is up to files.
-fn flags(agent: &str, layout: &SignInLayout) -> Flags {
+fn flags(command: &LoginCommand, agent: &str, layout: &SignInLayout) -> Flags {
     Flags {
         settings: Settings {
+            backend: command.backend,
+            image: command.image.clone(),
             agent: Some(agent.to_owned()),
             account: Some(coffer_account::layout::HOST.to_owned()),
             auth: Some(AuthMode::None),

@@ -1,9 +1,10 @@
 //! `coffer plan`: the plan and nothing else, or what changed in it.
 
 use coffer_plan::show::diff::difference;
-use coffer_plan::show::{audit, json};
+use coffer_plan::show::{access, audit, json};
+use serde::Serialize;
 
-use crate::cli::PlanCommand;
+use crate::cli::{AccessFormat, PlanCommand};
 use crate::error::Error;
 use crate::exit::{Failure, NO};
 use crate::prepare::{gather, prepare};
@@ -34,6 +35,9 @@ pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failu
         None => None,
     };
     let prepared = prepare(&flags, saved)?;
+    if let Some(format) = command.access {
+        return grants(&access::rows(&prepared.plan), format, command.json, printer);
+    }
     let document = json::plan(&prepared.plan).map_err(Error::Json)?;
     if !(command.diff || command.check) {
         if command.json {
@@ -58,4 +62,19 @@ pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failu
         printer.data(&lines)?;
     }
     Ok(if command.check && !change.is_empty() { NO } else { 0 })
+}
+
+/// Prints who may do what.
+fn grants(rows: &[access::Row], format: AccessFormat, as_json: bool, printer: &Printer) -> Result<u8, Failure> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: u32,
+        access: &'a [access::Row],
+    }
+    match format {
+        _ if as_json => printer.json(&Document { schema: 1, access: rows })?,
+        AccessFormat::Text => printer.data(&access::text(rows))?,
+        AccessFormat::Markdown => printer.data(&access::markdown(rows))?,
+    }
+    Ok(0)
 }

@@ -14,6 +14,7 @@ use crate::support::screen::Person;
 use crate::support::{Ran, Stage, run, run_with_input};
 
 mod troubles;
+mod volumes;
 
 /// A secret that must not be anywhere but in the agent's own environment.
 const SECRET: &str = "sk-FAKE-in-a-container";

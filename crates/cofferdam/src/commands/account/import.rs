@@ -2,6 +2,7 @@
 //! checks as after a sign-in; and what would have gone wrong with it where it lies.
 
 mod findings;
+mod volume;
 
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -53,9 +54,10 @@ struct Source {
 pub(crate) fn import(command: &AccountImportCommand, printer: &Printer) -> Result<u8, Failure> {
     let settings = Settings { agent: command.agent.clone(), ..Settings::default() };
     let gathered = gather(&Flags { settings, ..Flags::default() }, None)?;
-    let (facts, agent) = (gathered.facts, gathered.inputs.agent);
+    let (mut facts, agent) = (gathered.facts, gathered.inputs.agent);
     let target = Target::new(&command.name, &agent, &facts)?;
-    let source = match &command.from {
+    let of_volume = command.volume.as_deref().map(|name| volume::folder(name, command.backend, &mut facts));
+    let source = match of_volume.transpose()?.as_ref().or(command.from.as_ref()) {
         None => newest(&target, &facts)?,
         Some(from) if from == STDIN => Source { login: Some(stdin()?), ..Source::default() },
         Some(from) => found(&facts.project.start.join(from), &agent, &target, &facts)?,

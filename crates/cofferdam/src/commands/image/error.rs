@@ -1,9 +1,10 @@
-//! What `coffer image` can fail with, besides an engine that is not there.
+//! What `coffer image` and a look at a volume can fail with, besides an engine that is not there.
 
 use camino::Utf8PathBuf;
 use coffer_plan::image::ImageError as Undescribed;
+use coffer_plan::plan::BackendKind;
 
-/// What `coffer image` can fail with.
+/// What `coffer image` and a look at a volume can fail with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImageError {
     /// No such image can be described.
@@ -25,6 +26,28 @@ pub(crate) enum ImageError {
         /// How the engine ended.
         status: String,
     },
+    /// The engine knows no such volume.
+    #[error("{kind} knows no volume `{name}`: {said}")]
+    NoVolume {
+        /// The engine.
+        kind: BackendKind,
+        /// The volume.
+        name: String,
+        /// The engine's words.
+        said: String,
+    },
+    /// The volume's folder is somebody else's.
+    #[error("{kind} keeps the volume `{name}` in `{path}`, which you may not read")]
+    VolumeClosed {
+        /// The engine.
+        kind: BackendKind,
+        /// The volume.
+        name: String,
+        /// Where it is.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 impl ImageError {
@@ -34,6 +57,8 @@ impl ImageError {
             Self::Undescribed(_) => "image",
             Self::Engine { .. } => "engine-failed",
             Self::NotBuilt { .. } => "image-not-built",
+            Self::NoVolume { .. } => "volume-missing",
+            Self::VolumeClosed { .. } => "volume-closed",
         }
     }
 
@@ -42,6 +67,11 @@ impl ImageError {
         match self {
             Self::Undescribed(error) => Some(error.hint()),
             Self::Engine { .. } => None,
+            Self::NoVolume { kind, .. } => Some(format!("`{kind} volume ls` lists them")),
+            Self::VolumeClosed { kind, name, .. } => Some(format!(
+                "copy it out and import the copy: `{kind} run --rm -v {name}:/from:ro -v \"$PWD/copy\":/to IMAGE cp -a /from/. \
+                 /to`, `sudo chown -R $(id -u) copy`, `coffer account import NAME copy`"
+            )),
             Self::NotBuilt { .. } => Some(
                 "its last words are above; `--npmrc` and `--ca-file` lead to a registry of your own"
                     .to_owned(),

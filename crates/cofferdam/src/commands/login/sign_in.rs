@@ -1,11 +1,13 @@
 //! Goes along with a sign-in: when all of its processes are gone, the state that it left is adopted.
 
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use coffer_account::capture::Captured;
 use coffer_account::read;
 use coffer_account::secret::Secret;
-use coffer_launch::run::{Companion, Run};
+use coffer_launch::launch::Gateway;
+use coffer_launch::run::{Companion, Run, RunError};
 use coffer_launch::supervise::Ended;
 use coffer_ledger::Event;
 use coffer_plan::facts::HostFacts;
@@ -14,6 +16,7 @@ use coffer_plan::sign_in::shape::MAX_LOGIN_BYTES;
 use crate::adoption::{Attempt, Target};
 use crate::commands::exec_launch::code_of;
 use crate::commands::ledger;
+use crate::gateway::Gatekeeper;
 
 /// The ledger's word for where such a login comes from.
 const FROM: &str = "sign_in";
@@ -37,14 +40,21 @@ pub(super) struct Left {
 pub(super) struct SignIn<'a> {
     target: &'a Target,
     facts: &'a HostFacts,
+    /// Lets the sign-in out of a container, to the API's hosts and nobody else.
+    gatekeeper: &'a Gatekeeper,
     /// The agent's own log in the state, when it is wanted.
     log: Option<&'a str>,
     left: Mutex<Left>,
 }
 
 impl<'a> SignIn<'a> {
-    pub(super) fn new(target: &'a Target, facts: &'a HostFacts, log: Option<&'a str>) -> Self {
-        Self { target, facts, log, left: Mutex::default() }
+    pub(super) fn new(
+        target: &'a Target,
+        facts: &'a HostFacts,
+        gatekeeper: &'a Gatekeeper,
+        log: Option<&'a str>,
+    ) -> Self {
+        Self { target, facts, gatekeeper, log, left: Mutex::default() }
     }
 
     pub(super) fn into_left(self) -> Left {
@@ -59,6 +69,10 @@ impl<'a> SignIn<'a> {
 }
 
 impl Companion for SignIn<'_> {
+    fn open_gateway(&self, run: &str, gateway: &Gateway, init: OwnedFd) -> Result<(), RunError> {
+        self.gatekeeper.open(run, gateway, init)
+    }
+
     fn accompany(&self, run: &Run<'_>) {
         if let Some(about) = run.about.cloned() {
             self.note(Event::RunStarted {
@@ -72,6 +86,7 @@ impl Companion for SignIn<'_> {
     }
 
     fn settle(&self, run: &Run<'_>, ended: Option<&Ended>) {
+        drop(self.gatekeeper.close());
         let code = code_of_end(ended);
         self.note(Event::RunEnded { run: run.id.to_owned(), code: i32::from(code) });
         let Some(state) = &run.state else { return };
