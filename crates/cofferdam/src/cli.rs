@@ -39,7 +39,7 @@ pub use quarantine::{QuarantineCommand, QuarantineListCommand, QuarantineRestore
 pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
-pub use runs::{PsCommand, StopCommand};
+pub use runs::{LogsCommand, PsCommand, StopCommand};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -115,6 +115,9 @@ pub enum Command {
     Ps(PsCommand),
     /// End runs
     Stop(StopCommand),
+    /// What was written down of a run: its start, what it reached and was refused, renewals, its end. What the agent prints
+    /// goes to its own terminal or file, and is kept nowhere else
+    Logs(LogsCommand),
     /// Let sandboxes reach a host
     Allow(AllowCommand),
     /// Show the plan of a run and nothing else

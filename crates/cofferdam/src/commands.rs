@@ -34,6 +34,7 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Learn(flags) => run::run(&flags.learning(), printer),
         Command::Ps(command) => runs::ps(&command, printer),
         Command::Stop(command) => runs::stop(&command, printer),
+        Command::Logs(command) => runs::logs(&command, printer),
         Command::Allow(command) => allow::allow(&command, printer),
         Command::Plan(command) => plan::plan(&command, printer),
         Command::Why(command) => why::why(&command, printer),

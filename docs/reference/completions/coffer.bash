@@ -245,12 +245,20 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__account__subcmd__import)
-            opts="-q -v -h --pending --agent --color --quiet --verbose --help"
+            opts="-q -v -h --volume --backend --pending --agent --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --volume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -W "podman docker" -- "${cur}"))
+                    return 0
+                    ;;
                 --agent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1147,7 +1155,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__login)
-            opts="-q -v -h --account --agent --debug-log --color --quiet --verbose --help"
+            opts="-q -v -h --account --agent --backend --image --debug-log --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1158,6 +1166,14 @@ _coffer() {
                     return 0
                     ;;
                 --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1177,7 +1193,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__plan)
-            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --image --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --diff --check --facts --save-facts --color --quiet --verbose --help"
+            opts="-q -v -h --profile --agent --account --auth --unattended --state --keep --network --allow-write --accept-config --allow --forward --publish --mount --env --workdir --backend --image --memory --pids --cpus --as-root-inside --allow-host-login --allow-nesting --ssh-agent --gpg-agent --gpg-agent-decrypt --confirm-keys --allow-container-engine --json --access --diff --check --facts --save-facts --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1261,6 +1277,10 @@ _coffer() {
                     ;;
                 --gpg-agent)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access)
+                    COMPREPLY=($(compgen -W "text markdown" -- "${cur}"))
                     return 0
                     ;;
                 --facts)

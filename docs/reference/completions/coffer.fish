@@ -179,6 +179,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand plan" -l pids -d 'How many
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l cpus -d 'How many processors\' time it may use: `1.5`; or `none`' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l ssh-agent -d 'Let it sign with keys of your SSH agent: all of them, or those with this comment (`*` stands for anything) or SHA256 fingerprint' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l gpg-agent -d 'Let it sign with your GnuPG keys: all of them, or those with this fingerprint, key id, keygrip or address' -r
+complete -c coffer -n "__fish_coffer_using_subcommand plan" -l access -d 'Print who may read, write and reach what, as a table' -r -f -a "text\t'In columns'
+markdown\t'As Markdown'"
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l facts -d 'Plan for a machine whose facts were saved, instead of this one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l save-facts -d 'Save this machine\'s facts' -r
 complete -c coffer -n "__fish_coffer_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
@@ -252,6 +254,8 @@ complete -c coffer -n "__fish_coffer_using_subcommand try" -s v -l verbose -d 'P
 complete -c coffer -n "__fish_coffer_using_subcommand try" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand login" -l account -d 'The account; it is made where it does not exist' -r
 complete -c coffer -n "__fish_coffer_using_subcommand login" -l agent -d 'The agent to sign in with' -r
+complete -c coffer -n "__fish_coffer_using_subcommand login" -l backend -d 'What makes the clean sandbox: bwrap, podman, docker' -r
+complete -c coffer -n "__fish_coffer_using_subcommand login" -l image -d 'The image of a container, with the agent in it (`--backend podman` or `docker`); nothing is pulled' -r
 complete -c coffer -n "__fish_coffer_using_subcommand login" -l debug-log -d 'Write a log of the sign-in without tokens' -r
 complete -c coffer -n "__fish_coffer_using_subcommand login" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -290,6 +294,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_s
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from import" -l volume -d 'A volume of a container engine with a login in it' -r
+complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from import" -l backend -d 'The engine that has the volume; without it podman, else docker' -r -f -a "podman\t'Podman'
+docker\t'Docker'"
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from import" -l agent -d 'The agent whose login it is' -r
 complete -c coffer -n "__fish_coffer_using_subcommand account; and __fish_seen_subcommand_from import" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'

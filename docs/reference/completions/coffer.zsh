@@ -200,6 +200,8 @@ _arguments "${_arguments_options[@]}" : \
 '--cpus=[How many processors'\'' time it may use\: \`1.5\`; or \`none\`]:X:_default' \
 '*--ssh-agent=[Let it sign with keys of your SSH agent\: all of them, or those with this comment (\`*\` stands for anything) or SHA256 fingerprint]::KEY:_default' \
 '*--gpg-agent=[Let it sign with your GnuPG keys\: all of them, or those with this fingerprint, key id, keygrip or address]::KEY:_default' \
+'(--diff --check)--access=[Print who may read, write and reach what, as a table]::AS:((text\:"In columns"
+markdown\:"As Markdown"))' \
 '--facts=[Plan for a machine whose facts were saved, instead of this one]:FILE:_default' \
 '--save-facts=[Save this machine'\''s facts]:FILE:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
@@ -310,6 +312,8 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--account=[The account; it is made where it does not exist]:NAME:_default' \
 '--agent=[The agent to sign in with]:NAME:_default' \
+'--backend=[What makes the clean sandbox\: bwrap, podman, docker]:KIND:_default' \
+'--image=[The image of a container, with the agent in it (\`--backend podman\` or \`docker\`); nothing is pulled]:REF:_default' \
 '--debug-log=[Write a log of the sign-in without tokens]:FILE:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
@@ -371,6 +375,9 @@ never\:"Never"))' \
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
+'(--pending)--volume=[A volume of a container engine with a login in it]:NAME:_default' \
+'--backend=[The engine that has the volume; without it podman, else docker]:KIND:((podman\:"Podman"
+docker\:"Docker"))' \
 '--agent=[The agent whose login it is]:NAME:_default' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"

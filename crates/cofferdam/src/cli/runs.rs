@@ -20,3 +20,14 @@ pub struct StopCommand {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub time: u64,
 }
+
+/// `coffer logs`.
+#[derive(Debug, Args)]
+pub struct LogsCommand {
+    /// The run, by its id, or how that of a live one begins
+    #[arg(value_name = "ID")]
+    pub run: String,
+    /// As one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

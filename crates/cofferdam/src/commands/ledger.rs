@@ -47,7 +47,13 @@ struct Entries {
     entries: Vec<Shown>,
 }
 
-fn show(ledger: &Ledger, command: &LedgerShowCommand, now_ms: i64, printer: &Printer) -> Result<u8, Failure> {
+/// Prints entries.
+pub(super) fn show(
+    ledger: &Ledger,
+    command: &LedgerShowCommand,
+    now_ms: i64,
+    printer: &Printer,
+) -> Result<u8, Failure> {
     let since = command.since.as_deref().map(|text| since(text, now_ms)).transpose()?;
     let (account, run) = (command.account.clone(), command.run.clone());
     let mut document = Entries { schema: 1, unreadable: Vec::new(), entries: Vec::new() };

@@ -1,13 +1,15 @@
-//! `coffer ps` and `coffer stop`: the runs that live, on every backend.
+//! `coffer ps`, `coffer stop` and `coffer logs`: the runs that live, on every backend, and what was written down of one.
 
 use std::time::Duration;
 
 use coffer_launch::run::{LiveRun, Stopped, live_runs, sweep_runs};
+use coffer_ledger::Filter;
 use coffer_plan::show::audit::printable;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::{PsCommand, StopCommand};
+use super::ledger;
+use crate::cli::{LedgerShowCommand, LogsCommand, PsCommand, StopCommand};
 use crate::error::Error;
 use crate::exit::Failure;
 use crate::printer::Printer;
@@ -108,4 +110,23 @@ pub(crate) fn stop(command: &StopCommand, printer: &Printer) -> Result<u8, Failu
         }
     }
     Ok(0)
+}
+
+pub(crate) fn logs(command: &LogsCommand, printer: &Printer) -> Result<u8, Failure> {
+    let facts = coffer_host::base().map_err(Error::from)?;
+    let live = live_runs(&facts.folders.runtime);
+    let mut begins = live.iter().filter(|run| run.id.starts_with(command.run.as_str()));
+    // Of one that has ended only the whole id is known to be meant.
+    let run = match (begins.next(), begins.next()) {
+        (Some(run), None) => run.id.clone(),
+        _ => command.run.clone(),
+    };
+    let ledger = ledger::of(&facts);
+    let of_run = Filter { run: Some(run.clone()), ..Filter::default() };
+    if ledger.read(of_run).map_err(Error::from)?.next().is_none() {
+        return Err(Error::NoSuchRun { run }.into());
+    }
+    let (account, since, event, json) = (None, None, Vec::new(), command.json);
+    let of_run = LedgerShowCommand { account, run: Some(run), since, event, json };
+    ledger::show(&ledger, &of_run, facts.now_ms, printer)
 }

@@ -1,4 +1,4 @@
-//! `coffer ps` and `coffer stop`.
+//! `coffer ps`, `coffer stop` and `coffer logs`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -43,7 +43,14 @@ fn live_runs_are_listed_and_end_when_they_are_told() {
     run(stage.coffer(["stop", &id(0), "nobody"])).refuses(2, "no-such-run", "`nobody`", "coffer ps");
     run(stage.coffer(["stop", ""])).refuses(2, "no-such-run", "``", "coffer ps");
     assert_eq!(listed(&stage).len(), 2);
+    let begun = run(stage.coffer(["logs", &id(0)[..12]]));
+    assert!(begun.ends_with(0).text().contains("run_started") && !begun.text().contains("run_ended"), "{begun}");
+    run(stage.coffer(["logs", "nobody"])).refuses(2, "no-such-run", "`nobody`", "coffer ps");
     run(stage.coffer(["stop", &id(0)[..12]])).ends_with(0);
+    // Of one that has ended, by its whole id.
+    let events = run(stage.coffer(["logs", &id(0), "--json"])).json()["entries"].clone();
+    let last = events.as_array().unwrap().last().unwrap();
+    assert_eq!((last["event"].as_str(), last["code"].as_i64()), (Some("run_ended"), Some(143)), "{last}");
     let codes: Vec<_> = children.iter_mut().map(|child| child.try_wait().unwrap()).collect();
     let ended: Vec<_> = codes.iter().flatten().map(|status| status.code()).collect();
     assert_eq!(ended, [Some(143)], "one of them alone");
