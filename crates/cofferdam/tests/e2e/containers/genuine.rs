@@ -9,7 +9,7 @@ use coffer_testkit::{netns, require};
 
 use super::stage;
 use crate::support::practice::{HOSTS, Practice};
-use crate::support::{Ran, run};
+use crate::support::run;
 
 /// Where the package lies inside.
 const INSIDE: &str = "/opt/agent";
@@ -144,11 +144,6 @@ impl Guest {
     /// `coffer run` in a container with these words.
     pub(super) fn run(&self, words: &[&str]) -> Command {
         self.practice.run(&[&self.flags()[..], words].concat())
-    }
-
-    /// `coffer run FLAGS -- -p hi` in a container.
-    pub(super) fn says_hi(&self, flags: &[&str]) -> Ran {
-        run(self.run(&[flags, &["--", "-p", "hi"]].concat()))
     }
 
     /// Where the run's folders are: a rootless engine brings a runtime folder of its own.
