@@ -30,7 +30,9 @@ fn compare(guest: &Guest, variable: Option<(&str, &str)>, secret: &str, header: 
     let practice = &guest.practice;
     let asks = |flags: &[&str]| -> Vec<Arrival> {
         let since = practice.api.requests().len();
-        let mut command = practice.run(&[flags, &["--state", "fresh", "--", "-p", "hi"]].concat());
+        // The client says which shell its user has: the machine's differs from the image's.
+        let same = ["--env", "SHELL=/bin/sh", "--state", "fresh", "--", "-p", "hi"];
+        let mut command = practice.run(&[flags, &same].concat());
         command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").envs(variable);
         run(command).prints("practice answer: hi\n").keeps_secret(&[secret]);
         let arrived = arrivals(&practice.api, since);

@@ -133,7 +133,10 @@ impl Guest {
         let image = format!("localhost/genuine-{version}:1");
         label(&engine, &practice, base, version, &image);
         let mount = format!("{}:{INSIDE}:ro", package.display());
-        Some(Self { engine, practice, image, mount })
+        let guest = Self { engine, practice, image, mount };
+        // The first container of a user's engine waits for a copy of the image with that user's ids.
+        run(guest.run(&["--auth", "none", "--network", "none", "--", "true"])).ends_with(0);
+        Some(guest)
     }
 
     /// The flags by which a run is in a container with the CLI.
