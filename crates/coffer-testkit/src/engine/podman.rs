@@ -71,7 +71,9 @@ impl Podman {
         vec![folders.storage(), folders.run().join("storage"), folders.run().join("libpod")]
     }
 
-    /// Puts the image in the run's store; false if it cannot be made here.
+    /// Puts the image in a store; false if it cannot be made here. A user's containers have their own ids for it, and
+    /// Podman keeps a copy with those beside an image of its own, while of one in another store it makes a copy for each
+    /// container: that is too much for a large one.
     pub(super) fn load(&self, image: Image) -> Result<bool, EngineError> {
         let Some(archive) = image.archive(&self.folder())? else { return Ok(false) };
         let import = |folder: &Path| {
@@ -81,8 +83,10 @@ impl Podman {
             ran(import.args(["import", "--quiet"]).arg(&archive).arg(image.name())).map(drop)
         };
         match &self.images {
-            Some(images) => images.once(image.id(), || import(images.folder()))?,
-            None => import(self.place.folder())?,
+            Some(images) if self.user.is_none() || image != Image::Debian => {
+                images.once(image.id(), || import(images.folder()))?;
+            }
+            Some(_) | None => import(self.place.folder())?,
         }
         Ok(true)
     }

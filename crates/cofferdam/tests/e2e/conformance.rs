@@ -69,6 +69,15 @@ pub(crate) struct Arrival {
     body: String,
 }
 
+impl Arrival {
+    /// Without these words of its body.
+    pub(crate) fn without(mut self, words: &str) -> Self {
+        self.body = self.body.replace(words, "");
+        self.headers.retain(|(name, _)| name != "content-length");
+        self
+    }
+}
+
 /// Who is asked and how often is the connection's matter; what an answer may be packed in, the gateway's.
 const NOT_COMPARED: [&str; 4] = ["host", "connection", "accept-encoding", "keep-alive"];
 
