@@ -98,11 +98,7 @@ pub fn command(hosts: &Path, program: &OsStr) -> Command {
     command
 }
 
-fn run(
-    test: &str,
-    hosts: &[&str],
-    command: impl FnOnce(&Path, &OsStr) -> Command,
-) -> std::io::Result<bool> {
+fn run(test: &str, hosts: &[&str], command: impl FnOnce(&Path, &OsStr) -> Command) -> std::io::Result<bool> {
     let file = hosts_file(hosts)?;
     let status = command(file.path(), env::current_exe()?.as_os_str())
         .args([test, "--exact", "--nocapture", "--include-ignored"])

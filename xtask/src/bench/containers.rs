@@ -75,8 +75,7 @@ fn on(coffer: &Path, engine: &Engine, image: &str) -> Result<Contained, Error> {
         Kind::PodmanOfUser => "podman, rootless",
         Kind::Docker => "docker",
     };
-    let mut both =
-        Rounds::new(vec![sandbox.plain("by hand", &hand), sandbox.plain("coffer run", &run(&[]))]);
+    let mut both = Rounds::new(vec![sandbox.plain("by hand", &hand), sandbox.plain("coffer run", &run(&[]))]);
     both.perform(ROUNDS)?;
     let ratios: Vec<f64> = both.of(1).iter().zip(both.of(0)).map(|(run, hand)| run / hand).collect();
     Ok(Contained {

@@ -93,11 +93,7 @@ impl Podman {
 }
 
 /// Makes what lies in a place; there is no daemon for it.
-fn set_up(
-    folder: &Path,
-    user: Option<&User>,
-    images: Option<&Path>,
-) -> Result<Vec<OsString>, EngineError> {
+fn set_up(folder: &Path, user: Option<&User>, images: Option<&Path>) -> Result<Vec<OsString>, EngineError> {
     let made = Folders::new(folder).write(user, images);
     made.map(|()| Vec::new()).map_err(|error| EngineError::Folder(folder.to_owned(), error))
 }

@@ -100,9 +100,8 @@ fn enter(command: &LeaktestCommand) -> Result<u8, Error> {
 /// A container can be looked into from outside by root alone, and only where its network is one that we made.
 fn is_possible(merged: &Merged, uid: u32) -> Result<(), Error> {
     let kind = merged.backend.value;
-    let refused = |message: String, hint: &str| {
-        Err(Error::Usage { message, more: Vec::new(), hint: hint.to_owned() })
-    };
+    let refused =
+        |message: String, hint: &str| Err(Error::Usage { message, more: Vec::new(), hint: hint.to_owned() });
     if !kind.is_engine() {
         return Ok(());
     }

@@ -89,8 +89,7 @@ fn built_image_has_the_agent_and_no_secret(kind: Kind) {
     // The control: what is in there is found. Of the agent's parts it is the one for this C library.
     let there = ["cofferdam.agent-version", "python3-pip", "a part for glibc"];
     assert_eq!(in_image(&place, name, &[&there[..], &["a part for musl"]].concat()), there);
-    let run_it =
-        ["--backend", place.engine.backend(), "--image", name, "--network", "none", "--", "claude"];
+    let run_it = ["--backend", place.engine.backend(), "--image", name, "--network", "none", "--", "claude"];
     let ran = run(place.with_engine(place.stage.run(run_it)));
     ran.ends_with(0);
     assert_eq!(ran.text(), "@anthropic-ai/claude-code@2.1.330 says hello\n", "{ran}");

@@ -192,7 +192,9 @@ fn a_python_project_installs_from_the_users_index() {
     let registry = Registry::default();
     let stage = Stage::new();
     index(&stage, &registry);
-    inside(&stage, &[], &format!("{INSTALLS} && {USES}")).prints("wheel and dep\n").keeps_secret(&[INDEX_SECRET]);
+    inside(&stage, &[], &format!("{INSTALLS} && {USES}"))
+        .prints("wheel and dep\n")
+        .keeps_secret(&[INDEX_SECRET]);
     // It survives, and works in the next run.
     let count = registry.asked().len();
     inside(&stage, &[], USES).prints("wheel and dep\n");

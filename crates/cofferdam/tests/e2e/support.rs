@@ -91,7 +91,9 @@ impl Stage {
         command.args(words);
         if command.get_args().any(|word| word == "doctor") {
             // It asks the engines that it finds: the machine's own are told of as another machine's, and not asked.
-            command.env("CONTAINER_HOST", "unix:///nowhere/podman.sock").env("DOCKER_HOST", "tcp://127.0.0.1:1");
+            command
+                .env("CONTAINER_HOST", "unix:///nowhere/podman.sock")
+                .env("DOCKER_HOST", "tcp://127.0.0.1:1");
         }
         command
     }

@@ -116,9 +116,9 @@ impl Backend {
         let (Some(engine), Some(image)) = (command.backend, &command.image) else { return Self::default() };
         let kind = BackendKind::from(engine);
         let flags = ["--backend", kind.word(), "--image", image].map(str::to_owned).into();
-        let variables = ENGINE.into_iter().filter_map(|name| {
-            Some((name, OsString::from_vec(coffer_host::variable(name)?.to_vec())))
-        });
+        let variables = ENGINE
+            .into_iter()
+            .filter_map(|name| Some((name, OsString::from_vec(coffer_host::variable(name)?.to_vec()))));
         Self { flags, variables: variables.collect() }
     }
 }

@@ -70,7 +70,9 @@ pub(super) fn text(engines: &[EngineSeen]) -> String {
     for EngineSeen { backend, program, version, rootless, limits, usable, missing, fix } in engines {
         let mut words = Vec::new();
         words.extend(version.clone());
-        words.extend(rootless.map(|rootless| if rootless { "rootless" } else { "with root's rights" }.to_owned()));
+        words.extend(
+            rootless.map(|rootless| if rootless { "rootless" } else { "with root's rights" }.to_owned()),
+        );
         if version.is_some() {
             let all = if limits.is_empty() { "none".to_owned() } else { limits.join(", ") };
             words.push(format!("limits: {all}"));

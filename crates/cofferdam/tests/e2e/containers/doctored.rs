@@ -18,7 +18,8 @@ fn an_engine_is_told_with_what_is_missing() {
         let mut command = place.stage.coffer(["doctor", "--json"]);
         command.env_remove("CONTAINER_HOST").env_remove("DOCKER_HOST");
         let ran = run(place.with_engine(command));
-        let report: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
+        let report: Value =
+            serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
         let told = of(&report, place.engine.backend());
         let rootless = place.engine.kind() == Kind::PodmanOfUser;
         assert_eq!((&told["usable"], &told["rootless"]), (&json!(true), &json!(rootless)), "{told}");
@@ -49,6 +50,9 @@ fn an_engine_that_cannot_be_used_is_told_and_no_failure() {
         std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
     let text = run(stage.coffer(["doctor"]).env("PATH", stage.home())).text();
-    assert!(text.contains("engine podman: not usable\n  missing: podman works at `unix:///nowhere"), "{text}");
+    assert!(
+        text.contains("engine podman: not usable\n  missing: podman works at `unix:///nowhere"),
+        "{text}"
+    );
     assert!(text.contains("(DOCKER_HOST), and not on this machine"), "{text}");
 }

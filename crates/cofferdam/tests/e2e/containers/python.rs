@@ -15,7 +15,10 @@ fn a_virtual_environment_survives(kind: Kind) {
     let made = place.inside(&["--auth", "none"], &format!("{INSTALLS} && {USES}"));
     made.prints("wheel and dep\n").keeps_secret(&[INDEX_SECRET]);
     let fetched = registry.asked();
-    assert!(fetched.iter().any(|one| one.ends_with("/files/made_up_dep-1.0-py3-none-any.whl")), "{fetched:?}");
+    assert!(
+        fetched.iter().any(|one| one.ends_with("/files/made_up_dep-1.0-py3-none-any.whl")),
+        "{fetched:?}"
+    );
     place.inside(&["--auth", "none", "--network", "none"], USES).prints("wheel and dep\n");
     assert_eq!(registry.asked().len(), fetched.len(), "nothing was fetched again");
     let seen = place.inside(&["--auth", "none"], "cat ~/.config/pip/pip.conf");

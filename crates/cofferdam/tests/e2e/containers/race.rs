@@ -27,8 +27,7 @@ mod scenarios {
     pub(super) fn twenty_at_once_refresh_once(guest: &Guest) {
         let practice = &guest.practice;
         // Less is left than a run needs to begin with.
-        let login =
-            practice.sign_in_account("work", &LoginSpec { expires_in: 30, ..LoginSpec::default() });
+        let login = practice.sign_in_account("work", &LoginSpec { expires_in: 30, ..LoginSpec::default() });
         practice.api.script(Rule::times("/v1/oauth/token", Fault::Slow(ANSWER), u32::MAX));
         let script = "cat \"$CLAUDE_SECURESTORAGE_CONFIG_DIR/.credentials.json\"";
         let flags = ["--account", "work", "--auth", "lease", "--network", "none", "--", "sh", "-c", script];
