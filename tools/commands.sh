@@ -170,6 +170,7 @@ x_bench() {
     fi
     need_linker
     need_command bwrap bubblewrap
+    need_engine_programs
     provide
     cargo build --quiet --locked --release -p cofferdam
     cargo run --quiet --locked --release -p xtask -- bench --coffer "$(built coffer release)" "$@"

@@ -2,10 +2,13 @@
 # system that the tests' images are made of. Sourced by ./x.
 # shellcheck shell=bash
 
-# Its name says what is in it: whoever wants something else in it changes the name.
-ROOTFS=$TOOLS_DIR/debian-bookworm-minbase-$(uname -m).tar
+# The minimal system, with what projects and the agent of a test need besides: Python with venv, and Node.js. Its name
+# says what is in it: whoever wants something else in it changes the name.
+ROOTFS=$TOOLS_DIR/debian-bookworm-python-node-$(uname -m).tar
+ROOTFS_WITH=python3-venv,nodejs
 
-need_engines() {
+# The engines themselves, with what an image of one static program is made of.
+need_engine_programs() {
     need_command podman podman
     need_command runc runc
     need_command newuidmap uidmap
@@ -14,10 +17,14 @@ need_engines() {
     [ -x /usr/lib/podman/netavark ] || PACKAGES+=(netavark aardvark-dns)
     # A shell for an image that has nothing else: it must not want libraries.
     is_static "$(command -v busybox)" || PACKAGES+=(busybox-static)
+    # Nobody but root can start the daemon of a test's own.
+    [ "$(id -u)" -ne 0 ] || need_command dockerd docker.io
+}
+
+need_engines() {
+    need_engine_programs
     need_rootfs
     [ "$(id -u)" -eq 0 ] || return 0
-    # Nobody but root can start the daemon of a test's own.
-    need_command dockerd docker.io
     need_command docker-compose docker-compose
     [ -n "$(ranges_of "$TEST_USER")" ] || STEPS+=("ranges")
     # As udev has it everywhere else; rootless containers have no network without it.
@@ -55,7 +62,7 @@ describe_engine_step() {
     case $1 in
         ranges) printf '%susermod --add-subuids %s --add-subgids %s %s\n' "$(as_root_words)" "$(free_range)" "$(free_range)" "$TEST_USER" ;;
         tun) printf '%schmod 0666 /dev/net/tun\n' "$(as_root_words)" ;;
-        rootfs) printf 'mmdebstrap --variant=minbase bookworm %q\n' "$ROOTFS" ;;
+        rootfs) printf 'mmdebstrap --variant=minbase --include=%s bookworm %q\n' "$ROOTFS_WITH" "$ROOTFS" ;;
     esac
 }
 
@@ -71,6 +78,6 @@ perform_engine_step() {
 make_rootfs() {
     mkdir -p -- "$TOOLS_DIR"
     rm -f -- "$ROOTFS.part"
-    mmdebstrap --quiet --variant=minbase --format=tar bookworm "$ROOTFS.part"
+    mmdebstrap --quiet --variant=minbase --include="$ROOTFS_WITH" --format=tar bookworm "$ROOTFS.part"
     mv -- "$ROOTFS.part" "$ROOTFS"
 }

@@ -1,8 +1,10 @@
 //! `bench`: the figures of docs/reference/bench.md (bench/README.md says how they are taken).
 
 pub(crate) mod compare;
+mod containers;
 pub(crate) mod gateway;
 mod init;
+mod listed;
 mod machine;
 mod memory;
 mod page;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::tree::Tree;
+use containers::Contained;
 use publish::Publishing;
 use rounds::{Rounds, median};
 use sandbox::Sandbox;
@@ -53,6 +56,8 @@ pub(crate) struct Limits {
     binary_mib: f64,
     publish_ms: f64,
     state_copy_ms: f64,
+    container_ratio: f64,
+    ps_ms: f64,
 }
 
 /// What was seen; times are medians in milliseconds.
@@ -71,6 +76,8 @@ pub(crate) struct Figures {
     binary_mib: f64,
     publishing: Publishing,
     state_copy: StateCopy,
+    containers: Vec<Contained>,
+    ps_ms: f64,
 }
 
 /// Measures and writes the page. Figures over their limit are named on the page, and are no findings: no timing
@@ -108,5 +115,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Error> {
         binary_mib: machine::size_mib(&arguments.coffer)?,
         publishing: publish::measure(&arguments.coffer)?,
         state_copy: state_copy::measure(&arguments.coffer, arguments.rounds)?,
+        containers: containers::measure(&arguments.coffer)?,
+        ps_ms: listed::milliseconds(&arguments.coffer, arguments.rounds)?,
     })
 }

@@ -209,7 +209,8 @@ impl Recipe {
             "RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id={NPMRC},target=/root/.npmrc \\\n    \
              --mount=type=secret,id={AUTHORITIES},target={AUTHORITIES_FILE} \\\n    \
              if [ -s {AUTHORITIES_FILE} ]; then export NODE_EXTRA_CA_CERTS={AUTHORITIES_FILE}; fi; \\\n    \
-             npm install --global --prefix {prefix} --no-fund --no-audit --no-update-notifier {package}@{version}"
+             npm install --global --prefix {prefix} --no-fund --no-audit --no-update-notifier {package}@{version} && \\\n    \
+             node -e '{OTHER_LIBC}' {prefix}"
         ));
         line(format_args!("\nFROM {base}"));
         let mut packages = vec![&self.always];
@@ -252,6 +253,15 @@ impl ImageTool {
         Packages { debian: self.debian.clone(), alpine: self.alpine.clone() }
     }
 }
+
+/// Packages for another C library than the base's go again: npm before 10.3 (Debian 12 has 9.2) installs them whatever
+/// their `libc` says, and an agent's may be hundreds of megabytes. What installed it is not in the image that is used,
+/// so what is removed here is in no layer of that.
+const OTHER_LIBC: &str = "const fs = require(\"fs\"); const own = process.report.getReport().header.glibcVersionRuntime ? \"glibc\" : \"musl\"; \
+     const look = (folder) => { let libc; try { libc = JSON.parse(fs.readFileSync(folder + \"/package.json\")).libc; } catch {} \
+     if (libc && ![].concat(libc).includes(own)) { return fs.rmSync(folder, { recursive: true }); } \
+     for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) look(folder + \"/\" + entry.name); }; \
+     look(process.argv[1]);";
 
 /// Somebody who is not root, where the base has nobody with this id.
 const USER: &str = "RUN if ! grep -q '^[^:]*:[^:]*:1000:' /etc/passwd; then \\\n    \

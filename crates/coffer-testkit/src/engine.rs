@@ -121,6 +121,24 @@ impl Engine {
         Ok(Some(Self { kind: Kind::Docker, made: Made::Docker(Docker::apart()?) }))
     }
 
+    /// One of this kind with nothing that other tests have: for a machine of namespaces, in which whatever is shared by a
+    /// run would have to begin.
+    ///
+    /// # Errors
+    /// When it is there and cannot be made ready.
+    pub fn apart(kind: Kind) -> Result<Option<Self>, EngineError> {
+        let user = match kind {
+            Kind::Docker => return Self::docker_apart(),
+            Kind::PodmanOfRoot if podman_is_there() && require::root() => None,
+            Kind::PodmanOfUser if podman_is_there() => {
+                let Some(user) = User::ordinary()? else { return Ok(None) };
+                Some(user)
+            }
+            Kind::PodmanOfRoot | Kind::PodmanOfUser => return Ok(None),
+        };
+        Ok(Some(Self { kind, made: Made::Podman(Podman::apart(user)?) }))
+    }
+
     /// Which one it is.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -192,6 +210,15 @@ impl Engine {
         match &self.made {
             Made::Podman(podman) => podman.folder(),
             Made::Docker(docker) => docker.home(),
+        }
+    }
+
+    /// Folders in which the engine keeps images, containers and what it knows of them.
+    #[must_use]
+    pub fn keeps(&self) -> Vec<PathBuf> {
+        match &self.made {
+            Made::Podman(podman) => podman.keeps(),
+            Made::Docker(docker) => docker.keeps(),
         }
     }
 

@@ -33,18 +33,29 @@ exec \"$@\"";
 /// # Panics
 /// When the test fails inside, or when namespaces are missing and required.
 #[must_use]
-#[expect(clippy::panic, reason = "a failure inside is the failure of the test that calls this")]
 pub fn inside(test: &str, hosts: &[&str]) -> bool {
-    if env::var(INSIDE).is_ok_and(|name| name == test) {
+    if is_inside(test) {
         return true;
     }
     if !require::capability("netns", available()) {
         return false;
     }
-    match run(test, hosts) {
-        Ok(true) => false,
-        Ok(false) => panic!("`{test}` failed inside its network namespace; its output is above"),
-        Err(error) => panic!("cannot run `{test}` inside a network namespace: {error}"),
+    again(test, hosts, command);
+    false
+}
+
+/// Whether this is the test that was run again.
+pub(crate) fn is_inside(test: &str) -> bool {
+    env::var(INSIDE).is_ok_and(|name| name == test)
+}
+
+/// Runs the test again, by a command that is made for a hosts file and a program.
+#[expect(clippy::panic, reason = "a failure inside is the failure of the test that calls this")]
+pub(crate) fn again(test: &str, hosts: &[&str], command: impl FnOnce(&Path, &OsStr) -> Command) {
+    match run(test, hosts, command) {
+        Ok(true) => {}
+        Ok(false) => panic!("`{test}` failed inside its namespaces; its output is above"),
+        Err(error) => panic!("cannot run `{test}` inside namespaces: {error}"),
     }
 }
 
@@ -87,7 +98,7 @@ pub fn command(hosts: &Path, program: &OsStr) -> Command {
     command
 }
 
-fn run(test: &str, hosts: &[&str]) -> std::io::Result<bool> {
+fn run(test: &str, hosts: &[&str], command: impl FnOnce(&Path, &OsStr) -> Command) -> std::io::Result<bool> {
     let file = hosts_file(hosts)?;
     let status = command(file.path(), env::current_exe()?.as_os_str())
         .args([test, "--exact", "--nocapture", "--include-ignored"])

@@ -30,7 +30,7 @@ pub use gateway::{
     GatewayCommand, GatewayTokenCommand, GatewayTokenCreateCommand, GatewayTokenListCommand,
     GatewayTokenRevokeCommand, GatewayTokenVerb, GatewayUnit, GatewayVerb, Listen,
 };
-pub use image::{Engine, ImageBuildCommand, ImageCommand, ImageListCommand, ImageVerb};
+pub use image::{BuildNetwork, Engine, ImageBuildCommand, ImageCommand, ImageListCommand, ImageVerb};
 pub use keep::{RefreshCommand, ServeCommand};
 pub use lab::{Experiment, LabCommand};
 pub use leaktest::LeaktestCommand;

@@ -1,5 +1,6 @@
 //! docs/reference/bench.md.
 
+use super::containers::Contained;
 use super::publish::Publishing;
 use super::state_copy::StateCopy;
 use super::{Figures, Limits};
@@ -53,6 +54,8 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         binary_mib,
         publishing: Publishing { last_ms, worst_ms },
         state_copy: StateCopy { added_ms, by_hand_ratio },
+        ref containers,
+        ps_ms,
     } = *figures;
     let Limits {
         run_to_hand_ratio: most_ratio,
@@ -63,8 +66,10 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         binary_mib: most_binary,
         publish_ms: most_publish,
         state_copy_ms: most_copy,
+        container_ratio: most_container,
+        ps_ms: most_ps,
     } = *limits;
-    vec![
+    let mut rows = vec![
         plain("`true`, no sandbox", format!("{nothing_ms:.2} ms")),
         plain("`bwrap … true` by hand, network `none`", format!("{hand_ms:.2} ms")),
         plain("`coffer run --audit never --network none -- true`", format!("{run_ms:.2} ms")),
@@ -78,8 +83,15 @@ fn rows(figures: &Figures, limits: &Limits) -> Vec<Row> {
         plain("the same in the worst of 30 rounds", format!("{worst_ms:.1} ms")),
         aimed("what `--state copy` of 50,000 files adds to a run", added_ms, most_copy, " ms", 1),
         plain("`cp -a` of them to that", format!("{by_hand_ratio:.0}×")),
+        aimed("`coffer ps --json` over 200 live runs", ps_ms, most_ps, " ms", 1),
         aimed("static binary", binary_mib, most_binary, " MiB", 1),
-    ]
+    ];
+    for Contained { engine, hand_ms, run_ms, ratio } in containers {
+        rows.push(plain(format!("`true` in a container by hand ({engine})"), format!("{hand_ms:.0} ms")));
+        rows.push(plain(format!("the same by `coffer run` ({engine})"), format!("{run_ms:.0} ms")));
+        rows.push(aimed(format!("`coffer run` to that by hand ({engine})"), *ratio, most_container, "×", 2));
+    }
+    rows
 }
 
 /// A figure that nothing is aimed at.

@@ -67,10 +67,31 @@ impl Sandbox {
         found.into_iter().next().ok_or_else(|| Error::Read { path: states, source: none() })
     }
 
+    /// Where the folders of runs are.
+    pub(super) fn runs(&self) -> PathBuf {
+        self.folder.path().join("run/cofferdam/runs")
+    }
+
+    /// The folders of the live runs.
+    pub(super) fn folders_of_runs(&self) -> Result<Vec<PathBuf>, Error> {
+        folders(&self.runs())
+    }
+
     /// The leases of the live runs.
     pub(super) fn leases(&self) -> Result<Vec<PathBuf>, Error> {
-        let runs = folders(&self.folder.path().join("run/cofferdam/runs"))?;
+        let runs = self.folders_of_runs()?;
         Ok(runs.into_iter().map(|run| run.join("lease/.credentials.json")).collect())
+    }
+
+    /// `coffer ps --json`.
+    pub(super) fn ps(&self) -> Command {
+        let mut command = self.command(&self.coffer);
+        command.args(["ps", "--json"]);
+        command
+    }
+
+    pub(super) fn listed(&self) -> Variant {
+        self.plain("coffer ps", &self.ps())
     }
 
     /// The whole environment of what is run.
@@ -153,10 +174,11 @@ impl Sandbox {
     }
 
     /// A variant that needs nothing but its words and its environment.
-    fn plain(&self, name: &'static str, command: &Command) -> Variant {
+    pub(super) fn plain(&self, name: &'static str, command: &Command) -> Variant {
         let words: Vec<OsString> =
             std::iter::once(command.get_program()).chain(command.get_args()).map(OsString::from).collect();
-        let (environment, project) = (self.environment(), self.project());
+        let set = command.get_envs().filter_map(|(name, value)| Some((name.into(), value?.into())));
+        let (environment, project): (Vec<(OsString, OsString)>, _) = (set.collect(), self.project());
         let command = move || {
             let mut command = Command::new(&words[0]);
             command.args(&words[1..]).env_clear().envs(environment.iter().cloned()).current_dir(&project);

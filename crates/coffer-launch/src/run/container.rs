@@ -231,6 +231,13 @@ fn environment(
 }
 
 impl Container {
+    /// What stands in a run's folder; what does not read names no container of ours.
+    fn noted(root: &Utf8Path) -> Option<Self> {
+        let mut text = Vec::new();
+        std::fs::File::open(root.join(NOTE)).ok()?.take(MAX_NOTE).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     fn note(&self, root: &Utf8Path) -> Result<(), RunError> {
         let path = root.join(NOTE);
         let failed = |source| RunError::MakeFolder { path: path.clone(), source };
@@ -317,6 +324,15 @@ fn ends_in_time(child: &mut Child) -> io::Result<bool> {
     Ok(ended)
 }
 
+/// The first process of a live run's container, as the host counts; `None` where there is none, or not yet.
+pub(super) fn first_process(root: &Utf8Path, id: &str) -> Option<u32> {
+    let container = Container::noted(root).filter(|container| container.name == name(id))?;
+    let told = container.tell(&["container", "inspect", "--format", "{{.State.Pid}}"]).ok()?;
+    let pid: u32 = told.said.parse().ok().filter(|_| told.could)?;
+    // Engines say 0 of one that does not run.
+    (pid != 0).then_some(pid)
+}
+
 /// A look through what dead runs left.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
@@ -328,12 +344,8 @@ impl Sweep {
     /// Removes the container of a run that is dead, as it noted it; `id` is the run's. The lock of the run is ours by now,
     /// which proves that no live `coffer` has the container.
     pub(super) fn sweep(&mut self, root: &Utf8Path, id: &str) -> Result<(), RunError> {
-        let Ok(file) = std::fs::File::open(root.join(NOTE)) else { return Ok(()) };
-        let mut text = Vec::new();
-        // What does not read names no container of ours.
-        let read = file.take(MAX_NOTE).read_to_end(&mut text);
-        let note: Option<Container> = read.ok().and_then(|_| serde_json::from_slice(&text).ok());
-        let Some(container) = note.filter(|container| container.name == name(id)) else { return Ok(()) };
+        let noted = Container::noted(root).filter(|container| container.name == name(id));
+        let Some(container) = noted else { return Ok(()) };
         if self.hanging.contains(&container.program) {
             return Err(container.failed(io::ErrorKind::TimedOut.into()));
         }

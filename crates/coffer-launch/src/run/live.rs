@@ -50,6 +50,14 @@ pub struct LiveRun {
     pub about: Option<About>,
 }
 
+impl LiveRun {
+    /// The process from which its sandbox is found: the backend's, or the first one of its container, which is no child of
+    /// the engine's program.
+    pub fn sandbox(&self) -> Option<u32> {
+        super::container::first_process(&self.folder, &self.id).or(self.pid)
+    }
+}
+
 /// The runs whose lock is held, oldest first. What cannot be read counts as not there: somebody else's run, or
 /// one that ends this moment.
 pub fn live_runs(runtime: &Utf8Path) -> Vec<LiveRun> {

@@ -1,5 +1,6 @@
 //! What the stage tells the probe: where everything lies that it may try for. It crosses as one word of JSON.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub struct Brief {
     pub ipc: i32,
     /// The handle of a canary file.
     pub handle: Option<Vec<u8>>,
+    /// Files of the machine's system, by device and inode number.
+    pub system: BTreeMap<PathBuf, (u64, u64)>,
     /// Files and sockets of another live run.
     pub neighbour: Vec<PathBuf>,
     /// The limits that are known to be set.

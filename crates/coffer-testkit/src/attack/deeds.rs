@@ -24,6 +24,7 @@ pub(super) fn make(attack: &Attack, brief: &Brief) -> Outcome {
         Deed::OpenToWrite(path) => files::open_to_write(&brief.path(path)),
         Deed::MayWrite(path) => files::may_write(&brief.path(path)),
         Deed::Open(path) => files::open(&brief.path(path)),
+        Deed::OpenOfMachine(path) => files::open_of_machine(path, brief),
         Deed::Connect(path) => network::named_socket(&brief.path(path), brief),
         Deed::Tcp(address) => network::tcp(address, brief),
         Deed::Call(call) => Outcome::of(attempts::call(call)),

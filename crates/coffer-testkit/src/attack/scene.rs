@@ -5,6 +5,7 @@ use std::ffi::{CString, OsString};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,6 +18,7 @@ use super::deeds::gateway::UNLISTED;
 use super::deeds::ipc::queue_name;
 use super::listeners::{self, Ports};
 use super::probe::VICTIM;
+use super::{Attack, attacks};
 use crate::Scratch;
 
 /// A variable with a canary, of which nobody knows that it is secret.
@@ -205,6 +207,7 @@ impl Scene {
             abstract_name: ground.abstract_name.clone(),
             key: ground.key.clone(),
             ipc: IPC_KEY,
+            system: attacks().filter_map(Attack::of_machine).filter_map(of_system).collect(),
             handle: handle.and_then(|path| attempts::file_handle(&path).ok()),
             ..Brief::default()
         };
@@ -273,6 +276,12 @@ impl Drop for Scene {
             let _ = child.wait();
         }
     }
+}
+
+/// A file of the machine's system, if there is one, and which one it is.
+fn of_system(path: &str) -> Option<(PathBuf, (u64, u64))> {
+    let found = fs::metadata(path).ok()?;
+    Some((path.into(), (found.dev(), found.ino())))
 }
 
 fn laid(path: &Path, text: &str) -> io::Result<()> {

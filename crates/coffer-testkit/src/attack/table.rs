@@ -128,6 +128,8 @@ pub(crate) enum Deed {
     MayWrite(&'static str),
     /// Opens a device or a file of the kernel's for reading, and reads one byte of it if it is a file.
     Open(&'static str),
+    /// The same for a file of the machine's system; an image has files of the same names, and those are its own.
+    OpenOfMachine(&'static str),
     /// Connects to a socket with a path, and is greeted with the canary.
     Connect(&'static str),
     /// Connects by TCP, and is greeted with the canary.
@@ -149,9 +151,27 @@ impl Attack {
             | Deed::OpenToWrite(_)
             | Deed::MayWrite(_)
             | Deed::Open(_)
+            | Deed::OpenOfMachine(_)
             | Deed::Connect(_)
             | Deed::Tcp(_) => true,
             Deed::Call(_) | Deed::Lead(_) | Deed::Do(_) => false,
+        }
+    }
+
+    /// The file of the machine's system that it is about, if it is.
+    pub(crate) fn of_machine(&self) -> Option<&'static str> {
+        match self.deed {
+            Deed::OpenOfMachine(path) => Some(path),
+            Deed::Read(_)
+            | Deed::Write(_)
+            | Deed::OpenToWrite(_)
+            | Deed::MayWrite(_)
+            | Deed::Open(_)
+            | Deed::Connect(_)
+            | Deed::Tcp(_)
+            | Deed::Call(_)
+            | Deed::Lead(_)
+            | Deed::Do(_) => None,
         }
     }
 
@@ -166,6 +186,7 @@ impl Attack {
             | Deed::OpenToWrite(_)
             | Deed::MayWrite(_)
             | Deed::Open(_)
+            | Deed::OpenOfMachine(_)
             | Deed::Connect(_)
             | Deed::Tcp(_)
             | Deed::Call(_)

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::require;
+use crate::{netns, require};
 
 /// Addresses of the stage: a cloud's metadata service by both protocols, and another machine of the network.
 pub(super) const METADATA_6: &str = "fd00:ec2::254";
@@ -63,6 +63,23 @@ pub fn available() -> bool {
     let mut words = flags();
     words.extend(["sh", "-c", "ip link set lo up && mount -t tmpfs none /run"]);
     require::succeeds("unshare", &words)
+}
+
+/// Runs a test again in such a machine, as [`netns::inside`] does in a network: true there; false outside, when it has
+/// been run or was skipped (capability `attack-world`). It is the first process there: what it started and did not
+/// wait for ends with it.
+///
+/// # Panics
+/// When the test fails inside, or when namespaces are missing and required.
+#[must_use]
+pub fn inside(test: &str, hosts: &[&str]) -> bool {
+    if netns::is_inside(test) {
+        return true;
+    }
+    if require::capability("attack-world", available()) {
+        netns::again(test, hosts, command);
+    }
+    false
 }
 
 /// A command that starts `program` in such a machine, with this hosts file; arguments are added to it as to any other.

@@ -75,6 +75,11 @@ impl Docker {
         self.place().join("docker.sock")
     }
 
+    /// Storage, containers and what is known of them.
+    pub(super) fn keeps(&self) -> Vec<PathBuf> {
+        vec![self.place().join("data"), self.place().join("exec")]
+    }
+
     /// The file in which the daemon says who it is.
     pub(super) fn pidfile(&self) -> PathBuf {
         self.place().join("pid")

@@ -13,7 +13,8 @@ pub enum Image {
     Tiny,
     /// One static binary, `/cat`, and nothing else: no shell, no users, no folder for temporary files.
     Distroless,
-    /// Debian's minimal system, from the archive that `COFFER_TEST_ROOTFS` names (capability `rootfs`).
+    /// Debian's minimal system with Python and Node.js, from the archive that `COFFER_TEST_ROOTFS` names (capability
+    /// `rootfs`).
     Debian,
 }
 

@@ -17,7 +17,8 @@ use super::{EngineError, Image, command, ran};
 #[derive(Debug)]
 pub(super) struct Podman {
     place: Place,
-    images: Shared,
+    /// The store of the run; without one its images are its own, too.
+    images: Option<Shared>,
     user: Option<User>,
     env: Vec<(OsString, OsString)>,
 }
@@ -29,15 +30,19 @@ impl Podman {
             None => "images-of-root".to_owned(),
             Some(user) => format!("images-of-{}", user.uid),
         };
-        let set_up = |folder: &Path, images: Option<&Path>| {
-            let folders = Folders::new(folder);
-            folders
-                .write(user.as_ref(), images)
-                .map_err(|error| EngineError::Folder(folder.to_owned(), error))
-        };
-        let images = Shared::of_run(&name, |folder| set_up(folder, None).map(|()| Vec::new()), |_| Ok(()))?;
-        let store = Folders::new(images.folder()).storage();
-        let place = Place::new("podman", |folder| set_up(folder, Some(&store)).map(|()| Vec::new()))?;
+        let ready = |folder: &Path| set_up(folder, user.as_ref(), None);
+        let images = Shared::of_run(&name, ready, |_| Ok(()))?;
+        Self::with(user, Some(images))
+    }
+
+    /// The same, with images of its own.
+    pub(super) fn apart(user: Option<User>) -> Result<Self, EngineError> {
+        Self::with(user, None)
+    }
+
+    fn with(user: Option<User>, images: Option<Shared>) -> Result<Self, EngineError> {
+        let store = images.as_ref().map(|images| Folders::new(images.folder()).storage());
+        let place = Place::new("podman", |folder| set_up(folder, user.as_ref(), store.as_deref()))?;
         let env = Folders::new(place.folder()).env(user.as_ref());
         Ok(Self { place, images, user, env })
     }
@@ -60,17 +65,37 @@ impl Podman {
         Folders::new(self.place.folder()).home()
     }
 
-    /// Puts the image in the run's store; false if it cannot be made here.
+    /// Storage, containers and what is known of them; the images of the run lie in a store apart.
+    pub(super) fn keeps(&self) -> Vec<PathBuf> {
+        let folders = Folders::new(self.place.folder());
+        vec![folders.storage(), folders.run().join("storage"), folders.run().join("libpod")]
+    }
+
+    /// Puts the image in a store; false if it cannot be made here. A user's containers have their own ids for it, and
+    /// Podman keeps a copy with those beside an image of its own, while of one in another store it makes a copy for each
+    /// container: that is too much for a large one.
     pub(super) fn load(&self, image: Image) -> Result<bool, EngineError> {
         let Some(archive) = image.archive(&self.folder())? else { return Ok(false) };
-        self.images.once(image.id(), || {
-            let folders = Folders::new(self.images.folder());
+        let import = |folder: &Path| {
+            let folders = Folders::new(folder);
             let env = folders.env(self.user.as_ref());
             let mut import = command("podman".as_ref(), self.user.as_ref(), &folders.home(), &env);
-            ran(import.args(["import", "--quiet"]).arg(archive).arg(image.name())).map(drop)
-        })?;
+            ran(import.args(["import", "--quiet"]).arg(&archive).arg(image.name())).map(drop)
+        };
+        match &self.images {
+            Some(images) if self.user.is_none() || image != Image::Debian => {
+                images.once(image.id(), || import(images.folder()))?;
+            }
+            Some(_) | None => import(self.place.folder())?,
+        }
         Ok(true)
     }
+}
+
+/// Makes what lies in a place; there is no daemon for it.
+fn set_up(folder: &Path, user: Option<&User>, images: Option<&Path>) -> Result<Vec<OsString>, EngineError> {
+    let made = Folders::new(folder).write(user, images);
+    made.map(|()| Vec::new()).map_err(|error| EngineError::Folder(folder.to_owned(), error))
 }
 
 /// What lies where in a place.

@@ -66,9 +66,19 @@ pub struct ImageBuildCommand {
     /// Certificates of authorities to trust while something is fetched; they get into no layer
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<Utf8PathBuf>,
+    /// Fetch by this machine's own network, for a registry or a proxy on its loopback; by the engine's unless said
+    #[arg(long, value_enum)]
+    pub network: Option<BuildNetwork>,
     /// Print the file that builds it, and build nothing
     #[arg(long)]
     pub print: bool,
+}
+
+/// The networks of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BuildNetwork {
+    /// This machine's.
+    Host,
 }
 
 /// `coffer image list`.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Engine;
+
 /// `coffer status`.
 #[derive(Debug, Args)]
 pub struct StatusCommand {
@@ -39,6 +41,12 @@ pub struct DoctorCommand {
     /// We are in the machine that is attacked already.
     #[arg(long, hide = true, requires = "attack")]
     pub inside: bool,
+    /// Attack the containers of this engine, which is in that machine, too.
+    #[arg(long, hide = true, requires_all = ["inside", "image"], value_enum)]
+    pub backend: Option<Engine>,
+    /// The image of these containers.
+    #[arg(long, hide = true, requires = "backend", value_name = "REF")]
+    pub image: Option<String>,
     /// Attack these other sandboxes beside ours.
     #[arg(long, hide = true, requires = "attack", value_name = "FILE")]
     pub peers: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod attack;
 mod deferred;
+mod engines;
 mod finding;
 mod fix;
 mod groups;
@@ -11,6 +12,7 @@ mod scene;
 #[cfg(test)]
 mod tests;
 
+use coffer_plan::policy::default_image;
 use coffer_plan::show::audit::printable;
 
 use crate::cli::DoctorCommand;
@@ -36,10 +38,13 @@ pub(crate) fn doctor(command: &DoctorCommand, printer: &Printer) -> Result<u8, F
     if command.fix {
         mend(&mut findings, command.yes, printer);
     }
+    let looked = &scene.looked;
+    let engines = engines::seen(&looked.facts, &default_image(&looked.agent).value);
     if command.json {
-        printer.json(&Document { schema: 1, checks: CHECKS.len(), findings: findings.clone() })?;
+        let findings = findings.clone();
+        printer.json(&Document { schema: 1, checks: CHECKS.len(), findings, engines })?;
     } else {
-        printer.data(&text(&findings))?;
+        printer.data(&format!("{}{}", engines::text(&engines), text(&findings)))?;
     }
     let open = findings.iter().any(|finding| finding.severity > Severity::Note && !finding.fixed);
     Ok(if open { NO } else { 0 })

@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use camino::Utf8Path;
 use coffer_plan::agent::{Agent, CredentialKind};
-use coffer_plan::config::{Flags, MountSpec};
+use coffer_plan::config::{Flags, Merged, MountSpec};
 use coffer_plan::host::Host;
 use coffer_plan::path::PathTemplate;
-use coffer_plan::plan::Access;
+use coffer_plan::plan::{Access, NetworkTier};
 use coffer_plan::show::audit;
 use coffer_testkit::fake::{Gate, fingerprint};
 use coffer_testkit::{FakeApi, Fault, Rule, Tap, netns};
@@ -68,6 +68,7 @@ fn enter(command: &LeaktestCommand) -> Result<u8, Error> {
         return Err(Error::NoPrivateNetwork);
     }
     let gathered = gather(&command.flags.layer(None), None)?;
+    is_possible(&gathered.merged, gathered.facts.user.uid)?;
     let (facts, agent) = (gathered.facts, gathered.inputs.agent);
     if let Some((source, file)) = stage::in_project(&facts, &agent) {
         return Err(Error::CredentialInProject { name: source, file });
@@ -94,6 +95,27 @@ fn enter(command: &LeaktestCommand) -> Result<u8, Error> {
     }
     let status = again.status().map_err(failed("starting `unshare`"))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(NO))
+}
+
+/// A container can be looked into from outside by root alone, and only where its network is one that we made.
+fn is_possible(merged: &Merged, uid: u32) -> Result<(), Error> {
+    let kind = merged.backend.value;
+    let refused =
+        |message: String, hint: &str| Err(Error::Usage { message, more: Vec::new(), hint: hint.to_owned() });
+    if !kind.is_engine() {
+        return Ok(());
+    }
+    if uid != 0 {
+        let message = format!("only root can look into a container of {kind} from outside");
+        return refused(message, "test as root, or with `--backend bwrap`");
+    }
+    if merged.network.value == NetworkTier::Full {
+        let message = format!(
+            "with `--network full` {kind} gives the container a network in which the API's names are the real ones"
+        );
+        return refused(message, "`--network agent`, or another tier with a gateway");
+    }
+    Ok(())
 }
 
 /// What was typed, with what the part in the private network has to know.

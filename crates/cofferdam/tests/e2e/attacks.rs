@@ -6,7 +6,9 @@ use coffer_testkit::require;
 use expect_test::expect_file;
 use serde_json::Value;
 
-use crate::support::{Stage, run, sandboxes};
+mod containers;
+
+use crate::support::{Ran, Stage, run, sandboxes};
 
 /// Of these it depends on the kernel, the machine or the user whether they can succeed at all: what is missing here is
 /// no fault of the probe. All others must be proven.
@@ -119,7 +121,11 @@ fn table(report: &Value) -> String {
 
 /// Attacks, and checks what holds whatever the table says.
 fn attacked(stage: &Stage, also_unproven: &[&str]) -> String {
-    let ran = run(stage.coffer(["doctor", "--attack", "--json"]));
+    judged(stage, run(stage.coffer(["doctor", "--attack", "--json"])), also_unproven)
+}
+
+/// The table of a report, which has to be good whatever it says.
+fn judged(stage: &Stage, ran: Ran, also_unproven: &[&str]) -> String {
     let report: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
     let schema = include_str!("../../../../docs/reference/attack.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();

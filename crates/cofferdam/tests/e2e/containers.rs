@@ -13,6 +13,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::screen::Person;
 use crate::support::{Ran, Stage, run, run_with_input};
 
+mod conformance;
+mod doctored;
+mod genuine;
+mod python;
+mod race;
+mod signed_in;
 mod troubles;
 mod volumes;
 
@@ -31,15 +37,24 @@ pub(crate) struct Place {
     image: &'static str,
 }
 
+/// A stage of whoever runs this engine.
+pub(crate) fn stage(kind: Kind) -> Option<Stage> {
+    match kind {
+        Kind::PodmanOfUser if rustix::process::geteuid().is_root() => Stage::of_ordinary_user(),
+        Kind::PodmanOfUser | Kind::PodmanOfRoot | Kind::Docker => Some(Stage::new()),
+    }
+}
+
 impl Place {
-    fn new(kind: Kind, image: Image) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, image: Image) -> Option<Self> {
         let engine = Engine::new(kind).unwrap()?;
         let image = engine.image(image).unwrap()?;
-        let stage = match kind {
-            Kind::PodmanOfUser if rustix::process::geteuid().is_root() => Stage::of_ordinary_user()?,
-            Kind::PodmanOfUser | Kind::PodmanOfRoot | Kind::Docker => Stage::new(),
-        };
-        Some(Self { engine, stage, image })
+        Some(Self { engine, stage: stage(kind)?, image })
+    }
+
+    /// The image that its runs have.
+    pub(crate) const fn image(&self) -> &'static str {
+        self.image
     }
 
     /// Adds what leads to the engine.

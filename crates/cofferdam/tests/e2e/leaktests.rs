@@ -8,6 +8,8 @@ use base64::Engine as _;
 use coffer_testkit::{FakeApi, LoginSpec, netns, require};
 use serde_json::{Value, json};
 
+mod containers;
+
 use crate::support::practice::{LOGIN, Practice};
 use crate::support::{Ran, Stage, run, sandboxes};
 

@@ -15,14 +15,14 @@ use crate::support::{Ran, Stage, run, sandboxes};
 
 /// Files over HTTP, and who asked for what.
 #[derive(Clone, Default)]
-struct Registry {
+pub(crate) struct Registry {
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Registry {
     /// Serves on a port of loopback until the test ends.
-    fn serve(&self) -> u16 {
+    pub(crate) fn serve(&self) -> u16 {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let registry = self.clone();
@@ -39,7 +39,7 @@ impl Registry {
         self.files.lock().unwrap().insert(path.to_owned(), content.into());
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -73,10 +73,15 @@ impl Registry {
 /// A stage whose user has this registry, as `registry.example.org`.
 fn stage(registry: &Registry) -> Stage {
     let stage = Stage::new();
+    has(&stage, registry);
+    stage
+}
+
+/// The stage's user has this registry, as `registry.example.org`.
+fn has(stage: &Stage, registry: &Registry) {
     let port = registry.serve();
     stage
         .config(&format!("network = 'dev'\n[upstream.hosts]\n'registry.example.org' = '127.0.0.1:{port}'\n"));
-    stage
 }
 
 /// A folder as the packers of the registries pack it.
@@ -147,16 +152,16 @@ fn a_node_project_installs_from_the_users_registry() {
     assert!(allowed.iter().any(|host| host["origin"]["layer"] == "tool"), "{allowed:?}");
 }
 
-#[test]
-fn a_python_project_installs_from_the_users_index() {
-    let test = "registries::a_python_project_installs_from_the_users_index";
-    let has_venv =
-        run(Command::new("/usr/bin/python3").args(["-c", "import venv, ensurepip"])).code == Some(0);
-    if !sandboxes() || !require::capability("venv", has_venv) || !netns::inside(test, &[]) {
-        return;
-    }
-    let registry = Registry::default();
-    let stage = stage(&registry);
+/// What stands in the user's pip configuration, and nowhere inside.
+pub(crate) const INDEX_SECRET: &str = "FAKE-pip-CANARY";
+/// Makes a virtual environment in the project, and installs into it.
+pub(crate) const INSTALLS: &str = "/usr/bin/python3 -m venv .venv && .venv/bin/pip install made-up-wheel >&2";
+/// Uses what was installed.
+pub(crate) const USES: &str = ".venv/bin/python -c 'import made_up_wheel; print(made_up_wheel.word)'";
+
+/// The stage's user has this registry as the index of their pip configuration; in it is a wheel that needs another one.
+pub(crate) fn index(stage: &Stage, registry: &Registry) {
+    has(stage, registry);
     for (name, code, needs) in [
         (
             "made_up_wheel",
@@ -166,17 +171,36 @@ fn a_python_project_installs_from_the_users_index() {
         ("made_up_dep", "word = 'dep'\n", ""),
     ] {
         let file = format!("{name}-1.0-py3-none-any.whl");
-        registry.put(&format!("/files/{file}"), wheel(&stage, name, code, needs));
+        registry.put(&format!("/files/{file}"), wheel(stage, name, code, needs));
         let page = format!("<!DOCTYPE html><html><body><a href=\"/files/{file}\">{file}</a></body></html>");
         registry.put(&format!("/simple/{}/", name.replace('_', "-")), page);
     }
-    let conf = "[global]\nindex-url = http://user:FAKE-pip-CANARY@registry.example.org/simple\ntrusted-host = registry.example.org\n";
-    stage.scratch.write_home(".config/pip/pip.conf", conf).unwrap();
-    let install = "/usr/bin/python3 -m venv .venv && .venv/bin/pip install made-up-wheel >&2 && \
-                   .venv/bin/python -c 'import made_up_wheel; print(made_up_wheel.word)'";
-    inside(&stage, &[], install).prints("wheel and dep\n").keeps_secret(&["FAKE-pip-CANARY"]);
+    let conf = format!(
+        "[global]\nindex-url = http://user:{INDEX_SECRET}@registry.example.org/simple\ntrusted-host = registry.example.org\n"
+    );
+    stage.scratch.write_home(".config/pip/pip.conf", &conf).unwrap();
+}
+
+#[test]
+fn a_python_project_installs_from_the_users_index() {
+    let test = "registries::a_python_project_installs_from_the_users_index";
+    let has_venv =
+        run(Command::new("/usr/bin/python3").args(["-c", "import venv, ensurepip"])).code == Some(0);
+    if !sandboxes() || !require::capability("venv", has_venv) || !netns::inside(test, &[]) {
+        return;
+    }
+    let registry = Registry::default();
+    let stage = Stage::new();
+    index(&stage, &registry);
+    inside(&stage, &[], &format!("{INSTALLS} && {USES}"))
+        .prints("wheel and dep\n")
+        .keeps_secret(&[INDEX_SECRET]);
+    // It survives, and works in the next run.
+    let count = registry.asked().len();
+    inside(&stage, &[], USES).prints("wheel and dep\n");
+    assert_eq!(registry.asked().len(), count, "nothing was fetched again");
     let seen = inside(&stage, &[], "cat ~/.config/pip/pip.conf");
-    seen.ends_with(0).keeps_secret(&["FAKE-pip-CANARY", "user:"]);
+    seen.ends_with(0).keeps_secret(&[INDEX_SECRET, "user:"]);
     let audit = run(stage.coffer(["plan", "--auth", "none", "--agent", "shell"]));
     assert!(audit.ends_with(0).text().contains("a credential in `global.index-url`"), "{audit}");
 }

@@ -8,7 +8,7 @@ use coffer_testkit::{netns, require};
 use crate::support::practice::{HOSTS, Practice};
 use crate::support::{Stage, sandboxes};
 
-mod due;
+pub(crate) mod due;
 mod inside;
 mod scenarios;
 mod session;

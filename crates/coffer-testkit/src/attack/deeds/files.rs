@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -61,6 +61,16 @@ pub(super) fn open(path: &Path) -> Outcome {
         Ok(())
     });
     Outcome::of(opened)
+}
+
+pub(super) fn open_of_machine(path: &str, brief: &Brief) -> Outcome {
+    let path = Path::new(path);
+    let known = brief.system.get(path).copied();
+    let is_another = || fs::metadata(path).is_ok_and(|found| known != Some((found.dev(), found.ino())));
+    match open(path) {
+        Outcome::Done(_) if is_another() => Outcome::Own("another file is there".to_owned()),
+        outcome => outcome,
+    }
 }
 
 pub(crate) fn list_home(brief: &Brief) -> Outcome {

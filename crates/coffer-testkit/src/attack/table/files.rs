@@ -1,6 +1,6 @@
 //! Reading, writing, files that run later, and links.
 
-use super::Deed::{Do, MayWrite, Open, Read, Write};
+use super::Deed::{Do, MayWrite, OpenOfMachine, Read, Write};
 use super::{Attack, rows};
 use crate::attack::deeds::links;
 
@@ -27,9 +27,9 @@ pub(super) const ATTACKS: &[Attack] = rows! {
     "read-runtime-file" Reading Never: Read("${runtime}/note"), "a file in the folder of the session";
     "read-system-run-file" Reading Never: Read("/run/coffer-attack/note"), "a file of a service below `/run`";
     "list-home" Reading Never: Do(crate::attack::deeds::files::list_home), "the names in the home folder";
-    "read-shadow" Reading Never: Open("/etc/shadow"), "the hashes of passwords";
-    "read-machine-id" Reading Never: Open("/etc/machine-id"), "what tells this machine from all others";
-    "read-other-logs" Reading Never: Open("/var/log/dpkg.log"), "a log of the machine";
+    "read-shadow" Reading Never: OpenOfMachine("/etc/shadow"), "the hashes of passwords";
+    "read-machine-id" Reading Never: OpenOfMachine("/etc/machine-id"), "what tells this machine from all others";
+    "read-other-logs" Reading Never: OpenOfMachine("/var/log/dpkg.log"), "a log of the machine";
 
     "write-home" Writing Never: Write("${home}/new-file"), "a new file in the home folder";
     "write-shell-start" Writing Never: Write("${home}/.bashrc"), "a command that the next shell runs";

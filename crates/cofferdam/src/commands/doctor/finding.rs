@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::engines::EngineSeen;
 use super::fix::Fix;
 use super::registry::Check;
 
@@ -67,6 +68,8 @@ pub(crate) struct Document {
     pub(crate) checks: usize,
     /// What they found, the weightiest first.
     pub(crate) findings: Vec<Finding>,
+    /// The container engines, found or not.
+    pub(crate) engines: Vec<EngineSeen>,
 }
 
 /// Something that was found.

@@ -86,7 +86,7 @@ fn find(facts: &HostFacts, id: &str) -> Result<LiveRun, Error> {
 
 fn look(run: &LiveRun, facts: &HostFacts) -> Result<Report, Error> {
     let gone = || Error::RunUnseen { run: run.id.clone() };
-    let (about, pid) = run.about.as_ref().zip(run.pid).ok_or_else(gone)?;
+    let (about, pid) = run.about.as_ref().zip(run.sandbox()).ok_or_else(gone)?;
     let sandbox = Sandbox::of_backend(pid).ok_or_else(gone)?;
     let agent_pid = sandbox.agent().ok_or_else(gone)?;
     let agent = agent(&about.agent, facts)?;

@@ -12,7 +12,7 @@ use coffer_plan::plan::BackendKind;
 use coffer_plan::policy::default_image;
 
 use super::{Engine, ImageError};
-use crate::cli::ImageBuildCommand;
+use crate::cli::{BuildNetwork, ImageBuildCommand};
 use crate::error::Error;
 use crate::prepare;
 use crate::printer::Printer;
@@ -85,6 +85,9 @@ fn command_of(engine: &Engine, name: &str, file: &Utf8Path, said: &ImageBuildCom
         if let Some(file) = file {
             builder.args(["--secret", &format!("id={id},src={file}")]);
         }
+    }
+    if let Some(BuildNetwork::Host) = said.network {
+        builder.args(["--network", "host"]);
     }
     for variable in PROXIES {
         let Some(value) = coffer_host::variable(variable) else { continue };

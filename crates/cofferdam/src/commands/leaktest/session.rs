@@ -244,7 +244,7 @@ impl Inside {
     /// The one sandbox below this runtime folder.
     fn find(runtime: &Utf8Path) -> Option<Self> {
         let run = live_runs(runtime).pop()?;
-        let reader = Sandbox::of_backend(run.pid?)?.agent()?;
+        let reader = Sandbox::of_backend(run.sandbox()?)?.agent()?;
         Some(Self { reader, namespace: namespace(reader)?, folder: run.folder })
     }
 

@@ -24,12 +24,16 @@ fn with(test: &str, claude: Option<PathBuf>, scenario: impl Fn(&Practice)) {
 
 #[test]
 fn of_an_account_genuine_native() {
-    with("renewals::due::of_an_account_genuine_native", require::claude_native(), an_accounts_token);
+    with("renewals::due::of_an_account_genuine_native", require::claude_native(), |practice| {
+        an_accounts_token(practice, &[]);
+    });
 }
 
 #[test]
 fn of_an_account_genuine_js() {
-    with("renewals::due::of_an_account_genuine_js", require::claude_js(), an_accounts_token);
+    with("renewals::due::of_an_account_genuine_js", require::claude_js(), |practice| {
+        an_accounts_token(practice, &[]);
+    });
 }
 
 #[test]
@@ -48,14 +52,14 @@ fn of_the_users_own_login_genuine_native() {
 }
 
 /// Two runs in one project; long enough for a run to start with, and due for an account already.
-fn an_accounts_token(practice: &Practice) {
+pub(crate) fn an_accounts_token(practice: &Practice, flags: &[&str]) {
     let login = practice.sign_in_account("dev", &LoginSpec { expires_in: 600, ..LoginSpec::default() });
     let gate = Gate::new();
     practice.api.script(Rule::times("/v1/oauth/token", Fault::HoldAfterWork(gate.clone()), 1));
     let mut record = Record::of(&practice.stage);
-    let flags = ["--account", "dev"];
+    let flags = [&["--account", "dev"], flags].concat();
     // The user's tools have been asked before: whoever starts while a refresh is under way waits for it.
-    run(practice.run(&["--account", "dev", "--dry-run", "--", "true"])).ends_with(0);
+    run(practice.run(&[&flags[..], &["--dry-run", "--", "true"]].concat())).ends_with(0);
     let mut sessions = [Session::starts(practice, &flags), Session::starts(practice, &flags)];
     // The answer does not come yet: both work with the token that they have.
     for session in &mut sessions {

@@ -1,8 +1,10 @@
 //! The genuine CLI on a stage, with a practice API to talk to.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use coffer_testkit::engine::Engine;
 use coffer_testkit::{FakeApi, IssuedLogin, LoginSpec, RequestRecord};
 
 use super::{PATH, Ran, Stage, run};
@@ -19,6 +21,8 @@ pub(crate) struct Practice {
     pub(crate) stage: Stage,
     pub(crate) api: FakeApi,
     path: String,
+    /// What leads to a container engine.
+    engine: Vec<(OsString, OsString)>,
 }
 
 impl Practice {
@@ -33,7 +37,7 @@ impl Practice {
         let node = std::env::var("COFFER_TEST_NODE").ok();
         let node = node.as_deref().and_then(|node| Path::new(node).parent()).map(|node| node.display());
         let path = node.map_or(format!("{folder}:{PATH}"), |node| format!("{folder}:{node}:{PATH}"));
-        Self { stage, api, path }
+        Self { stage, api, path, engine: Vec::new() }
     }
 
     /// With an API that is also the token server, under its own names: logins can be refreshed.
@@ -46,6 +50,13 @@ impl Practice {
     /// Another folder with programs, after those that are there already.
     pub(crate) fn also_on_the_path(&mut self, program: &Path) {
         self.path = format!("{}:{}", self.path, program.parent().unwrap().display());
+    }
+
+    /// The engine is found where a user would have it: its programs before the machine's, but for the CLI.
+    pub(crate) fn with_engine(&mut self, engine: &Engine) {
+        let (claude, rest) = self.path.split_once(':').unwrap();
+        self.path = format!("{claude}:{}:{rest}", engine.path().to_str().unwrap());
+        self.engine = engine.env().to_vec();
     }
 
     /// An account of this name is signed in.
@@ -78,6 +89,7 @@ impl Practice {
     /// The environment of a machine with the CLI, whose API is the practice API.
     pub(crate) fn equip(&self, command: &mut Command) {
         command.env("PATH", &self.path).env("ANTHROPIC_BASE_URL", self.api.base_url());
+        command.envs(self.engine.iter().cloned());
         if self.api.ca_pem().is_some() {
             command.env("NODE_EXTRA_CA_CERTS", self.stage.scratch.root().join("ca.pem"));
         }

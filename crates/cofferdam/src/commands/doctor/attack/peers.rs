@@ -18,7 +18,7 @@ pub use coffer_testkit::attack::{Line, Verdict};
 use coffer_testkit::netns::hosts_file;
 use serde::{Deserialize, Serialize};
 
-use super::{AttackError, canary, document, failed, outside, run_of, word};
+use super::{AttackError, Attacked, Backend, canary, document, failed, word};
 use crate::error::Error;
 use crate::exit::NO;
 use crate::printer::Printer;
@@ -137,9 +137,10 @@ fn test(comparison: &Comparison) -> Result<Compared, Error> {
         Probe { program: coffer.into_std_path_buf(), called: crate::INIT_NAME, words: &[probe::VERB] };
     let ground = Ground::new(&canary()?).and_then(|ground| ground.with_homes(&comparison.homes));
     let ground = ground.map_err(failed("lay the stage"))?;
-    let run = run_of(&ground, &probe, DEFAULTS)?;
-    let peers = comparison.peers.iter().map(|peer| outcome(&ground, &probe, peer)).collect();
-    let outside = outside(&ground, &probe, run.limits)?;
+    let ours = Attacked { ground, probe, backend: Backend::default() };
+    let run = ours.run(DEFAULTS)?;
+    let peers = comparison.peers.iter().map(|peer| outcome(&ours.ground, &ours.probe, peer)).collect();
+    let outside = ours.outside(run.limits)?;
     let rows = attacks().map(|attack| {
         let coffer = run.column.verdict(attack);
         let grant = document::grant_in(&run.plan, attack.grant);
