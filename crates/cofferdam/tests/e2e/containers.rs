@@ -18,6 +18,7 @@ mod doctored;
 mod genuine;
 mod python;
 mod race;
+mod sign_ins;
 mod signed_in;
 mod troubles;
 mod volumes;

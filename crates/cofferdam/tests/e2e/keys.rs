@@ -1,6 +1,7 @@
 //! The user's agents for keys, behind their filters, with the genuine clients; each with the same done outside.
 
 mod confirmed;
+mod containers;
 mod gnupg;
 mod sign_in;
 mod ssh;
