@@ -12,6 +12,7 @@ use coffer_plan::policy::PolicyError;
 
 use crate::commands::doctor::AttackError;
 use crate::commands::image::ImageError;
+use crate::commands::stack_error::StackError;
 
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub(crate) enum Error {
     /// An image cannot be built or listed.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Files that work alone cannot be written, or what they start fails.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// A printed launch does not read.
     #[error(transparent)]
     Launch(#[from] ParseError),
@@ -442,6 +446,7 @@ impl Error {
             Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
             Self::Image(error) => error.code(),
+            Self::Stack(error) => error.code(),
             Self::Json(_) | Self::Output(_) => "output",
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
@@ -570,6 +575,7 @@ impl Error {
             | Self::Lab { .. }
             | Self::Practice(_) => None,
             Self::Image(error) => error.hint(),
+            Self::Stack(error) => error.hint(),
             Self::Store { path, source, .. } => Some(match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room on the disk".to_owned()

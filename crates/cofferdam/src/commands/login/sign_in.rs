@@ -16,7 +16,7 @@ use crate::commands::exec_launch::code_of;
 use crate::commands::ledger;
 
 /// The ledger's word for where such a login comes from.
-const FROM: &str = "sign_in";
+pub(super) const FROM: &str = "sign_in";
 /// Largest log of the agent that is taken over, in bytes.
 const MAX_LOG_BYTES: usize = 16 * 1024 * 1024;
 
