@@ -32,7 +32,11 @@ pub fn write(folder: &Utf8Path, variables: &[Variable]) -> Result<(), ReplaceErr
             text.push_str(part);
         }
     }
-    if private::read(folder, ENVIRONMENT, MAX_BYTES).ok().flatten().is_some_and(|known| *known == *text.as_bytes()) {
+    if private::read(folder, ENVIRONMENT, MAX_BYTES)
+        .ok()
+        .flatten()
+        .is_some_and(|known| *known == *text.as_bytes())
+    {
         return Ok(());
     }
     private::write(folder, ENVIRONMENT, text.as_bytes())

@@ -4,9 +4,9 @@
 //! What is rendered here is text; nothing of it is secret. The templates lie in `stack/`.
 
 mod readme;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::str::FromStr;
 
@@ -35,7 +35,9 @@ pub struct ServiceName(String);
 
 /// A word that names no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` names no service: expected small letters, digits and `-`, a letter first, and not `{KEEPER}`")]
+#[error(
+    "`{word}` names no service: expected small letters, digits and `-`, a letter first, and not `{KEEPER}`"
+)]
 pub struct BadService {
     /// What was said.
     pub word: String,
@@ -61,7 +63,8 @@ impl ServiceName {
     /// When nothing is left.
     pub fn of_folder(folder: &Utf8Path) -> Result<Self, BadService> {
         let name = folder.file_name().unwrap_or_default().to_ascii_lowercase();
-        let fit: String = name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).collect();
+        let fit: String =
+            name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).collect();
         let fit = fit.trim_start_matches(|one: char| !one.is_ascii_lowercase());
         let fit = fit.get(..LONGEST).unwrap_or(fit).trim_end_matches('-');
         fit.parse().map_err(|_| BadService { word: folder.to_string() })
@@ -248,11 +251,8 @@ impl Stack {
 
     fn first(&self) -> &Service {
         // A stack has a service; who made one without gets what names none.
-        const NONE: &Service = &Service {
-            name: ServiceName(String::new()),
-            account: String::new(),
-            projects: Vec::new(),
-        };
+        const NONE: &Service =
+            &Service { name: ServiceName(String::new()), account: String::new(), projects: Vec::new() };
         self.services.first().unwrap_or(NONE)
     }
 }

@@ -42,8 +42,8 @@ pub use report::{
 };
 pub use runs::{PsCommand, StopCommand};
 pub use stack::{
-    EnterCommand, InitCommand, InitComposeCommand, InitDevcontainerCommand, InitVerb, KeeperCommand, ProjectWord,
-    Served, StackFlags, Variant,
+    EnterCommand, InitCommand, InitComposeCommand, InitDevcontainerCommand, InitVerb, KeeperCommand,
+    ProjectWord, Served, StackFlags, Variant,
 };
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.

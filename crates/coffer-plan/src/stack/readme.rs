@@ -45,7 +45,8 @@ impl Stack {
     }
 
     fn accounts(&self) -> String {
-        let line = |service: &Service| format!("- `{}` uses the account `{}`.\n", service.name, service.account);
+        let line =
+            |service: &Service| format!("- `{}` uses the account `{}`.\n", service.name, service.account);
         let mut text: String = self.services.iter().map(line).collect();
         text.push('\n');
         text
@@ -69,10 +70,19 @@ impl Stack {
                 }
             }
         }
-        lines.push(("volume `keeper`".to_owned(), "the accounts: logins, sealed copies, the ledger".to_owned()));
+        lines.push((
+            "volume `keeper`".to_owned(),
+            "the accounts: logins, sealed copies, the ledger".to_owned(),
+        ));
         for Service { name, .. } in &self.services {
-            lines.push((format!("volume `{name}-door`"), format!("the way from `{name}` to the keeper, in memory")));
-            lines.push((format!("volume `{name}-home`"), format!("the home of `{name}`: history, settings, caches")));
+            lines.push((
+                format!("volume `{name}-door`"),
+                format!("the way from `{name}` to the keeper, in memory"),
+            ));
+            lines.push((
+                format!("volume `{name}-home`"),
+                format!("the home of `{name}`: history, settings, caches"),
+            ));
         }
         let line = |(place, what): (String, String)| match place.starts_with("volume") {
             true => format!("- {place}: {what}\n"),

@@ -148,8 +148,7 @@ impl FromStr for Served {
     fn from_str(text: &str) -> Result<Self, String> {
         let (service, account) = text.split_once('=').ok_or("expected SERVICE=ACCOUNT")?;
         let service = service.parse().map_err(|error: coffer_plan::stack::BadService| error.to_string())?;
-        let account =
-            account.parse().map_err(|error: coffer_account::layout::BadName| error.to_string())?;
+        let account = account.parse().map_err(|error: coffer_account::layout::BadName| error.to_string())?;
         Ok(Self { service, account })
     }
 }

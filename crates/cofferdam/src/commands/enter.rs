@@ -102,8 +102,7 @@ fn start(words: &[OsString], variables: &[Variable], signals: &SignalEvents) -> 
     let mut command = Command::new(program);
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value.as_str())));
     coffer_sys::process::default_signals(&mut command);
-    let not_started =
-        |source| Error::Command { program: program.to_string_lossy().into_owned(), source };
+    let not_started = |source| Error::Command { program: program.to_string_lossy().into_owned(), source };
     let child = command.spawn().map_err(not_started)?;
     drop(command);
     attend::attend(&child, signals).map_err(|source| Error::Watch { source })

@@ -31,8 +31,12 @@ pub(crate) fn init(command: &InitCommand, printer: &Printer) -> Result<u8, Failu
     write::write(&stack, &out, &facts, printer)?;
     let folder = out.join(stack.folder());
     printer.tell(&match stack.kind {
-        For::Compose => format!("`{folder}/README.md` says how to go on: `cd {folder} && docker-compose build`\n"),
-        For::Editor => format!("`{folder}/README.md` says how to go on; an editor opens the folder in its container\n"),
+        For::Compose => {
+            format!("`{folder}/README.md` says how to go on: `cd {folder} && docker-compose build`\n")
+        }
+        For::Editor => {
+            format!("`{folder}/README.md` says how to go on; an editor opens the folder in its container\n")
+        }
     });
     if coffer_host::program(&facts, "docker-compose").is_none()
         && coffer_host::program(&facts, "docker").is_none()
@@ -106,10 +110,7 @@ fn of_projects(
     Ok(written.into_iter().map(service).collect())
 }
 
-fn devcontainer(
-    command: &InitDevcontainerCommand,
-    facts: &HostFacts,
-) -> Result<(Stack, Utf8PathBuf), Error> {
+fn devcontainer(command: &InitDevcontainerCommand, facts: &HostFacts) -> Result<(Stack, Utf8PathBuf), Error> {
     let path = absolute(&command.out, facts);
     let out = path.canonicalize_utf8().ok().filter(|path| path.is_dir());
     let out = out.ok_or(StackError::NoFolder { path })?;

@@ -52,11 +52,20 @@ pub(crate) fn keeper(command: &KeeperCommand, printer: &Printer) -> Result<u8, F
 }
 
 /// Until it is told to end, or one of the two ends by itself.
-fn keep(doors: &mut Doors<'_>, crew: &mut Crew, signals: &SignalEvents, facts: &HostFacts) -> Result<u8, Error> {
+fn keep(
+    doors: &mut Doors<'_>,
+    crew: &mut Crew,
+    signals: &SignalEvents,
+    facts: &HostFacts,
+) -> Result<u8, Error> {
     let watching = |source| Error::Watch { source };
     let waiter = Waiter::new().map_err(watching)?;
     let folder = accounts(&facts.folders.data);
-    std::fs::create_dir_all(&folder).map_err(|source| Error::Store { action: "make", path: folder, source })?;
+    std::fs::create_dir_all(&folder).map_err(|source| Error::Store {
+        action: "make",
+        path: folder,
+        source,
+    })?;
     loop {
         // Watched before they are looked at: no change goes unseen. An account that is new is another watch then.
         let watches = watches(doors, facts);
@@ -111,9 +120,14 @@ impl Crew {
             // By it the child starts with no signal blocked; and no key of a terminal is meant for it.
             coffer_sys::process::new_session(&mut member, None);
             let child = member.spawn();
-            let child = child.map_err(|source| Error::Store { action: "start", path: facts.coffer.clone(), source })?;
+            let child = child.map_err(|source| Error::Store {
+                action: "start",
+                path: facts.coffer.clone(),
+                source,
+            })?;
             // Who has ended is learned by us alone, together with what others left to a container's first process.
-            crew.members.extend(i32::try_from(child.id()).ok().and_then(Pid::from_raw).map(|pid| (name, pid)));
+            crew.members
+                .extend(i32::try_from(child.id()).ok().and_then(Pid::from_raw).map(|pid| (name, pid)));
         }
         Ok(crew)
     }

@@ -90,17 +90,24 @@ impl StackError {
                 "look at the difference above; `rm {path}` if the new one is wanted, or another folder than `{out}`: `--out DIR`"
             )),
             Self::Image(error) => Some(error.hint()),
-            Self::Service(_) => Some("`--service one`, or a link to the folder with a plainer name".to_owned()),
-            Self::SameName { .. } => Some("one name each; a link to a folder may have another name".to_owned()),
+            Self::Service(_) => {
+                Some("`--service one`, or a link to the folder with a plainer name".to_owned())
+            }
+            Self::SameName { .. } => {
+                Some("one name each; a link to a folder may have another name".to_owned())
+            }
             Self::NoFolder { path } => Some(format!("`mkdir -p {path}`")),
             Self::NoService => Some("`--project PATH`, besides those with `:ro`".to_owned()),
-            Self::MemberLost { .. } => Some("its last words are above; `docker-compose up -d` starts it again".to_owned()),
+            Self::MemberLost { .. } => {
+                Some("its last words are above; `docker-compose up -d` starts it again".to_owned())
+            }
             Self::Silent { .. } | Self::NoDoor { .. } => {
                 Some("`docker-compose ps`; `docker-compose logs keeper`".to_owned())
             }
-            Self::Enter { .. } => {
-                Some("it is for the services of `coffer init compose`; `--door` and `--port` lead elsewhere".to_owned())
-            }
+            Self::Enter { .. } => Some(
+                "it is for the services of `coffer init compose`; `--door` and `--port` lead elsewhere"
+                    .to_owned(),
+            ),
         }
     }
 

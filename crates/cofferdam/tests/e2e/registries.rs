@@ -15,14 +15,14 @@ use crate::support::{Ran, Stage, run, sandboxes};
 
 /// Files over HTTP, and who asked for what.
 #[derive(Clone, Default)]
-struct Registry {
+pub(crate) struct Registry {
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Registry {
     /// Serves on a port of loopback until the test ends.
-    fn serve(&self) -> u16 {
+    pub(crate) fn serve(&self) -> u16 {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let registry = self.clone();
@@ -157,19 +157,7 @@ fn a_python_project_installs_from_the_users_index() {
     }
     let registry = Registry::default();
     let stage = stage(&registry);
-    for (name, code, needs) in [
-        (
-            "made_up_wheel",
-            "from made_up_dep import word\nword = 'wheel and ' + word\n",
-            "Requires-Dist: made-up-dep\n",
-        ),
-        ("made_up_dep", "word = 'dep'\n", ""),
-    ] {
-        let file = format!("{name}-1.0-py3-none-any.whl");
-        registry.put(&format!("/files/{file}"), wheel(&stage, name, code, needs));
-        let page = format!("<!DOCTYPE html><html><body><a href=\"/files/{file}\">{file}</a></body></html>");
-        registry.put(&format!("/simple/{}/", name.replace('_', "-")), page);
-    }
+    put_wheels(&stage, &registry);
     let conf = "[global]\nindex-url = http://user:FAKE-pip-CANARY@registry.example.org/simple\ntrusted-host = registry.example.org\n";
     stage.scratch.write_home(".config/pip/pip.conf", conf).unwrap();
     let install = "/usr/bin/python3 -m venv .venv && .venv/bin/pip install made-up-wheel >&2 && \
@@ -179,6 +167,23 @@ fn a_python_project_installs_from_the_users_index() {
     seen.ends_with(0).keeps_secret(&["FAKE-pip-CANARY", "user:"]);
     let audit = run(stage.coffer(["plan", "--auth", "none", "--agent", "shell"]));
     assert!(audit.ends_with(0).text().contains("a credential in `global.index-url`"), "{audit}");
+}
+
+/// An index with a package that needs another one.
+pub(crate) fn put_wheels(stage: &Stage, registry: &Registry) {
+    for (name, code, needs) in [
+        (
+            "made_up_wheel",
+            "from made_up_dep import word\nword = 'wheel and ' + word\n",
+            "Requires-Dist: made-up-dep\n",
+        ),
+        ("made_up_dep", "word = 'dep'\n", ""),
+    ] {
+        let file = format!("{name}-1.0-py3-none-any.whl");
+        registry.put(&format!("/files/{file}"), wheel(stage, name, code, needs));
+        let page = format!("<!DOCTYPE html><html><body><a href=\"/files/{file}\">{file}</a></body></html>");
+        registry.put(&format!("/simple/{}/", name.replace('_', "-")), page);
+    }
 }
 
 /// A wheel with one module.

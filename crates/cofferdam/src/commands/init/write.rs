@@ -23,13 +23,15 @@ enum Content {
     Program,
 }
 
-pub(super) fn write(stack: &Stack, out: &Utf8Path, facts: &HostFacts, printer: &Printer) -> Result<(), Error> {
+pub(super) fn write(
+    stack: &Stack,
+    out: &Utf8Path,
+    facts: &HostFacts,
+    printer: &Printer,
+) -> Result<(), Error> {
     let program = out.join(stack.folder()).join(PROGRAM);
-    let mut wanted: Vec<(Utf8PathBuf, Content)> = stack
-        .files()
-        .into_iter()
-        .map(|File { path, text }| (out.join(path), Content::Text(text)))
-        .collect();
+    let mut wanted: Vec<(Utf8PathBuf, Content)> =
+        stack.files().into_iter().map(|File { path, text }| (out.join(path), Content::Text(text))).collect();
     wanted.push((program, Content::Program));
     let mut missing = Vec::new();
     let mut other = None;

@@ -8,7 +8,7 @@ use std::os::fd::AsFd as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_account::capture::Captured;
 use coffer_account::disk::open_folder;
-use coffer_account::keeper::KeeperError;
+use coffer_account::keeper::{KeeperError, RefresherError};
 use coffer_plan::agent::{Agent, SignInLayout};
 use coffer_plan::facts::HostFacts;
 
@@ -33,8 +33,9 @@ pub(super) fn sign_in(
     let folder = tempfile::Builder::new().prefix("sign-in-").tempdir_in(runtime).map_err(made)?;
     let scratch = Utf8Path::from_path(folder.path()).map(|folder| folder.join("client"));
     let scratch: Utf8PathBuf = scratch.ok_or_else(|| made(ErrorKind::InvalidFilename.into()))?;
-    let client = GenuineClient::find(facts, agent, scratch.clone())
-        .map_err(|none| KeeperError::NoClient(Box::new(none)))?;
+    let client = GenuineClient::find(facts, agent, scratch.clone()).map_err(|none| {
+        KeeperError::NoClient(RefresherError { reason: none.to_string(), hint: none.hint() })
+    })?;
     let start = |source| Error::Store { action: "start the client in", path: scratch.clone(), source };
     let signals = attend::signals().map_err(|source| Error::Watch { source })?;
     let mut command = client.sign_in(&layout.args).map_err(start)?;
@@ -46,7 +47,8 @@ pub(super) fn sign_in(
     drop(crate::memory::without_dumps(&child));
     let ended = attend::attend(&child, &signals).map_err(|source| Error::Watch { source });
     let state = scratch.join("state");
-    let opened = open_folder(&state).map_err(|source| Error::Store { action: "read", path: state, source })?;
+    let opened =
+        open_folder(&state).map_err(|source| Error::Store { action: "read", path: state, source })?;
     let captured = Captured { state: Some(opened.as_fd()), ..Captured::default() };
     let attempt = target.adopt(&captured, FROM, facts);
     report(target, Some(attempt), ended, printer)
