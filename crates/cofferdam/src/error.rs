@@ -10,9 +10,7 @@ use coffer_plan::config::ConfigError;
 use coffer_plan::plan::PlanError;
 use coffer_plan::policy::PolicyError;
 
-use crate::commands::doctor::AttackError;
-use crate::commands::image::ImageError;
-use crate::commands::stack_error::StackError;
+use crate::commands::{doctor::AttackError, image::ImageError, stack_error::StackError};
 
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
