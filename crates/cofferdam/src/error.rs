@@ -1,5 +1,4 @@
-//! What a command can fail with: one variant per kind of failure, each knows its code, its causes and
-//! its hint.
+//! What a command can fail with: one variant per kind of failure, each knows its code, causes and hint.
 
 use camino::Utf8PathBuf;
 use coffer_launch::backend::BackendError;
@@ -7,8 +6,7 @@ use coffer_launch::launch::{ParseError, quote};
 use coffer_launch::run::RunError;
 use coffer_plan::built_in::DataError;
 use coffer_plan::config::ConfigError;
-use coffer_plan::plan::PlanError;
-use coffer_plan::policy::PolicyError;
+use coffer_plan::{plan::PlanError, policy::PolicyError};
 
 use crate::commands::{doctor::AttackError, image::ImageError, stack_error::StackError};
 

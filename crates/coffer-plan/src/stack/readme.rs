@@ -47,9 +47,7 @@ impl Stack {
     fn accounts(&self) -> String {
         let line =
             |service: &Service| format!("- `{}` uses the account `{}`.\n", service.name, service.account);
-        let mut text: String = self.services.iter().map(line).collect();
-        text.push('\n');
-        text
+        self.services.iter().map(line).collect()
     }
 
     fn folders(&self) -> String {
@@ -88,9 +86,7 @@ impl Stack {
             true => format!("- {place}: {what}\n"),
             false => format!("- `{place}`: {what}\n"),
         };
-        let mut text: String = lines.into_iter().map(line).collect();
-        text.push('\n');
-        text
+        lines.into_iter().map(line).collect()
     }
 
     /// The table of who may do what; each line is for the keeper first, then for each service.
@@ -128,7 +124,6 @@ impl Stack {
             };
             rows.push((format!("`{}`", project.target()), May::Nothing, self.each(may)));
         }
-        rows.push(("the network".to_owned(), May::Write, self.each(|_| May::Nothing)));
         let line = |(what, keeper, services): (String, May, Vec<May>)| {
             let words: Vec<&str> = [keeper].into_iter().chain(services).map(May::word).collect();
             format!("| {what} | {} |\n", words.join(" | "))

@@ -33,6 +33,9 @@ use crate::printer::Printer;
 
 /// Signals that end what waits.
 const ENDS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+/// Exit codes, as a shell has them.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 /// How long a gateway may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,8 +44,15 @@ pub(crate) fn enter(command: &EnterCommand, printer: &Printer) -> Result<u8, Fai
         answers(&command.door.join(SOCKET))?;
         return Ok(0);
     }
-    let of_run = |error| Failure { error, of_run: true };
-    entered(command, printer).map_err(of_run)
+    match entered(command, printer) {
+        // As a shell has it.
+        Err(Error::Stack(StackError::Command { program, source })) => {
+            let code = if source.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+            printer.failure(&StackError::Command { program, source }.into());
+            Ok(code)
+        }
+        other => other.map_err(|error| Failure { error, of_run: true }),
+    }
 }
 
 fn entered(command: &EnterCommand, printer: &Printer) -> Result<u8, Error> {
@@ -52,7 +62,9 @@ fn entered(command: &EnterCommand, printer: &Printer) -> Result<u8, Error> {
         Ok(listener) => carry::start(listener, command.door.join(SOCKET))?,
         // The first process of this container carries already.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-        Err(source) => return Err(StackError::Enter { action: "listen on the port of the gateway", source }),
+        Err(source) => {
+            return Err(StackError::Enter { action: "listen on the port of the gateway", source }.into());
+        }
     }
     match variables(&command.door, &signals, printer)? {
         Some(variables) => start(&command.command, &variables, &signals),
@@ -102,7 +114,8 @@ fn start(words: &[OsString], variables: &[Variable], signals: &SignalEvents) -> 
     let mut command = Command::new(program);
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value.as_str())));
     coffer_sys::process::default_signals(&mut command);
-    let not_started = |source| Error::Command { program: program.to_string_lossy().into_owned(), source };
+    let not_started =
+        |source| StackError::Command { program: program.to_string_lossy().into_owned(), source };
     let child = command.spawn().map_err(not_started)?;
     drop(command);
     attend::attend(&child, signals).map_err(|source| Error::Watch { source })

@@ -8,7 +8,7 @@ use coffer_plan::agent::Agent;
 use coffer_plan::built_in;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::image::Recipe;
-use coffer_plan::stack::{For, PROGRAM, Project, Service, ServiceName, Stack};
+use coffer_plan::stack::{For, Project, Service, ServiceName, Stack};
 
 use super::stack_error::StackError;
 use crate::cli::{InitCommand, InitComposeCommand, InitDevcontainerCommand, InitVerb, StackFlags, Variant};

@@ -58,6 +58,14 @@ pub(crate) enum StackError {
         /// The folder.
         folder: Utf8PathBuf,
     },
+    /// The command of a service is not there, or cannot be executed.
+    #[error("cannot run `{program}` in this service")]
+    Command {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A command cannot be started in its service.
     #[error("cannot {action}")]
     Enter {
@@ -79,6 +87,7 @@ impl StackError {
             Self::NoService => "no-service",
             Self::MemberLost { .. } => "keeper-lost",
             Self::Silent { .. } | Self::NoDoor { .. } => "gateway-silent",
+            Self::Command { .. } => "command",
             Self::Enter { .. } => "enter",
         }
     }
@@ -120,7 +129,11 @@ impl StackError {
             | Self::SameName { .. }
             | Self::NoFolder { .. }
             | Self::NoService => true,
-            Self::MemberLost { .. } | Self::Silent { .. } | Self::NoDoor { .. } | Self::Enter { .. } => false,
+            Self::MemberLost { .. }
+            | Self::Silent { .. }
+            | Self::NoDoor { .. }
+            | Self::Command { .. }
+            | Self::Enter { .. } => false,
         }
     }
 }

@@ -149,7 +149,7 @@ fn a_command_in_a_service_has_its_signals_and_its_exit_code() {
 /// No byte of these is in a service: in its files, in the environment of its processes, or in what the engine keeps;
 /// and what stands for them behind the door is of no use anywhere else.
 fn no_credential_in(ground: &Ground, services: &[&str], secrets: &[String]) {
-    let look = "for word in \"$@\"; do grep -rlF -- \"$word\" / --exclude-dir=proc --exclude-dir=sys --exclude-dir=genuine; \
+    let look = "for word in \"$@\"; do grep -rlF -D skip -- \"$word\" / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=genuine; \
                 grep -lF -- \"$word\" /proc/[0-9]*/environ /proc/[0-9]*/cmdline; done 2>/dev/null; true";
     let look_in = |service: &str| {
         let words = ["exec", "-T", service, "sh", "-c", look, "sh"];

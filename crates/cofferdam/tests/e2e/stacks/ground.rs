@@ -179,10 +179,6 @@ impl Ground {
         self.stage.project().join(name)
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub(super) fn requests(&self) -> Vec<RequestRecord> {
         self.api.requests()
     }
