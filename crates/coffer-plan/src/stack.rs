@@ -12,8 +12,10 @@ use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::agent::Agent;
 use crate::image::Recipe;
 use crate::plan::NetworkTier;
+pub use seeds::State;
 use text::{fill, quoted};
 
 /// The port of a service's loopback that leads to the gateway.
@@ -108,6 +110,9 @@ pub struct Service {
     pub account: String,
     /// What it sees; it works in the first one.
     pub projects: Vec<Project>,
+    /// Where it sees the generated files themselves, because they lie in a project that it writes: there it only reads
+    /// them, or what it writes would be what is started next time.
+    pub kept: Vec<Utf8PathBuf>,
 }
 
 /// For whom the files are.
@@ -126,8 +131,10 @@ pub struct Stack {
     pub name: ServiceName,
     /// For whom it is.
     pub kind: For,
-    /// What the agent is called, for people.
-    pub agent: String,
+    /// The agent.
+    pub agent: Agent,
+    /// Its own files in a service, and the first content of them.
+    pub state: Option<State>,
     /// What the services' image is made of.
     pub image: Recipe,
     /// What the keeper's image is made of.
@@ -198,7 +205,8 @@ impl Stack {
             "services",
             each(include_str!("../stack/service.yaml"), &|service| {
                 let folder = service.projects.first().map_or_else(|| "/projects".to_owned(), Project::target);
-                let projects = service.projects.iter().map(project).collect();
+                let kept = service.kept.iter().map(|target| kept(target));
+                let projects = service.projects.iter().map(project).chain(kept).collect();
                 vec![("service", service.name.to_string()), ("folder", folder), ("projects", projects)]
             }),
         ));
@@ -241,6 +249,8 @@ impl Stack {
             ("program", self.image.program.clone()),
             ("agent-image", format!("localhost/{}-agent", self.name)),
             ("keeper-image", format!("localhost/{}-keeper", self.name)),
+            ("state", self.state.as_ref().map(State::variable).unwrap_or_default()),
+            ("seeds", self.state.as_ref().map(State::script).unwrap_or_default()),
             ("images", "./images".to_owned()),
             ("keeper", "./keeper".to_owned()),
             ("network", self.network.to_string()),
@@ -251,8 +261,12 @@ impl Stack {
 
     fn first(&self) -> &Service {
         // A stack has a service; who made one without gets what names none.
-        const NONE: &Service =
-            &Service { name: ServiceName(String::new()), account: String::new(), projects: Vec::new() };
+        const NONE: &Service = &Service {
+            name: ServiceName(String::new()),
+            account: String::new(),
+            projects: Vec::new(),
+            kept: Vec::new(),
+        };
         self.services.first().unwrap_or(NONE)
     }
 }
@@ -270,4 +284,10 @@ fn project(project: &Project) -> String {
     // Compose fills in what stands behind a dollar sign.
     let source = quoted(source.as_str()).replace('$', "$$");
     fill(template, &[("source", source), ("target", project.target())])
+}
+
+/// The folder with the compose file, which is only read.
+fn kept(target: &Utf8Path) -> String {
+    let target = quoted(target.as_str()).replace('$', "$$");
+    fill(include_str!("../stack/project-read-only.yaml"), &[("source", quoted(".")), ("target", target)])
 }

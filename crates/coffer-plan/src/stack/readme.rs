@@ -27,7 +27,7 @@ impl Stack {
         let mut fillings = self.fillings();
         fillings.extend([
             ("title", self.title()),
-            ("agent-title", self.agent.clone()),
+            ("agent-title", self.agent.title.clone()),
             ("accounts", self.accounts()),
             ("folders", self.folders()),
             ("columns", names.join(" | ")),
@@ -123,6 +123,13 @@ impl Stack {
                 seen.map_or(May::Nothing, |seen| if seen.read_only { May::Read } else { May::Write })
             };
             rows.push((format!("`{}`", project.target()), May::Nothing, self.each(may)));
+        }
+        for service in &self.services {
+            for target in &service.kept {
+                let row =
+                    (format!("`{target}`: these files"), May::Nothing, self.each(own(service, May::Read)));
+                rows.push(row);
+            }
         }
         let line = |(what, keeper, services): (String, May, Vec<May>)| {
             let words: Vec<&str> = [keeper].into_iter().chain(services).map(May::word).collect();

@@ -4,8 +4,9 @@ use camino::Utf8Path;
 use expect_test::expect_file;
 
 use super::text::{fill, quoted};
-use super::{For, Project, Service, ServiceName, Stack};
+use super::{For, Project, Service, ServiceName, Stack, State};
 use crate::built_in;
+use crate::fixture::Machine;
 use crate::image::Recipe;
 use crate::plan::NetworkTier;
 
@@ -18,7 +19,7 @@ fn project(source: &str, called: &str, read_only: bool) -> Project {
 }
 
 fn service(called: &str, account: &str, projects: Vec<Project>) -> Service {
-    Service { name: name(called), account: account.to_owned(), projects }
+    Service { name: name(called), account: account.to_owned(), projects, kept: Vec::new() }
 }
 
 fn stack(kind: For, services: Vec<Service>) -> Stack {
@@ -30,7 +31,8 @@ fn stack(kind: For, services: Vec<Service>) -> Stack {
     Stack {
         name: name("stack"),
         kind,
-        agent: agents["claude"].title.clone(),
+        state: State::of(&agents["claude"], &Machine::ada().facts),
+        agent: agents["claude"].clone(),
         image: recipe(&["python"]),
         keeper_image: recipe(&[]),
         ids: (1001, 1002),
@@ -61,10 +63,11 @@ fn variants() -> Vec<(&'static str, Stack)> {
                 ],
             ),
         ),
-        (
-            "devcontainer",
-            stack(For::Editor, vec![service("site", "main", vec![project("..", "site", false)])]),
-        ),
+        ("devcontainer", {
+            let site = service("site", "main", vec![project("..", "site", false)]);
+            let kept = vec!["/projects/site/.devcontainer".into()];
+            stack(For::Editor, vec![Service { kept, ..site }])
+        }),
     ]
 }
 

@@ -8,7 +8,7 @@ use coffer_plan::agent::Agent;
 use coffer_plan::built_in;
 use coffer_plan::facts::HostFacts;
 use coffer_plan::image::Recipe;
-use coffer_plan::stack::{For, Project, Service, ServiceName, Stack};
+use coffer_plan::stack::{For, Project, Service, ServiceName, Stack, State};
 
 use super::stack_error::StackError;
 use crate::cli::{InitCommand, InitComposeCommand, InitDevcontainerCommand, InitVerb, StackFlags, Variant};
@@ -73,7 +73,7 @@ fn own_folders(
     let service = |name: &ServiceName| {
         let source = Utf8Path::new("projects").join(name.as_str());
         let project = Project { source, name: name.clone(), read_only: false };
-        Service { name: name.clone(), account: account(name), projects: vec![project] }
+        Service { name: name.clone(), account: account(name), projects: vec![project], kept: Vec::new() }
     };
     Ok(names.iter().map(service).collect())
 }
@@ -89,9 +89,12 @@ fn of_projects(
         let path = absolute(&said.path, facts);
         let source = path.canonicalize_utf8().ok().filter(|path| path.is_dir());
         let source = source.ok_or_else(|| StackError::NoFolder { path: path.clone() })?;
+        if real(out) == source && !said.read_only {
+            return Err(StackError::InTheProject { path }.into());
+        }
         // It is called as it was said, wherever a link leads.
         let name = ServiceName::of_folder(&path).map_err(StackError::from)?;
-        let source = source.strip_prefix(out).map(Utf8Path::to_owned).unwrap_or(source);
+        let source = source.strip_prefix(real(out)).map(Utf8Path::to_owned).unwrap_or(source);
         projects.push(Project { source, name, read_only: said.read_only });
     }
     each_once(projects.iter().map(|project| &project.name))?;
@@ -104,8 +107,9 @@ fn of_projects(
     let service = |project: Project| {
         let name = project.name.clone();
         let account = if isolated { name.to_string() } else { command.stack.account.to_string() };
+        let kept = kept(&project, &real(out));
         let projects = [vec![project], read.clone()].concat();
-        Service { name, account, projects }
+        Service { name, account, projects, kept }
     };
     Ok(written.into_iter().map(service).collect())
 }
@@ -117,7 +121,8 @@ fn devcontainer(command: &InitDevcontainerCommand, facts: &HostFacts) -> Result<
     let name = ServiceName::of_folder(&out).map_err(StackError::from)?;
     let project = Project { source: "..".into(), name: name.clone(), read_only: false };
     let account = command.stack.account.to_string();
-    let service = Service { name: name.clone(), account, projects: vec![project] };
+    let kept = vec![format!("/projects/{name}/.devcontainer").into()];
+    let service = Service { name: name.clone(), account, projects: vec![project], kept };
     Ok((stack(&command.stack, For::Editor, name, vec![service], facts)?, out))
 }
 
@@ -133,8 +138,8 @@ fn stack(
     let ids = if user.uid == 0 { NOT_ROOT } else { (user.uid, user.gid) };
     let keeper_image = recipe(said, &agent, &[])?;
     let image = recipe(said, &agent, &said.tools)?;
-    let agent = agent.title;
-    Ok(Stack { name, kind, agent, image, keeper_image, ids, network: said.network, services })
+    let state = State::of(&agent, facts);
+    Ok(Stack { name, kind, agent, state, image, keeper_image, ids, network: said.network, services })
 }
 
 fn recipe(said: &StackFlags, agent: &Agent, tools: &[String]) -> Result<Recipe, Error> {
@@ -152,6 +157,24 @@ fn each_once<'a>(names: impl Iterator<Item = &'a ServiceName>) -> Result<(), Err
         known.push(name);
     }
     Ok(())
+}
+
+/// Where a service sees the generated files in its project, if they are to lie there.
+fn kept(project: &Project, out: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let below = out.strip_prefix(&project.source).ok().filter(|_| project.source.is_absolute());
+    below
+        .map(|below| Utf8Path::new("/projects").join(project.name.as_str()).join(below))
+        .into_iter()
+        .collect()
+}
+
+/// Links followed, as far as there is something.
+fn real(path: &Utf8Path) -> Utf8PathBuf {
+    let known = path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        Some(there.canonicalize_utf8().ok()?.join(rest))
+    });
+    known.unwrap_or_else(|| path.to_owned())
 }
 
 fn absolute(path: &Utf8Path, facts: &HostFacts) -> Utf8PathBuf {

@@ -29,6 +29,12 @@ pub(crate) enum StackError {
         /// Its path.
         path: Utf8PathBuf,
     },
+    /// The files would be a project's own, and an agent could change them.
+    #[error("the files would lie at the top of the project `{path}`, where its service may change them")]
+    InTheProject {
+        /// The project.
+        path: Utf8PathBuf,
+    },
     /// Two services or projects would have one name.
     #[error("two of them would be called `{name}`")]
     SameName {
@@ -83,7 +89,7 @@ impl StackError {
             Self::Exists { .. } => "file-exists",
             Self::Image(_) => "image",
             Self::Service(_) | Self::SameName { .. } => "service-name",
-            Self::NoFolder { .. } => "project",
+            Self::NoFolder { .. } | Self::InTheProject { .. } => "project",
             Self::NoService => "no-service",
             Self::MemberLost { .. } => "keeper-lost",
             Self::Silent { .. } | Self::NoDoor { .. } => "gateway-silent",
@@ -105,6 +111,7 @@ impl StackError {
             Self::SameName { .. } => {
                 Some("one name each; a link to a folder may have another name".to_owned())
             }
+            Self::InTheProject { .. } => Some("a folder of their own: `--out DIR`".to_owned()),
             Self::NoFolder { path } => Some(format!("`mkdir -p {path}`")),
             Self::NoService => Some("`--project PATH`, besides those with `:ro`".to_owned()),
             Self::MemberLost { .. } => {
@@ -113,6 +120,9 @@ impl StackError {
             Self::Silent { .. } | Self::NoDoor { .. } => {
                 Some("`docker-compose ps`; `docker-compose logs keeper`".to_owned())
             }
+            Self::Command { program, .. } => Some(format!(
+                "`command -v {program}` looks for it there; more gets in by `images/agent.Containerfile`"
+            )),
             Self::Enter { .. } => Some(
                 "it is for the services of `coffer init compose`; `--door` and `--port` lead elsewhere"
                     .to_owned(),
@@ -128,6 +138,7 @@ impl StackError {
             | Self::Service(_)
             | Self::SameName { .. }
             | Self::NoFolder { .. }
+            | Self::InTheProject { .. }
             | Self::NoService => true,
             Self::MemberLost { .. }
             | Self::Silent { .. }

@@ -7,8 +7,8 @@ mod files;
 mod ground;
 mod python;
 
-use coffer_testkit::LoginSpec;
 use coffer_testkit::fake::fingerprint;
+use coffer_testkit::{LoginSpec, require};
 
 use crate::support::run;
 use crate::support::screen::Person;
@@ -43,6 +43,10 @@ fn genuine_several_services_share_an_account_that_none_of_them_has() {
     }
     let first = ground.login("main");
     no_credential_in(&ground, &["one", "two"], &first);
+    // A person's first start asks for no sign-in and no theme, and leaves the trust in a folder to them.
+    let mut person = Person::starts(ground.compose(&["exec", "one", "coffer", "enter", "claude"]));
+    assert_eq!(person.sees(&["trust", "theme", "Select login method"]), "trust");
+    person.leaves();
     // Renewed by a person while everything is up, without a restart.
     signs_in(&ground, "main", LoginSpec::default());
     let second = ground.login("main");
@@ -120,7 +124,40 @@ fn genuine_a_development_container_is_signed_in_also_in_a_login_shell() {
     let said = run(ground.compose(&words));
     assert!(said.ends_with(0).text().contains("practice answer"), "{said}");
     assert!(said.text().contains(".devcontainer"), "{said}");
+    // What would be started next time is only read.
+    let change = format!("cd {folder}; touch mine && ! touch .devcontainer/x && ! mv .devcontainer y");
+    run(ground.compose(&["exec", "-T", &service, "sh", "-c", &change])).ends_with(0);
     no_credential_in(&ground, &[&service], &[key]);
+    ground.ends();
+}
+
+/// As an editor does it.
+#[test]
+fn genuine_a_development_container_is_opened_by_the_reference_program() {
+    let Some(program) = require::devcontainers() else { return };
+    let Some(ground) = Ground::new("opened", &["devcontainer"]) else { return };
+    let project = ground.folder().parent().unwrap().to_owned();
+    // The account is there before: an editor waits for no sign-in.
+    ground.is_up();
+    ground.key_account("main");
+    let config = ground.folder().join("devcontainer.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let both = r#"["compose.yaml", "override.yaml"]"#;
+    std::fs::write(&config, text.replace(r#""compose.yaml""#, both)).unwrap();
+    let call = |words: &[&str]| {
+        let mut command = ground.equipped(&program);
+        command
+            .arg(words[0])
+            .arg("--workspace-folder")
+            .arg(&project)
+            .args(["--docker-compose-path", "docker-compose"]);
+        run(command.args(&words[1..]))
+    };
+    let up = call(&["up", "--buildkit", "never"]);
+    up.ends_with(0);
+    let said = call(&["exec", "sh", "-c", "pwd; id -u; claude -p hi"]);
+    let service = ground.services().remove(0);
+    said.prints(&format!("/projects/{service}\n1000\npractice answer: hi\n"));
     ground.ends();
 }
 
@@ -149,27 +186,28 @@ fn a_command_in_a_service_has_its_signals_and_its_exit_code() {
 /// No byte of these is in a service: in its files, in the environment of its processes, or in what the engine keeps;
 /// and what stands for them behind the door is of no use anywhere else.
 fn no_credential_in(ground: &Ground, services: &[&str], secrets: &[String]) {
-    let look = "for word in \"$@\"; do grep -rlF -D skip -- \"$word\" / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=genuine; \
-                grep -lF -- \"$word\" /proc/[0-9]*/environ /proc/[0-9]*/cmdline; done 2>/dev/null; true";
-    let look_in = |service: &str| {
-        let words = ["exec", "-T", service, "sh", "-c", look, "sh"];
-        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-        run(ground.compose(&[&words[..], &secrets].concat())).ends_with(0).text()
-    };
     for service in services {
-        // The search itself has the words on its command line.
-        let found: Vec<String> =
-            look_in(service).lines().filter(|line| !line.contains("/proc/")).map(str::to_owned).collect();
-        assert_eq!(found, Vec::<String>::new(), "{service}");
+        // The search finds what is there.
+        let control = found_in(ground, service, &["coffer-token-".to_owned()]);
+        assert!(control.contains(&"/run/coffer/environment".to_owned()), "{service}: {control:?}");
+        assert_eq!(found_in(ground, service, secrets), Vec::<String>::new(), "{service}");
         let kept = ground.inspected(service, "{{json .}}");
-        assert!(
-            secrets.iter().all(|secret| !kept.contains(secret)) && !kept.contains("coffer-token-"),
-            "{kept}"
-        );
+        let holds = secrets.iter().any(|secret| kept.contains(secret)) || kept.contains("coffer-token-");
+        assert!(!holds, "{kept}");
     }
     let config = run(ground.compose(&["config"])).text();
-    assert!(
-        !config.contains("coffer-token-") && secrets.iter().all(|secret| !config.contains(secret)),
-        "{config}"
-    );
+    let holds = secrets.iter().any(|secret| config.contains(secret)) || config.contains("coffer-token-");
+    assert!(!holds, "{config}");
+}
+
+/// Files of a service that hold one of these words, the environment of its processes among them.
+fn found_in(ground: &Ground, service: &str, secrets: &[String]) -> Vec<String> {
+    let look = "for word in \"$@\"; do grep -rlF -D skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev \
+                --exclude-dir=genuine -- \"$word\" /; grep -lF -- \"$word\" /proc/[0-9]*/environ /proc/[0-9]*/cmdline; \
+                done 2>/dev/null; true";
+    let words = ["exec", "-T", service, "sh", "-c", look, "sh"];
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    let found = run(ground.compose(&[&words[..], &secrets].concat())).ends_with(0).text();
+    // The search itself has the words on its command line, and so has the shell that it is in.
+    found.lines().filter(|line| !line.ends_with("/cmdline")).map(str::to_owned).collect()
 }

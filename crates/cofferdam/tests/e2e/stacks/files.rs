@@ -95,6 +95,10 @@ fn what_cannot_be_a_service_is_refused_and_no_engine_is_needed() {
     init(&["--project", "nowhere"]).refuses(2, "project", "is no folder", "mkdir");
     init(&["--project", "a/site", "--project", "b/site"]).refuses(2, "service-name", "called `site`", "link");
     init(&["--project", "a/site:ro"]).refuses(2, "no-service", "no service", "--project PATH");
+    init(&["--project", "stack"]).refuses(2, "project", "is no folder", "mkdir");
+    std::fs::create_dir(stage.project().join("stack")).unwrap();
+    init(&["--project", "stack"]).refuses(2, "project", "at the top of the project", "--out DIR");
+    std::fs::remove_dir(stage.project().join("stack")).unwrap();
     init(&["--variant", "projects"]).refuses(2, "no-service", "no service", "--project PATH");
     init(&["--service", "keeper"]).refuses(2, "usage", "names no service", "");
     init(&["--service", "one", "--service", "one"]).refuses(2, "service-name", "called `one`", "");
@@ -104,6 +108,11 @@ fn what_cannot_be_a_service_is_refused_and_no_engine_is_needed() {
     assert!(!stage.project().join("stack").exists());
     let written = init(&["--project", "a/site"]);
     assert!(written.ends_with(0).stderr.contains("No engine's compose is on the PATH"), "{written}");
+    // In the project itself they are only read.
+    let mut within = stage.coffer(["init", "compose", "--project", "a/site", "--out", "a/site/ops"]);
+    run(&mut within).ends_with(0);
+    let compose = std::fs::read_to_string(stage.project().join("a/site/ops/compose.yaml")).unwrap();
+    assert!(compose.contains("target: \"/projects/site/ops\"\n        read_only: true"), "{compose}");
     let nowhere = run(stage.coffer(["init", "devcontainer", "--out", "nowhere"]));
     nowhere.refuses(2, "project", "is no folder", "mkdir");
 }

@@ -101,18 +101,27 @@ impl Ground {
         std::fs::write(self.folder.join("override.yaml"), text.to_string()).unwrap();
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// docker-compose on the generated file and what the tests add.
     pub(super) fn compose(&self, words: &[&str]) -> Command {
-        let mut command = self.stage.command("docker-compose");
+        let mut command = self.equipped("docker-compose".as_ref());
+        command.args(["--ansi", "never", "-f", "compose.yaml", "-f", "override.yaml"]).args(words);
+        command
+    }
+
+    /// A program that finds the engine.
+    pub(super) fn equipped(&self, program: &Path) -> Command {
+        let mut command = self.stage.command(program);
         command
             .env("PATH", self.engine.path())
             .envs(self.engine.env().iter().cloned())
             .env("DOCKER_BUILDKIT", "1")
             .env("COMPOSE_DOCKER_CLI_BUILD", "1")
             .env("COMPOSE_PROJECT_NAME", &self.name)
-            .current_dir(&self.folder)
-            .args(["--ansi", "never", "-f", "compose.yaml", "-f", "override.yaml"])
-            .args(words);
+            .current_dir(&self.folder);
         command
     }
 
