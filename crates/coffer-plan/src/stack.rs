@@ -4,6 +4,7 @@
 //! What is rendered here is text; nothing of it is secret. The templates lie in `stack/`.
 
 mod readme;
+mod seeds;
 #[cfg(test)]
 mod tests;
 mod text;
