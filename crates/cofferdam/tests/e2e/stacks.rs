@@ -5,6 +5,7 @@
 
 mod files;
 mod ground;
+mod keeper;
 mod python;
 
 use coffer_testkit::fake::fingerprint;
