@@ -59,6 +59,7 @@ need_for_tests() {
     need_tool claude-native
     need_tool claude-js
     need_tool agent2
+    need_tool devcontainers
     need_tool_or_own nextest
     need_test_user
     need_x11_folder
@@ -90,6 +91,8 @@ x_test() {
     COFFER_TEST_AGENT2=$(tool_path agent2)
     COFFER_TEST_NODE=$(command -v node)
     export COFFER_TEST_ROOTFS=$ROOTFS
+    export COFFER_TEST_DEVCONTAINERS
+    COFFER_TEST_DEVCONTAINERS=$(tool_path devcontainers)
     if [ "$(id -u)" -eq 0 ]; then export COFFER_TEST_USER=$TEST_USER; fi
     PATH=$PATH:$(tool_bin nextest)
     isolate

@@ -8,6 +8,7 @@ pub mod capture;
 pub mod client_locks;
 pub mod copies;
 pub mod disk;
+pub mod door;
 pub mod journal;
 pub mod keeper;
 pub mod layout;

@@ -26,8 +26,11 @@ use crate::read::{self, Unread};
 use crate::replace::ReplaceError;
 use crate::secret::Secret;
 
+mod kept;
 #[cfg(test)]
 mod tests;
+
+pub use kept::Kept;
 
 /// How a token begins: whoever finds one somewhere shall know what it is.
 pub const MARK: &str = "coffer-token-";
@@ -290,10 +293,7 @@ impl Tokens {
     /// # Errors
     /// When the file cannot be read or written; then there is no new token.
     pub fn create(&self, wanted: Wanted, now_ms: i64) -> Result<(Token, Secret), TokensError> {
-        let mut random = zeroize::Zeroizing::new([0_u8; 32]);
-        getrandom::fill(&mut *random).map_err(|_| TokensError::NoRandom)?;
-        let digits = zeroize::Zeroizing::new(hex(&*random));
-        let word = Secret::new([MARK.as_bytes(), digits.as_bytes()].concat());
+        let word = Self::word()?;
         let sha256 = TokenHash::of(word.expose());
         let Wanted { label, account, network, allow, ttl_ms } = wanted;
         let token = self.change(|tokens| {

@@ -29,4 +29,5 @@ pub mod policy;
 pub mod show;
 pub mod sign_in;
 pub mod sockets;
+pub mod stack;
 pub mod tool;

@@ -106,6 +106,12 @@ pub fn enter_groups(command: &mut Command, groups: Vec<OwnedFd>) {
     unsafe { command.pre_exec(enter) };
 }
 
+/// Lets the child of `command` start with every signal at its default and none blocked, in our own session.
+pub fn default_signals(command: &mut Command) {
+    // SAFETY: system calls only, and nothing allocates, as `to_defaults` says.
+    unsafe { command.pre_exec(to_defaults) };
+}
+
 /// Lets the child of `command` lead a session of its own. With `terminal`, that standard descriptor becomes its
 /// controlling terminal; without, it has none.
 pub fn new_session(command: &mut Command, terminal: Option<u8>) {

@@ -75,6 +75,12 @@ pub fn agent2() -> Option<PathBuf> {
     from_env("agent2", "COFFER_TEST_AGENT2")
 }
 
+/// The reference program for development containers: `COFFER_TEST_DEVCONTAINERS`, capability `devcontainers`.
+#[must_use]
+pub fn devcontainers() -> Option<PathBuf> {
+    from_env("devcontainers", "COFFER_TEST_DEVCONTAINERS")
+}
+
 /// The root file system of the tests' images: `COFFER_TEST_ROOTFS`, capability `rootfs`.
 #[must_use]
 pub fn rootfs() -> Option<PathBuf> {

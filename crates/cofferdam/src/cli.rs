@@ -12,6 +12,7 @@ mod login;
 mod quarantine;
 mod report;
 mod runs;
+mod stack;
 
 use std::ffi::OsString;
 
@@ -40,6 +41,10 @@ pub use report::{
     DoctorCommand, LedgerCommand, LedgerShowCommand, LedgerVerb, LedgerVerifyCommand, StatusCommand,
 };
 pub use runs::{LogsCommand, PsCommand, StopCommand};
+pub use stack::{
+    EnterCommand, InitCommand, InitComposeCommand, InitDevcontainerCommand, InitVerb, KeeperCommand,
+    ProjectWord, Served, StackFlags, Variant,
+};
 
 /// Runs a coding agent in a sandbox, signed in, without handing the sandbox the login.
 #[derive(Debug, Parser)]
@@ -152,6 +157,12 @@ pub enum Command {
     Serve(ServeCommand),
     /// Images for containers, with the agent and a development environment
     Image(ImageCommand),
+    /// Write files that work alone: a compose file or a development container, with a keeper for the logins
+    Init(InitCommand),
+    /// Keep the logins and be the gateway for the services of a compose file
+    Keeper(KeeperCommand),
+    /// Run a command in such a service: its way out is the gateway, and it is signed in
+    Enter(EnterCommand),
     /// Serve the gateway alone, in front of containers and other people's sandboxes
     Gateway(GatewayCommand),
     /// Print the version

@@ -4,9 +4,12 @@ pub(crate) mod account;
 mod allow;
 mod backup;
 pub(crate) mod doctor;
+pub(crate) mod enter;
 pub(crate) mod exec_launch;
 mod gateway;
 pub(crate) mod image;
+pub(crate) mod init;
+pub(crate) mod keeper;
 mod lab;
 pub(crate) mod leaktest;
 pub(crate) mod ledger;
@@ -18,6 +21,7 @@ mod refresh;
 mod run;
 mod runs;
 mod serve;
+pub(crate) mod stack_error;
 pub(crate) mod status;
 mod trust;
 mod version;
@@ -52,6 +56,9 @@ pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<u8, Failur
         Command::Leaktest(command) => leaktest::leaktest(&command, printer),
         Command::Serve(command) => serve::serve(&command, printer),
         Command::Gateway(command) => gateway::gateway(&command, printer),
+        Command::Init(command) => init::init(&command, printer),
+        Command::Keeper(command) => keeper::keeper(&command, printer),
+        Command::Enter(command) => enter::enter(&command, printer),
         Command::Image(command) => image::image(&command, printer),
         Command::Version(command) => version::version(&command, printer),
         Command::GatewayOfRun => Ok(crate::gateway::serve::gateway_of_run()),

@@ -1,5 +1,4 @@
-//! What a command can fail with: one variant per kind of failure, each knows its code, its causes and
-//! its hint.
+//! What a command can fail with: one variant per kind of failure, each knows its code, causes and hint.
 
 use camino::Utf8PathBuf;
 use coffer_launch::backend::BackendError;
@@ -7,11 +6,9 @@ use coffer_launch::launch::{ParseError, quote};
 use coffer_launch::run::RunError;
 use coffer_plan::built_in::DataError;
 use coffer_plan::config::ConfigError;
-use coffer_plan::plan::PlanError;
-use coffer_plan::policy::PolicyError;
+use coffer_plan::{plan::PlanError, policy::PolicyError};
 
-use crate::commands::doctor::AttackError;
-use crate::commands::image::ImageError;
+use crate::commands::{doctor::AttackError, image::ImageError, stack_error::StackError};
 
 /// What a command can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +50,9 @@ pub(crate) enum Error {
     /// An image cannot be built or listed.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Files that work alone cannot be written, or what they start fails.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// A printed launch does not read.
     #[error(transparent)]
     Launch(#[from] ParseError),
@@ -442,6 +442,7 @@ impl Error {
             Self::Command { .. } => "command",
             Self::Store { .. } | Self::StoreBroken { .. } => "store",
             Self::Image(error) => error.code(),
+            Self::Stack(error) => error.code(),
             Self::Json(_) | Self::Output(_) => "output",
             Self::NeedsPerson(_) => "needs-person",
             Self::ToolMissing { .. } => "tool-missing",
@@ -570,6 +571,7 @@ impl Error {
             | Self::Lab { .. }
             | Self::Practice(_) => None,
             Self::Image(error) => error.hint(),
+            Self::Stack(error) => error.hint(),
             Self::Store { path, source, .. } => Some(match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room on the disk".to_owned()

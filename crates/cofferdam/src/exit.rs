@@ -67,6 +67,7 @@ fn of(error: &Error) -> u8 {
         | Error::Host(_) => USAGE,
         Error::Limits(LimitError::Unknown(_)) => USAGE,
         Error::Alone(error) if error.is_usage() => USAGE,
+        Error::Stack(error) if error.is_usage() => USAGE,
         Error::Image(error) => {
             if error.is_usage() {
                 USAGE
@@ -99,6 +100,7 @@ fn of(error: &Error) -> u8 {
         | Error::GatewayFailed { .. }
         | Error::GatewayLost
         | Error::Alone(_)
+        | Error::Stack(_)
         | Error::Limits(_)
         | Error::RunWithoutGateway { .. }
         | Error::GatewayNotRecorded { .. }

@@ -6,6 +6,7 @@
 
 mod account_facts;
 mod adoption;
+mod attend;
 pub mod cli;
 mod commands;
 mod companion;
@@ -94,7 +95,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
     memory::keep_private();
     let of_run = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    let of_run = of_run.is_some_and(|word| word == "run" || word == "learn");
+    let of_run = of_run.is_some_and(|word| word == "run" || word == "learn" || word == "enter");
     let said = cli::subcommand(&arguments);
     let code = match cli::parse(arguments) {
         Ok(cli) => {

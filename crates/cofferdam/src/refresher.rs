@@ -140,11 +140,30 @@ impl<'a> GenuineClient<'a> {
         for (name, value) in &self.rule.env {
             command.env(name, value.replace(NOWHERE, nowhere));
         }
+        self.folders(&mut command);
+        command.env(&self.rule.login_env, folder);
+        Ok(command)
+    }
+
+    /// The client's own sign-in at our terminal. What it leaves is in the folder `state` of its scratch folder.
+    pub(crate) fn sign_in(&self, args: &[String]) -> io::Result<Command> {
+        self.make_scratch()?;
+        let mut command = Command::new(&self.program);
+        command.env_clear().args(args).current_dir(self.scratch.join("work"));
+        for name in self.rule.pass.iter().map(String::as_str).chain(["TERM", "LANG", "LC_ALL", "NO_COLOR"]) {
+            if let Some(value) = self.variable(name)? {
+                command.env(name, value);
+            }
+        }
+        self.folders(&mut command);
+        Ok(command)
+    }
+
+    /// Nothing but folders of its own.
+    fn folders(&self, command: &mut Command) {
         command.env("PATH", format!("{}:{PATH}", self.found_in));
         command.env("HOME", self.scratch.join("home")).env("TMPDIR", self.scratch.join("tmp"));
         command.env(&self.rule.state_env, self.scratch.join("state"));
-        command.env(&self.rule.login_env, folder);
-        Ok(command)
     }
 
     /// A variable as the client itself would have it: the user's settings win over the environment.

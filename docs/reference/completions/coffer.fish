@@ -52,6 +52,9 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "lab" -d 'Experiments 
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "leaktest" -d 'Prove with a canary that no byte of the login is in a sandbox with these flags'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "serve" -d 'Keep the logins of all accounts fresh until it is ended'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "image" -d 'Images for containers, with the agent and a development environment'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "init" -d 'Write files that work alone: a compose file or a development container, with a keeper for the logins'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "keeper" -d 'Keep the logins and be the gateway for the services of a compose file'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "enter" -d 'Run a command in such a service: its way out is the gateway, and it is signed in'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway" -d 'Serve the gateway alone, in front of containers and other people\'s sandboxes'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "version" -d 'Print the version'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "gateway-of-run" -d 'Be the gateway of a run; what to do comes on standard input'
@@ -260,6 +263,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand login" -l debug-log -d 'Wr
 complete -c coffer -n "__fish_coffer_using_subcommand login" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand login" -l unsandboxed -d 'Start the agent here instead of in a sandbox: for a container in which nothing runs but the keeper'
 complete -c coffer -n "__fish_coffer_using_subcommand login" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand login" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -584,6 +588,64 @@ complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_sub
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -f -a "compose" -d 'A compose file: containers with the agent, and the keeper that signs them in'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and not __fish_seen_subcommand_from compose devcontainer" -f -a "devcontainer" -d 'A development container for editors, and the keeper that signs it in'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l variant -d 'Who shares what' -r -f -a "shared\t'Several services on one account'
+isolated\t'Each service on an account of its own'
+projects\t'A service for each project, on one account'"
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l service -d 'A service; may be said again. Without it there are two, or one for each project' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l project -d 'A project\'s folder; may be said again. With `:ro` every other project\'s service may read it' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l account -d 'The account that the services use' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l network -d 'Whom services may reach: agent, dev' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l tool -d 'A development environment to put into the services\' image; may be said again' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l base -d 'The image to build on: Debian, Alpine, or one that derives from them' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l agent -d 'The agent' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l agent-version -d 'Its version, instead of the one that was tried' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l out -d 'Where to write it' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from compose" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l account -d 'The account that the services use' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l network -d 'Whom services may reach: agent, dev' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l tool -d 'A development environment to put into the services\' image; may be said again' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l base -d 'The image to build on: Debian, Alpine, or one that derives from them' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l agent -d 'The agent' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l agent-version -d 'Its version, instead of the one that was tried' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l out -d 'The project that it is for; `.devcontainer` is written there' -r
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand init; and __fish_seen_subcommand_from devcontainer" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -l service -d 'A service and its account; may be said again' -r
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -l network -d 'Whom the services may reach by the proxy: agent, dev' -r
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -l doors -d 'Where each service has a folder of its name, which is its way to the gateway' -r
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -l check -d 'Say whether the gateway answers at every door, and do nothing else'
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand keeper" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -l door -d 'The folder that is the way to the gateway' -r
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -l port -d 'The port of this container\'s loopback that leads there' -r
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -l check -d 'Say whether the gateway answers, and do nothing else'
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand enter" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l listen -d 'Where to listen; without it on the socket that systemd hands over, or else on the usual one' -r
 complete -c coffer -n "__fish_coffer_using_subcommand gateway; and not __fish_seen_subcommand_from token" -l unit -d 'Print the systemd user units that run it, or one of them, and nothing else' -r -f -a "socket\t'The socket, by which the service is started when it is first used'
 service\t'The service'"

@@ -318,6 +318,7 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
+'(--debug-log)--unsandboxed[Start the agent here instead of in a sandbox\: for a container in which nothing runs but the keeper]' \
 '-q[Print nothing but data and errors]' \
 '--quiet[Print nothing but data and errors]' \
 '(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
@@ -914,6 +915,110 @@ never\:"Never"))' \
     ;;
 esac
 ;;
+(init)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_coffer__subcmd__init_commands" \
+"*::: :->init" \
+&& ret=0
+
+    case $state in
+    (init)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:coffer-init-command-$line[1]:"
+        case $line[1] in
+            (compose)
+_arguments "${_arguments_options[@]}" : \
+'--variant=[Who shares what]:VARIANT:((shared\:"Several services on one account"
+isolated\:"Each service on an account of its own"
+projects\:"A service for each project, on one account"))' \
+'(--project)*--service=[A service; may be said again. Without it there are two, or one for each project]:NAME:_default' \
+'*--project=[A project'\''s folder; may be said again. With \`\:ro\` every other project'\''s service may read it]:PATH[:ro]:_default' \
+'--account=[The account that the services use]:NAME:_default' \
+'--network=[Whom services may reach\: agent, dev]:TIER:_default' \
+'*--tool=[A development environment to put into the services'\'' image; may be said again]:NAME:_default' \
+'--base=[The image to build on\: Debian, Alpine, or one that derives from them]:REF:_default' \
+'--agent=[The agent]:NAME:_default' \
+'--agent-version=[Its version, instead of the one that was tried]:VERSION:_default' \
+'--out=[Where to write it]:DIR:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(devcontainer)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account that the services use]:NAME:_default' \
+'--network=[Whom services may reach\: agent, dev]:TIER:_default' \
+'*--tool=[A development environment to put into the services'\'' image; may be said again]:NAME:_default' \
+'--base=[The image to build on\: Debian, Alpine, or one that derives from them]:REF:_default' \
+'--agent=[The agent]:NAME:_default' \
+'--agent-version=[Its version, instead of the one that was tried]:VERSION:_default' \
+'--out=[The project that it is for; \`.devcontainer\` is written there]:DIR:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(keeper)
+_arguments "${_arguments_options[@]}" : \
+'*--service=[A service and its account; may be said again]:NAME=ACCOUNT:_default' \
+'--network=[Whom the services may reach by the proxy\: agent, dev]:TIER:_default' \
+'--doors=[Where each service has a folder of its name, which is its way to the gateway]:DIR:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--check[Say whether the gateway answers at every door, and do nothing else]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(enter)
+_arguments "${_arguments_options[@]}" : \
+'--door=[The folder that is the way to the gateway]:DIR:_default' \
+'--port=[The port of this container'\''s loopback that leads there]:PORT:_default' \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--check[Say whether the gateway answers, and do nothing else]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- The command:_default' \
+&& ret=0
+;;
 (gateway)
 _arguments "${_arguments_options[@]}" : \
 '*--listen=[Where to listen; without it on the socket that systemd hands over, or else on the usual one]:unix:PATH|127.0.0.1:PORT:_default' \
@@ -1096,6 +1201,9 @@ _coffer_commands() {
 'leaktest:Prove with a canary that no byte of the login is in a sandbox with these flags' \
 'serve:Keep the logins of all accounts fresh until it is ended' \
 'image:Images for containers, with the agent and a development environment' \
+'init:Write files that work alone\: a compose file or a development container, with a keeper for the logins' \
+'keeper:Keep the logins and be the gateway for the services of a compose file' \
+'enter:Run a command in such a service\: its way out is the gateway, and it is signed in' \
 'gateway:Serve the gateway alone, in front of containers and other people'\''s sandboxes' \
 'version:Print the version' \
 'gateway-of-run:Be the gateway of a run; what to do comes on standard input' \
@@ -1198,6 +1306,11 @@ _coffer__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'coffer doctor commands' commands "$@"
 }
+(( $+functions[_coffer__subcmd__enter_commands] )) ||
+_coffer__subcmd__enter_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer enter commands' commands "$@"
+}
 (( $+functions[_coffer__subcmd__exec-launch_commands] )) ||
 _coffer__subcmd__exec-launch_commands() {
     local commands; commands=()
@@ -1256,6 +1369,29 @@ _coffer__subcmd__image__subcmd__build_commands() {
 _coffer__subcmd__image__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'coffer image list commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__init_commands] )) ||
+_coffer__subcmd__init_commands() {
+    local commands; commands=(
+'compose:A compose file\: containers with the agent, and the keeper that signs them in' \
+'devcontainer:A development container for editors, and the keeper that signs it in' \
+    )
+    _describe -t commands 'coffer init commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__init__subcmd__compose_commands] )) ||
+_coffer__subcmd__init__subcmd__compose_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer init compose commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__init__subcmd__devcontainer_commands] )) ||
+_coffer__subcmd__init__subcmd__devcontainer_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer init devcontainer commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__keeper_commands] )) ||
+_coffer__subcmd__keeper_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer keeper commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__key-agents-of-run_commands] )) ||
 _coffer__subcmd__key-agents-of-run_commands() {

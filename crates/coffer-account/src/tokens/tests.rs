@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use coffer_plan::plan::NetworkTier;
 use tempfile::TempDir;
 
-use super::{FILE, MARK, MOST, TokenHash, Tokens, TokensError, Wanted, Worth};
+use super::{FILE, Kept, MARK, MOST, TokenHash, Tokens, TokensError, Wanted, Worth};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -178,4 +178,32 @@ fn hosts_are_added_once() {
     tokens.allow(&token.id, &rules).unwrap();
     tokens.allow(&token.id, &rules[..1]).unwrap();
     assert_eq!(tokens.read().unwrap()[0].allow, rules);
+}
+
+#[test]
+fn a_services_token_lives_for_as_long_as_it_is_kept_and_stands_for_one_thing() {
+    let (_keep, tokens) = world();
+    let wanted = |account: &str| Wanted { label: Some("service one".to_owned()), ..wanted(account) };
+    let word = Tokens::word().unwrap();
+    let (first, kept) = tokens.keep(&word, &wanted("work"), 0, 5).unwrap();
+    assert_eq!((kept, first.created_at_ms, first.ends_at_ms), (Kept::Anew, 5, 5 + HOUR_MS));
+    assert_eq!(first.sha256, TokenHash::of(word.expose()));
+    let (same, kept) = tokens.keep(&word, &wanted("work"), 5, HOUR_MS / 4).unwrap();
+    assert_eq!((kept, &same), (Kept::AsItWas, &first));
+    let (longer, kept) = tokens.keep(&word, &wanted("work"), 5, HOUR_MS - 1).unwrap();
+    assert_eq!((kept, &longer.id, longer.created_at_ms), (Kept::Longer, &first.id, 5));
+    assert_eq!(longer.ends_at_ms, HOUR_MS - 1 + HOUR_MS);
+    // Whoever was trusted with an account was not trusted with another one of that name, until it is said anew.
+    let (anew, kept) = tokens.keep(&word, &wanted("work"), 6, HOUR_MS).unwrap();
+    assert_eq!((kept, anew.created_at_ms), (Kept::Anew, HOUR_MS));
+    let (other, kept) = tokens.keep(&word, &wanted("other"), 0, HOUR_MS).unwrap();
+    assert_eq!((kept, other.account.as_str()), (Kept::Anew, "other"));
+    assert_eq!(tokens.read().unwrap(), [other]);
+    // Another word for the service takes the place of the first; a person's tokens stay.
+    let (persons, _) = tokens.create(super::tests::wanted("work"), 0).unwrap();
+    let (second, _) = tokens.keep(&Tokens::word().unwrap(), &wanted("work"), 0, HOUR_MS).unwrap();
+    assert_eq!(tokens.read().unwrap(), [persons, second]);
+    // One that nobody kept has ended, and is made anew.
+    let (ended, kept) = tokens.keep(&word, &wanted("work"), 0, 5 * HOUR_MS).unwrap();
+    assert_eq!((kept, ended.worth(5 * HOUR_MS)), (Kept::Anew, Worth::Good));
 }

@@ -129,7 +129,7 @@ fn ttl_ms(text: &str) -> Result<i64, String> {
     }
 }
 
-fn tier(text: &str) -> Result<NetworkTier, String> {
+pub(super) fn tier(text: &str) -> Result<NetworkTier, String> {
     match text.parse() {
         Ok(tier @ (NetworkTier::Agent | NetworkTier::Dev)) => Ok(tier),
         _ => Err("expected one of: agent, dev".to_owned()),

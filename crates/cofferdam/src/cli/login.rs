@@ -22,4 +22,7 @@ pub struct LoginCommand {
     /// Write a log of the sign-in without tokens
     #[arg(long, value_name = "FILE")]
     pub debug_log: Option<Utf8PathBuf>,
+    /// Start the agent here instead of in a sandbox: for a container in which nothing runs but the keeper
+    #[arg(long, conflicts_with = "debug_log")]
+    pub unsandboxed: bool,
 }

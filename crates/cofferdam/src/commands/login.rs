@@ -5,6 +5,7 @@
 
 mod debug_log;
 mod sign_in;
+mod unsandboxed;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use coffer_launch::run::{RunError, run, step_aside};
@@ -44,6 +45,9 @@ fn sign_in(command: &LoginCommand, printer: &Printer) -> Result<u8, Error> {
     let layout = layout.ok_or_else(|| Error::NoSignIn { agent: agent.name.clone() })?;
     let mut target = Target::new(&chosen.merged.account.value, agent, &chosen.facts)?;
     target.rules.leave_out.extend(layout.debug_file.iter().cloned());
+    if command.unsandboxed {
+        return unsandboxed::sign_in(&target, agent, &layout, &chosen.facts, printer);
+    }
     // Relative to where the command was given, and open before anything else is done.
     let log = command.debug_log.as_deref().map(|path| DebugLog::open(&chosen.facts.project.start.join(path)));
     let mut log = log.transpose()?;

@@ -146,13 +146,13 @@ impl Ran {
 
 /// An account with a key, whose API is at this address.
 #[track_caller]
-fn account_with_key(stage: &Stage, name: &str, key: &str, url: &str) {
+pub(crate) fn account_with_key(stage: &Stage, name: &str, key: &str, url: &str) {
     let mut command = stage.coffer(["account", "add", name, "--kind", "api-key", "--base-url", url]);
     run_with_input(&mut command, key.as_bytes()).ends_with(0).keeps_secret(&[key]);
 }
 
 /// A request to the API with this token, and the end of the connection after it.
-fn post(token: &str) -> String {
+pub(crate) fn post(token: &str) -> String {
     format!(
         "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"

@@ -400,3 +400,33 @@ fn genuine_a_sign_in_is_adopted_however_the_run_ends_then() {
         }
     });
 }
+
+/// As in the keeper's container, where no sandbox can be made.
+#[test]
+fn genuine_without_a_sandbox_a_sign_in_is_adopted_and_an_early_end_changes_nothing() {
+    let test = "logins::genuine_without_a_sandbox_a_sign_in_is_adopted_and_an_early_end_changes_nothing";
+    with(test, |claude| {
+        for end in ENDS {
+            let ground = SignIn::new(claude);
+            let file = ground.stage.scratch.write_home("old.json", &made_up("old")).unwrap();
+            run(ground.stage.coffer(["account", "import", "work", file.to_str().unwrap()])).ends_with(0);
+            let (person, _) = ground.begins(&["--unsandboxed"]);
+            ends(person, end);
+            assert_eq!(std::fs::read_to_string(ground.login()).unwrap(), made_up("old"), "{end:?}");
+        }
+        let ground = SignIn::new(claude);
+        let (person, code) = ground.begins(&["--unsandboxed"]);
+        person.types(&code);
+        let (status, seen) = person.waits();
+        assert!(status.success() && seen.contains("Account`work`issignedin"), "{seen}");
+        for token in ground.tokens() {
+            assert!(token.contains("FAKE") && !seen.contains(&token), "{token}");
+            assert_eq!(
+                files_with(ground.stage.scratch.root(), &token),
+                [ground.login()],
+                "nothing else is left"
+            );
+        }
+        ground.answers();
+    });
+}

@@ -16,6 +16,7 @@
 //! - `ledgers`, `statuses`, `doctors`: the record of what was done, what accounts are worth, and what is wrong.
 //! - `engines`: container engines and buses of the host take a word of their own.
 //! - `containers`: the same run in containers of podman and docker.
+//! - `stacks`: files that work alone, with docker-compose.
 //! - `gateways`: what a sandbox reaches, and how it is signed in by what it never sees.
 //! - `alone`: `coffer gateway` in front of anything, and its tokens.
 //! - `leaks`: variables, sockets and paths of the launcher that are not inside.
@@ -77,6 +78,7 @@ mod second_wall;
 mod serving;
 mod signed_in;
 mod sources;
+mod stacks;
 mod statuses;
 mod strange;
 mod streams;

@@ -162,19 +162,7 @@ pub(crate) const USES: &str = ".venv/bin/python -c 'import made_up_wheel; print(
 /// The stage's user has this registry as the index of their pip configuration; in it is a wheel that needs another one.
 pub(crate) fn index(stage: &Stage, registry: &Registry) {
     has(stage, registry);
-    for (name, code, needs) in [
-        (
-            "made_up_wheel",
-            "from made_up_dep import word\nword = 'wheel and ' + word\n",
-            "Requires-Dist: made-up-dep\n",
-        ),
-        ("made_up_dep", "word = 'dep'\n", ""),
-    ] {
-        let file = format!("{name}-1.0-py3-none-any.whl");
-        registry.put(&format!("/files/{file}"), wheel(stage, name, code, needs));
-        let page = format!("<!DOCTYPE html><html><body><a href=\"/files/{file}\">{file}</a></body></html>");
-        registry.put(&format!("/simple/{}/", name.replace('_', "-")), page);
-    }
+    put_wheels(stage, registry);
     let conf = format!(
         "[global]\nindex-url = http://user:{INDEX_SECRET}@registry.example.org/simple\ntrusted-host = registry.example.org\n"
     );
@@ -203,6 +191,23 @@ fn a_python_project_installs_from_the_users_index() {
     seen.ends_with(0).keeps_secret(&[INDEX_SECRET, "user:"]);
     let audit = run(stage.coffer(["plan", "--auth", "none", "--agent", "shell"]));
     assert!(audit.ends_with(0).text().contains("a credential in `global.index-url`"), "{audit}");
+}
+
+/// An index with a package that needs another one.
+pub(crate) fn put_wheels(stage: &Stage, registry: &Registry) {
+    for (name, code, needs) in [
+        (
+            "made_up_wheel",
+            "from made_up_dep import word\nword = 'wheel and ' + word\n",
+            "Requires-Dist: made-up-dep\n",
+        ),
+        ("made_up_dep", "word = 'dep'\n", ""),
+    ] {
+        let file = format!("{name}-1.0-py3-none-any.whl");
+        registry.put(&format!("/files/{file}"), wheel(stage, name, code, needs));
+        let page = format!("<!DOCTYPE html><html><body><a href=\"/files/{file}\">{file}</a></body></html>");
+        registry.put(&format!("/simple/{}/", name.replace('_', "-")), page);
+    }
 }
 
 /// A wheel with one module.

@@ -19,7 +19,7 @@ use crate::commands::ledger;
 use crate::gateway::Gatekeeper;
 
 /// The ledger's word for where such a login comes from.
-const FROM: &str = "sign_in";
+pub(super) const FROM: &str = "sign_in";
 /// Largest log of the agent that is taken over, in bytes.
 const MAX_LOG_BYTES: usize = 16 * 1024 * 1024;
 
