@@ -28,6 +28,9 @@ _coffer() {
             coffer,doctor)
                 cmd="coffer__subcmd__doctor"
                 ;;
+            coffer,enter)
+                cmd="coffer__subcmd__enter"
+                ;;
             coffer,exec-launch)
                 cmd="coffer__subcmd__exec__subcmd__launch"
                 ;;
@@ -39,6 +42,12 @@ _coffer() {
                 ;;
             coffer,image)
                 cmd="coffer__subcmd__image"
+                ;;
+            coffer,init)
+                cmd="coffer__subcmd__init"
+                ;;
+            coffer,keeper)
+                cmd="coffer__subcmd__keeper"
                 ;;
             coffer,key-agents-of-run)
                 cmd="coffer__subcmd__key__subcmd__agents__subcmd__of__subcmd__run"
@@ -57,6 +66,9 @@ _coffer() {
                 ;;
             coffer,login)
                 cmd="coffer__subcmd__login"
+                ;;
+            coffer,logs)
+                cmd="coffer__subcmd__logs"
                 ;;
             coffer,plan)
                 cmd="coffer__subcmd__plan"
@@ -148,6 +160,12 @@ _coffer() {
             coffer__subcmd__image,list)
                 cmd="coffer__subcmd__image__subcmd__list"
                 ;;
+            coffer__subcmd__init,compose)
+                cmd="coffer__subcmd__init__subcmd__compose"
+                ;;
+            coffer__subcmd__init,devcontainer)
+                cmd="coffer__subcmd__init__subcmd__devcontainer"
+                ;;
             coffer__subcmd__ledger,show)
                 cmd="coffer__subcmd__ledger__subcmd__show"
                 ;;
@@ -167,7 +185,7 @@ _coffer() {
 
     case "${cmd}" in
         coffer)
-            opts="-q -v -h -V --color --quiet --verbose --help --version run learn ps stop allow plan why trust try login account backup status doctor quarantine ledger refresh lab leaktest serve image gateway version gateway-of-run key-agents-of-run exec-launch"
+            opts="-q -v -h -V --color --quiet --verbose --help --version run learn ps stop logs allow plan why trust try login account backup status doctor quarantine ledger refresh lab leaktest serve image init keeper enter gateway version gateway-of-run key-agents-of-run exec-launch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +557,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__doctor)
-            opts="-y -q -v -h --fix --yes --run --attack --inside --peers --json --color --quiet --verbose --help"
+            opts="-y -q -v -h --fix --yes --run --attack --inside --backend --image --peers --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -549,7 +567,41 @@ _coffer() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backend)
+                    COMPREPLY=($(compgen -W "podman docker" -- "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --peers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__enter)
+            opts="-q -v -h --door --port --check --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --door)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -737,7 +789,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__image__subcmd__build)
-            opts="-q -v -h --tool --base --agent --agent-version --name --backend --npmrc --ca-file --print --color --quiet --verbose --help"
+            opts="-q -v -h --tool --base --agent --agent-version --name --backend --npmrc --ca-file --network --print --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -775,6 +827,10 @@ _coffer() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --network)
+                    COMPREPLY=($(compgen -W "host" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -795,6 +851,158 @@ _coffer() {
             case "${prev}" in
                 --backend)
                     COMPREPLY=($(compgen -W "podman docker" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__init)
+            opts="-q -v -h --color --quiet --verbose --help compose devcontainer"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__init__subcmd__compose)
+            opts="-q -v -h --variant --service --project --account --network --tool --base --agent --agent-version --out --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --variant)
+                    COMPREPLY=($(compgen -W "shared isolated projects" -- "${cur}"))
+                    return 0
+                    ;;
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --project)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__init__subcmd__devcontainer)
+            opts="-q -v -h --account --network --tool --base --agent --agent-version --out --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__keeper)
+            opts="-q -v -h --service --network --doors --check --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --doors)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1155,7 +1363,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__login)
-            opts="-q -v -h --account --agent --backend --image --debug-log --color --quiet --verbose --help"
+            opts="-q -v -h --account --agent --backend --image --debug-log --unsandboxed --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1181,6 +1389,24 @@ _coffer() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffer__subcmd__logs)
+            opts="-q -v -h --json --color --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -35,6 +35,7 @@ complete -c coffer -n "__fish_coffer_needs_command" -f -a "run" -d 'Run the agen
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "learn" -d 'Run the agent, or a command, with everybody in reach, and list whom it reached'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "ps" -d 'List the runs that live'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "stop" -d 'End runs'
+complete -c coffer -n "__fish_coffer_needs_command" -f -a "logs" -d 'What was written down of a run: its start, what it reached and was refused, renewals, its end. What the agent prints goes to its own terminal or file, and is kept nowhere else'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "allow" -d 'Let sandboxes reach a host'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "plan" -d 'Show the plan of a run and nothing else'
 complete -c coffer -n "__fish_coffer_needs_command" -f -a "why" -d 'Say which decision a path, a host or a variable rests on'
@@ -154,6 +155,13 @@ never\t'Never'"
 complete -c coffer -n "__fish_coffer_using_subcommand stop" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c coffer -n "__fish_coffer_using_subcommand stop" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffer -n "__fish_coffer_using_subcommand logs" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c coffer -n "__fish_coffer_using_subcommand logs" -l json -d 'As one JSON document'
+complete -c coffer -n "__fish_coffer_using_subcommand logs" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c coffer -n "__fish_coffer_using_subcommand logs" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
+complete -c coffer -n "__fish_coffer_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand allow" -l run -d 'A run that is at work, or a token of a gateway, reaches them at once' -r
 complete -c coffer -n "__fish_coffer_using_subcommand allow" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -421,6 +429,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand status" -s q -l quiet -d '
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l run -d 'Report from inside this live run instead' -r
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l backend -d 'Attack the containers of this engine, which is in that machine, too' -r -f -a "podman\t'Podman'
+docker\t'Docker'"
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l image -d 'The image of these containers' -r
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l peers -d 'Attack these other sandboxes beside ours' -r -F
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -572,6 +583,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_sub
 docker\t'Docker'"
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l npmrc -d 'npm\'s configuration, where a registry of your own stands; it gets into no layer' -r
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l ca-file -d 'Certificates of authorities to trust while something is fetched; they get into no layer' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'Fetch by this machine\'s own network, for a registry or a proxy on its loopback; by the engine\'s unless said' -r -f -a "host\t'This machine\'s'"
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -162,6 +162,21 @@ never\:"Never"))' \
 '*::runs -- Which runs, by their ids as `coffer ps` shows them, or how those begin:_default' \
 && ret=0
 ;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+'--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--json[As one JSON document]' \
+'-q[Print nothing but data and errors]' \
+'--quiet[Print nothing but data and errors]' \
+'(-q --quiet)-v[Print more\: the exact command of a run after its audit]' \
+'(-q --quiet)--verbose[Print more\: the exact command of a run after its audit]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':run -- The run, by its id, or how that of a live one begins:_default' \
+&& ret=0
+;;
 (allow)
 _arguments "${_arguments_options[@]}" : \
 '--run=[A run that is at work, or a token of a gateway, reaches them at once]:ID:_default' \
@@ -612,6 +627,9 @@ never\:"Never"))' \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '(--fix)--run=[Report from inside this live run instead]:ID:_default' \
+'--backend=[Attack the containers of this engine, which is in that machine, too]:BACKEND:((podman\:"Podman"
+docker\:"Docker"))' \
+'--image=[The image of these containers]:REF:_default' \
 '--peers=[Attack these other sandboxes beside ours]:FILE:_files' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
@@ -883,6 +901,7 @@ _arguments "${_arguments_options[@]}" : \
 docker\:"Docker"))' \
 '--npmrc=[npm'\''s configuration, where a registry of your own stands; it gets into no layer]:FILE:_default' \
 '--ca-file=[Certificates of authorities to trust while something is fetched; they get into no layer]:FILE:_default' \
+'--network=[Fetch by this machine'\''s own network, for a registry or a proxy on its loopback; by the engine'\''s unless said]:NETWORK:((host\:"This machine'\''s"))' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
@@ -1184,6 +1203,7 @@ _coffer_commands() {
 'learn:Run the agent, or a command, with everybody in reach, and list whom it reached' \
 'ps:List the runs that live' \
 'stop:End runs' \
+'logs:What was written down of a run\: its start, what it reached and was refused, renewals, its end. What the agent prints goes to its own terminal or file, and is kept nowhere else' \
 'allow:Let sandboxes reach a host' \
 'plan:Show the plan of a run and nothing else' \
 'why:Say which decision a path, a host or a variable rests on' \
@@ -1435,6 +1455,11 @@ _coffer__subcmd__ledger__subcmd__verify_commands() {
 _coffer__subcmd__login_commands() {
     local commands; commands=()
     _describe -t commands 'coffer login commands' commands "$@"
+}
+(( $+functions[_coffer__subcmd__logs_commands] )) ||
+_coffer__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'coffer logs commands' commands "$@"
 }
 (( $+functions[_coffer__subcmd__plan_commands] )) ||
 _coffer__subcmd__plan_commands() {
