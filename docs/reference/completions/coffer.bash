@@ -531,13 +531,21 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__doctor)
-            opts="-y -q -v -h --fix --yes --run --attack --inside --peers --json --color --quiet --verbose --help"
+            opts="-y -q -v -h --fix --yes --run --attack --inside --backend --image --peers --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backend)
+                    COMPREPLY=($(compgen -W "podman docker" -- "${cur}"))
+                    return 0
+                    ;;
+                --image)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -729,7 +737,7 @@ _coffer() {
             return 0
             ;;
         coffer__subcmd__image__subcmd__build)
-            opts="-q -v -h --tool --base --agent --agent-version --name --backend --npmrc --ca-file --print --color --quiet --verbose --help"
+            opts="-q -v -h --tool --base --agent --agent-version --name --backend --npmrc --ca-file --network --print --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -765,6 +773,10 @@ _coffer() {
                     ;;
                 --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -W "host" -- "${cur}"))
                     return 0
                     ;;
                 --color)

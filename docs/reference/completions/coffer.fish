@@ -410,6 +410,9 @@ complete -c coffer -n "__fish_coffer_using_subcommand status" -s q -l quiet -d '
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s v -l verbose -d 'Print more: the exact command of a run after its audit'
 complete -c coffer -n "__fish_coffer_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l run -d 'Report from inside this live run instead' -r
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l backend -d 'Attack the containers of this engine, which is in that machine, too' -r -f -a "podman\t'Podman'
+docker\t'Docker'"
+complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l image -d 'The image of these containers' -r
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l peers -d 'Attack these other sandboxes beside ours' -r -F
 complete -c coffer -n "__fish_coffer_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
@@ -561,6 +564,7 @@ complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_sub
 docker\t'Docker'"
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l npmrc -d 'npm\'s configuration, where a registry of your own stands; it gets into no layer' -r
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l ca-file -d 'Certificates of authorities to trust while something is fetched; they get into no layer' -r
+complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'Fetch by this machine\'s own network, for a registry or a proxy on its loopback; by the engine\'s unless said' -r -f -a "host\t'This machine\'s'"
 complete -c coffer -n "__fish_coffer_using_subcommand image; and __fish_seen_subcommand_from build" -l color -d 'When to use colours' -r -f -a "auto\t'On terminals, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -604,6 +604,9 @@ never\:"Never"))' \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '(--fix)--run=[Report from inside this live run instead]:ID:_default' \
+'--backend=[Attack the containers of this engine, which is in that machine, too]:BACKEND:((podman\:"Podman"
+docker\:"Docker"))' \
+'--image=[The image of these containers]:REF:_default' \
 '--peers=[Attack these other sandboxes beside ours]:FILE:_files' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
@@ -875,6 +878,7 @@ _arguments "${_arguments_options[@]}" : \
 docker\:"Docker"))' \
 '--npmrc=[npm'\''s configuration, where a registry of your own stands; it gets into no layer]:FILE:_default' \
 '--ca-file=[Certificates of authorities to trust while something is fetched; they get into no layer]:FILE:_default' \
+'--network=[Fetch by this machine'\''s own network, for a registry or a proxy on its loopback; by the engine'\''s unless said]:NETWORK:((host\:"This machine'\''s"))' \
 '--color=[When to use colours]:COLOR:((auto\:"On terminals, unless \`NO_COLOR\` is set"
 always\:"Always"
 never\:"Never"))' \
