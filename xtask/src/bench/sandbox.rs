@@ -205,6 +205,9 @@ fn readable(folder: &Path, text: &str) -> std::io::Result<File> {
     Ok(file)
 }
 
+/// What a run makes of `/etc`; by hand it is the machine's own.
+const MADE_ETC: &str = "@ref:run:etc";
+
 /// A word of the printed command line.
 #[derive(Debug, PartialEq)]
 enum Word {
@@ -228,7 +231,7 @@ fn from_bwrap(line: &str) -> Option<Vec<Word>> {
             if found.contains(&mount) {
                 found.extend([Word::Plain(word), mount]);
             }
-        } else if word == "@ref:run:etc" {
+        } else if word == MADE_ETC {
             found.push(Word::Plain("/etc".to_owned()));
         } else if let Some(text) = word.strip_prefix("@data:") {
             found.push(Word::Data(text.replace("\\n", "\n")));
@@ -254,11 +257,13 @@ mod tests {
     #[test]
     fn the_hand_made_command_begins_at_bwrap_and_needs_no_control_socket() {
         let line = "coffer exec-launch --own 'a b' -- /usr/bin/bwrap --ro-bind-data '@data:a\\nb' /f \
-                    --bind '/tmp/it'\\''s' /p -- /init --control-fd '@control' -- true\n";
+                    --bind '/tmp/it'\\''s' /p --ro-bind '@ref:run:etc' /etc -- /init --control-fd '@control' --verify 1:2:/p -- true\n";
         let words = from_bwrap(line).expect("it has a bwrap");
         let mut expected =
             vec![plain("/usr/bin/bwrap"), plain("--ro-bind-data"), Word::Data("a\nb".to_owned())];
-        expected.extend(["/f", "--bind", "/tmp/it's", "/p", "--", "/init", "--", "true"].map(plain));
+        let rest =
+            ["/f", "--bind", "/tmp/it's", "/p", "--ro-bind", "/etc", "/etc", "--", "/init", "--", "true"];
+        expected.extend(rest.map(plain));
         assert_eq!(words, expected);
     }
 

@@ -3,7 +3,7 @@
 use coffer_testkit::engine::{Image, Kind};
 use serde_json::{Value, json};
 
-use super::with_each;
+use super::{LOGIN, Waiting, with_each};
 use crate::support::{Stage, run};
 
 /// What is said of one engine.
@@ -55,4 +55,25 @@ fn an_engine_that_cannot_be_used_is_told_and_no_failure() {
         "{text}"
     );
     assert!(text.contains("(DOCKER_HOST), and not on this machine"), "{text}");
+}
+
+#[test]
+fn a_live_container_is_looked_into() {
+    with_each(Image::Tiny, |place| {
+        place.stage.scratch.write_home(".claude/.credentials.json", LOGIN).unwrap();
+        let file = place.stage.home().join(".claude/.credentials.json");
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let waiting = Waiting::new(place, &["--network", "none", "--auth", "lease"]);
+        let [folder] = &place.live()[..] else { panic!("not one run") };
+        let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let ran = run(place.with_engine(place.stage.coffer(["doctor", "--run", &id, "--json"])));
+        let told = ran.keeps_secret(&["sk-ant-oat01-FAKE-access", "sk-ant-ort01-FAKE-refresh"]).json();
+        let kind = place.engine.kind();
+        assert_eq!((&told["run"], &told["uid"]), (&json!(id), &json!(place.uid())), "{kind:?}: {told}");
+        let credentials = told["credentials"].as_array().unwrap();
+        assert!(!credentials.is_empty(), "{kind:?}: {told}");
+        let holds = |one: &Value| one["holds"] == "login" && one["refresh_token"] == false;
+        assert!(credentials.iter().all(holds), "{kind:?}: {told}");
+        waiting.ends().prints("went on\n");
+    });
 }
