@@ -6,6 +6,7 @@
 mod files;
 mod ground;
 mod keeper;
+mod podman;
 mod python;
 
 use coffer_testkit::fake::fingerprint;
