@@ -4,6 +4,7 @@
 mod write;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use coffer_account::layout::HOST;
 use coffer_plan::agent::Agent;
 use coffer_plan::built_in;
 use coffer_plan::facts::HostFacts;
@@ -51,7 +52,9 @@ fn compose(command: &InitComposeCommand, facts: &HostFacts) -> Result<(Stack, Ut
     let out = absolute(&command.out, facts);
     let services = match command.variant {
         Variant::Projects => of_projects(command, &out, facts)?,
-        _ if !command.projects.is_empty() => of_projects(command, &out, facts)?,
+        Variant::Shared | Variant::Isolated if !command.projects.is_empty() => {
+            of_projects(command, &out, facts)?
+        }
         Variant::Shared => own_folders(command, |_| command.stack.account.to_string())?,
         Variant::Isolated => own_folders(command, |name| name.to_string())?,
     };
@@ -134,6 +137,10 @@ fn stack(
     facts: &HostFacts,
 ) -> Result<Stack, Error> {
     let agent = prepare::agent(&said.agent, facts)?;
+    if services.iter().any(|service| service.account == HOST) {
+        let agent = agent.command.first().cloned().unwrap_or_default();
+        return Err(Error::HostAccount { agent });
+    }
     let user = &facts.user;
     let ids = if user.uid == 0 { NOT_ROOT } else { (user.uid, user.gid) };
     let keeper_image = recipe(said, &agent, &[])?;

@@ -7,6 +7,7 @@ mod doors;
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::process::{Command, Stdio};
 
 use camino::Utf8Path;
@@ -29,7 +30,7 @@ use crate::printer::Printer;
 use doors::Doors;
 
 /// The longest sleep: what could not be watched is looked at again.
-const LONGEST_MS: i64 = 60_000;
+const LONGEST_MS: i64 = 10 * 60_000;
 /// The signals that end it, and its children's ends.
 const SIGNALS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::CHILD];
 
@@ -42,8 +43,8 @@ pub(crate) fn keeper(command: &KeeperCommand, printer: &Printer) -> Result<u8, F
     let signals = SignalEvents::block(&SIGNALS).map_err(|source| Error::Watch { source })?;
     coffer_sys::signals::heed_children();
     let mut doors = Doors::open(command, &facts, printer).map_err(AloneError::from)?;
-    let mut crew = Crew::start(command, &facts)?;
-    let kept = keep(&mut doors, &mut crew, &signals, &facts);
+    let mut crew = Crew { members: Vec::new() };
+    let kept = crew.start(command, &facts).and_then(|()| keep(&mut doors, &mut crew, &signals, &facts));
     // Whatever happened: none of the two goes on alone.
     let ended = crew.end(&signals);
     let code = kept?;
@@ -61,11 +62,8 @@ fn keep(
     let watching = |source| Error::Watch { source };
     let waiter = Waiter::new().map_err(watching)?;
     let folder = accounts(&facts.folders.data);
-    std::fs::create_dir_all(&folder).map_err(|source| Error::Store {
-        action: "make",
-        path: folder,
-        source,
-    })?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.map_err(|source| Error::Store { action: "make", path: folder, source })?;
     loop {
         // Watched before they are looked at: no change goes unseen. An account that is new is another watch then.
         let watches = watches(doors, facts);
@@ -88,16 +86,12 @@ fn keep(
     }
 }
 
-/// What tells that an account has changed: its record, and where accounts are made.
+/// What tells that an account has changed: its record, and that it is made or taken away.
 fn watches(doors: &Doors<'_>, facts: &HostFacts) -> Vec<LoginWatch> {
-    let data = &facts.folders.data;
-    let accounts = doors.accounts().map(|account| AccountFolder::new(data, account).record());
-    let made = doors.accounts().map(|account| accounts_entry(data, account.as_str()));
-    accounts.chain(made).filter_map(|path| LoginWatch::new(&path).ok()).collect()
-}
-
-fn accounts_entry(data: &Utf8Path, name: &str) -> camino::Utf8PathBuf {
-    accounts(data).join(name)
+    let folder = |account| AccountFolder::new(&facts.folders.data, account);
+    let records = doors.accounts().map(|account| folder(account).record());
+    let made = doors.accounts().map(|account| folder(account).root().to_owned());
+    records.chain(made).filter_map(|path| LoginWatch::new(&path).ok()).collect()
 }
 
 /// The keeper's loop and the gateway.
@@ -107,8 +101,7 @@ struct Crew {
 }
 
 impl Crew {
-    fn start(command: &KeeperCommand, facts: &HostFacts) -> Result<Self, Error> {
-        let mut crew = Self { members: Vec::new() };
+    fn start(&mut self, command: &KeeperCommand, facts: &HostFacts) -> Result<(), Error> {
         let mut gateway = vec!["gateway".to_owned()];
         for served in &command.services {
             let socket = command.doors.join(served.service.as_str()).join(SOCKET);
@@ -126,10 +119,10 @@ impl Crew {
                 source,
             })?;
             // Who has ended is learned by us alone, together with what others left to a container's first process.
-            crew.members
+            self.members
                 .extend(i32::try_from(child.id()).ok().and_then(Pid::from_raw).map(|pid| (name, pid)));
         }
-        Ok(crew)
+        Ok(())
     }
 
     /// Takes in who has ended; the first one that is ours.

@@ -6,6 +6,7 @@
 mod files;
 mod ground;
 mod keeper;
+mod podman;
 mod python;
 
 use coffer_testkit::fake::fingerprint;
@@ -146,8 +147,10 @@ fn genuine_a_development_container_is_opened_by_the_reference_program() {
     let both = r#"["compose.yaml", "override.yaml"]"#;
     std::fs::write(&config, text.replace(r#""compose.yaml""#, both)).unwrap();
     let call = |words: &[&str]| {
-        let mut command = ground.equipped(&program);
+        let node = std::env::var_os("COFFER_TEST_NODE").unwrap_or_else(|| "node".into());
+        let mut command = ground.equipped(node.as_ref());
         command
+            .arg(&program)
             .arg(words[0])
             .arg("--workspace-folder")
             .arg(&project)

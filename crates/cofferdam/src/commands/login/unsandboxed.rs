@@ -40,6 +40,7 @@ pub(super) fn sign_in(
     let signals = attend::signals().map_err(|source| Error::Watch { source })?;
     let mut command = client.sign_in(&layout.args).map_err(start)?;
     coffer_sys::process::default_signals(&mut command);
+    printer.tell("Without a sandbox: the client runs as you, with empty folders of its own.\n");
     printer.tell(&format!("Sign in to the account `{}`; what you do here is its login.\n", target.name));
     let child = command.spawn().map_err(start)?;
     drop(command);

@@ -102,6 +102,8 @@ fn what_cannot_be_a_service_is_refused_and_no_engine_is_needed() {
     init(&["--variant", "projects"]).refuses(2, "no-service", "no service", "--project PATH");
     init(&["--service", "keeper"]).refuses(2, "usage", "names no service", "");
     init(&["--service", "one", "--service", "one"]).refuses(2, "service-name", "called `one`", "");
+    init(&["--account", "host"]).refuses(2, "host-account", "your own login", "coffer login");
+    init(&["--variant", "isolated", "--service", "host"]).refuses(2, "host-account", "your own login", "");
     init(&["--tool", "cobol"]).refuses(2, "image", "called `cobol`", "python");
     init(&["--base", "x\nRUN y"]).refuses(2, "image", "is no reference", "--base");
     init(&["--agent", "nobody"]).refuses(2, "data", "nobody", "claude");

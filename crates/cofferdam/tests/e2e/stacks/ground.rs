@@ -13,9 +13,9 @@ use coffer_testkit::{FakeApi, RequestRecord, require};
 use crate::support::{Ran, Stage, run, run_with_input};
 
 /// Installs nothing: what is needed is there.
-const APT: &str = "#!/bin/sh\nexit 0\n";
+pub(super) const APT: &str = "#!/bin/sh\nexit 0\n";
 /// Plays npm: the agent lies in a folder that is mounted later.
-const NPM: &str = "#!/bin/sh\nset -e\nmkdir -p /opt/agent/bin\nln -s /genuine/node_modules/.bin/claude /opt/agent/bin/claude\n";
+pub(super) const NPM: &str = "#!/bin/sh\nset -e\nmkdir -p /opt/agent/bin\nln -s /genuine/node_modules/.bin/claude /opt/agent/bin/claude\n";
 
 pub(super) struct Ground {
     pub(super) stage: Stage,
