@@ -39,7 +39,10 @@ fn entry(bytes: &[u8]) -> io::Result<Option<(OsString, OsString)>> {
 }
 
 fn broken() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an entry is neither `NAME=VALUE` nor a name, with a zero byte behind it")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "an entry is neither `NAME=VALUE` nor a name, with a zero byte behind it",
+    )
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ fn unescaped(word: &[u8]) -> OsString {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;
     while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits =
+            more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -59,7 +60,9 @@ mod tests {
     #[test]
     fn a_line_is_read_with_any_number_of_optional_words() {
         for optional in ["", "shared:7 ", "shared:7 master:1 "] {
-            let line = format!(r"36 35 98:0 /mnt1 /a\040b\134c ro,noatime {optional}- ext3 /dev/root rw,errors=continue");
+            let line = format!(
+                r"36 35 98:0 /mnt1 /a\040b\134c ro,noatime {optional}- ext3 /dev/root rw,errors=continue"
+            );
             let expected = MountLine {
                 root: "/mnt1".into(),
                 point: r"/a b\c".into(),
@@ -73,7 +76,9 @@ mod tests {
 
     #[test]
     fn what_is_no_line_is_none() {
-        for line in ["", "36 35 98:0 /", "36 35 98:0 / /x rw shared:1 ext3 none rw", "36 35 98:0 / /x rw - ext3 none"] {
+        for line in
+            ["", "36 35 98:0 /", "36 35 98:0 / /x rw shared:1 ext3 none rw", "36 35 98:0 / /x rw - ext3 none"]
+        {
             assert_eq!(MountLine::parse(line.as_bytes()), None, "{line}");
         }
         // A backslash that begins no number stays as it is.

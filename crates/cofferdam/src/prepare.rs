@@ -142,8 +142,7 @@ pub(crate) fn prepare_sign_in(flags: &Flags, debug: bool) -> Result<Prepared, Er
     let mut gathered = gather_for(flags, None, Agent::for_sign_in)?;
     // The browser comes back to a port of this machine, and nobody else's words are at work in this sandbox. To a container's
     // loopback no browser comes back: there the code is pasted, and the API's own hosts are enough.
-    let tier =
-        if gathered.merged.backend.value.is_engine() { NetworkTier::Agent } else { NetworkTier::Full };
+    let tier = if gathered.merged.backend.value.is_engine() { NetworkTier::Agent } else { NetworkTier::Full };
     let network = &mut gathered.merged.network;
     if network.origin.layer == OriginLayer::BuiltIn {
         *network = Decided::new(tier, Origin::built_in("sign-in"));

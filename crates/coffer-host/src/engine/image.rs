@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use coffer_plan::facts::{ImageFact, ImageVariable, is_public};
 use camino::Utf8PathBuf;
+use coffer_plan::facts::{ImageFact, ImageVariable, is_public};
 use coffer_plan::image::VERSION_LABEL;
 use coffer_plan::sign_in::withhold::looks_secret;
 use serde::Deserialize;

@@ -68,7 +68,8 @@ pub(super) fn name(id: &str) -> String {
 
 /// The variables that engines get, as they are asked with them: those that are set to something.
 fn variables() -> BTreeMap<String, String> {
-    let set = ENGINE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    let set =
+        ENGINE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     set.filter(|(_, value)| !value.is_empty()).collect()
 }
 

@@ -510,7 +510,9 @@ impl<'a> Session<'a> {
             (Agent::Ended(FromInit::Exchanged { index, errno }), _) => {
                 Ended::Exchanged { index, errno: Some(errno).filter(|errno| *errno != 0) }
             }
-            (Agent::Ended(FromInit::Unforeseen), _) => Ended::Unforeseen { found: said_by_init(&diagnostics) },
+            (Agent::Ended(FromInit::Unforeseen), _) => {
+                Ended::Unforeseen { found: said_by_init(&diagnostics) }
+            }
             (_, Some(signal)) => Ended::Signaled(signal.as_raw()),
             (Agent::Unheard, None) => Ended::BackendFailed { status, diagnostics },
             (_, None) => Ended::Lost { status, diagnostics },

@@ -166,7 +166,8 @@ fn login(plan: &Plan) -> Row {
 
 /// As columns.
 pub fn text(rows: &[Row]) -> String {
-    let lines: Vec<[String; 4]> = std::iter::once(HEADS.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
+    let lines: Vec<[String; 4]> =
+        std::iter::once(HEADS.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     // What is long pushes the rest of its own line and no other.
     let widths = [0, 1, 2].map(|column| width(column).min(40));

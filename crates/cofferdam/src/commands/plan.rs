@@ -65,7 +65,12 @@ pub(crate) fn plan(command: &PlanCommand, printer: &Printer) -> Result<u8, Failu
 }
 
 /// Prints who may do what.
-fn grants(rows: &[access::Row], format: AccessFormat, as_json: bool, printer: &Printer) -> Result<u8, Failure> {
+fn grants(
+    rows: &[access::Row],
+    format: AccessFormat,
+    as_json: bool,
+    printer: &Printer,
+) -> Result<u8, Failure> {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: u32,

@@ -44,7 +44,10 @@ fn live_runs_are_listed_and_end_when_they_are_told() {
     run(stage.coffer(["stop", ""])).refuses(2, "no-such-run", "``", "coffer ps");
     assert_eq!(listed(&stage).len(), 2);
     let begun = run(stage.coffer(["logs", &id(0)[..12]]));
-    assert!(begun.ends_with(0).text().contains("run_started") && !begun.text().contains("run_ended"), "{begun}");
+    assert!(
+        begun.ends_with(0).text().contains("run_started") && !begun.text().contains("run_ended"),
+        "{begun}"
+    );
     run(stage.coffer(["logs", "nobody"])).refuses(2, "no-such-run", "`nobody`", "coffer ps");
     run(stage.coffer(["stop", &id(0)[..12]])).ends_with(0);
     // Of one that has ended, by its whole id.

@@ -40,12 +40,18 @@ fn what_is_reached_and_what_the_login_is_has_rows() {
         flags.settings.network = Some(NetworkTier::None);
         flags.settings.auth = Some(AuthMode::None);
     }));
-    assert_eq!((row(&none, "every host").may.as_str(), row(&none, "login").may.as_str()), ("nothing", "nothing"));
+    assert_eq!(
+        (row(&none, "every host").may.as_str(), row(&none, "login").may.as_str()),
+        ("nothing", "nothing")
+    );
 }
 
 #[test]
 fn a_table_has_a_row_a_line_and_nothing_in_it_is_markup() {
-    let rows = [Row::new("/a|b_c*", "reads", None, "flag\u{1b}[2J"), Row::new("/d", "nothing", Some("x".to_owned()), "y")];
+    let rows = [
+        Row::new("/a|b_c*", "reads", None, "flag\u{1b}[2J"),
+        Row::new("/d", "nothing", Some("x".to_owned()), "y"),
+    ];
     let table = markdown(&rows);
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(table.contains("| /a\\|b\\_c\\* | reads | - |"), "{table}");

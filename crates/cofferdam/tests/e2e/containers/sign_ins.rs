@@ -6,8 +6,8 @@ use coffer_testkit::LoginSpec;
 use rustix::process::Signal;
 
 use super::genuine::{Guest, on_every_engine_native};
-use crate::support::screen::Person;
 use crate::support::run;
+use crate::support::screen::Person;
 use crate::support::tree::files_with;
 
 on_every_engine_native!("containers::sign_ins": a_code_signs_in_and_a_sign_in_that_ends_early_changes_nothing);
@@ -39,7 +39,8 @@ mod scenarios {
         assert_eq!((found.mode() & 0o777, found.uid()), (0o600, stage.home().metadata().unwrap().uid()));
         assert_eq!(files_with(&guest.runs(), &token("refreshToken")), Vec::<std::path::PathBuf>::new());
         // In a container and without one.
-        let hi = ["--account", "work", "--network", "agent", "--env", "NODE_EXTRA_CA_CERTS", "--", "-p", "hi"];
+        let hi =
+            ["--account", "work", "--network", "agent", "--env", "NODE_EXTRA_CA_CERTS", "--", "-p", "hi"];
         let answers = |flags: &[&str]| {
             let mut command = guest.practice.run(&[flags, &hi].concat());
             command.env_remove("ANTHROPIC_BASE_URL");

@@ -114,8 +114,9 @@ fn an_engines_client_that_hangs_is_ended_and_the_container_removed() {
         let wrapper = folder.join(place.engine.backend());
         let real = program(place);
         // Every other command of its is as it was; `exec` keeps its process the one that is waited for.
-        let script =
-            format!("#!/bin/sh\n{real} \"$@\"\ncode=$?\ncase \" $* \" in *' run '*) exec cat <>/dev/zero >/dev/null;; esac\nexit $code\n");
+        let script = format!(
+            "#!/bin/sh\n{real} \"$@\"\ncode=$?\ncase \" $* \" in *' run '*) exec cat <>/dev/zero >/dev/null;; esac\nexit $code\n"
+        );
         std::fs::write(&wrapper, script).unwrap();
         std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = place.run(&["--network", "none"]);

@@ -12,7 +12,9 @@ fn a_login_in_a_volume_becomes_an_account() {
         let mut fill = place.engine.command();
         fill.args(["run", "--rm", "--interactive", "--pull", "never", "--network", "none"]);
         fill.args(["--volume", &format!("{name}:/hub"), place.image, "sh", "-c"]);
-        fill.arg("mkdir /hub/.claude; umask 0; cat >/hub/.claude/.credentials.json; echo '{}' >/hub/.claude.json");
+        fill.arg(
+            "mkdir /hub/.claude; umask 0; cat >/hub/.claude/.credentials.json; echo '{}' >/hub/.claude.json",
+        );
         crate::support::run_with_input(&mut fill, LOGIN.as_bytes()).ends_with(0);
         let import = |name: &str| {
             let words = ["account", "import", "work", "--volume", name, "--backend", place.engine.backend()];
