@@ -81,16 +81,6 @@ pub enum BackendError {
         /// Its words.
         said: String,
     },
-    /// SELinux would keep the project from the container.
-    #[error(
-        "SELinux labels {kind}'s containers, and they may not read `{project}`: relabelling it would change the host"
-    )]
-    Labels {
-        /// The engine.
-        kind: BackendKind,
-        /// The project.
-        project: Utf8PathBuf,
-    },
     /// The image is not there. Nothing is ever pulled.
     #[error("{kind} has no image `{}`", .image.as_deref().unwrap_or_default())]
     ImageMissing {
@@ -146,7 +136,6 @@ impl BackendError {
             Self::NoSubordinateIds { .. } => "no-subordinate-ids",
             Self::Imitation { .. } => "engine-imitation",
             Self::Engine { .. } => "engine-failed",
-            Self::Labels { .. } => "engine-labels",
             Self::ImageMissing { .. } => "image-missing",
             Self::Architecture { .. } => "image-architecture",
             Self::NoWord { .. } => "no-word",
@@ -161,9 +150,7 @@ impl BackendError {
                 "`sudo apt-get install bubblewrap`, or your system's package of that name".to_owned()
             }
             Self::NoUserNamespaces { setting, .. } => format!("`sudo sysctl -w {setting}`"),
-            Self::Unsupported(_) | Self::NoWord { .. } | Self::Labels { .. } => {
-                "`--backend bwrap`".to_owned()
-            }
+            Self::Unsupported(_) | Self::NoWord { .. } => "`--backend bwrap`".to_owned(),
             Self::EngineMissing { kind: BackendKind::Docker } => {
                 "`sudo apt-get install docker.io`, or your system's package of Docker; or `--backend podman`"
                     .to_owned()

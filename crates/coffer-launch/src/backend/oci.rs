@@ -62,9 +62,6 @@ pub fn supports(kind: BackendKind, facts: &HostFacts) -> Result<(&EngineFacts, &
             return Err(BackendError::Engine { kind, asked: asked.clone(), said: said.clone() });
         }
     }
-    if engine.selinux {
-        return Err(BackendError::Labels { kind, project: facts.project.path.clone() });
-    }
     let image = engine.image.as_ref().ok_or(BackendError::ImageMissing { kind, image: None })?;
     Ok((engine, image))
 }
@@ -228,6 +225,10 @@ impl Lowering {
     fn fixed(&mut self, engine: &EngineFacts, plan: &CheckedPlan) {
         self.option(["--pull", "never", "--read-only", "--cap-drop", "ALL"]);
         self.option(["--security-opt", "no-new-privileges", "--ipc", "private", "--cgroupns", "private"]);
+        if engine.selinux {
+            // It could read nothing of the user's, and nothing of theirs is labelled anew.
+            self.option(["--security-opt", "label=disable"]);
+        }
         self.option(["--hostname", &plan.identity.hostname, "--log-driver", "none", "--no-healthcheck"]);
         // Our init is the first process, it makes the terminal, and signals come by the control socket.
         self.option(["--init=false", "--detach-keys=", "--sig-proxy=false"]);

@@ -248,6 +248,12 @@ pub(super) fn notes(engine: Engine<'_>, policy: &Policy, facts: &HostFacts) -> V
              read, and {kind} keeps the rest from it by mounts and filters alone; an ordinary user's podman has more walls"
         )));
     }
+    if engine.facts.is_some_and(|facts| facts.selinux) {
+        out.push(note(format!(
+            "SELinux does not confine the container (`label=disable`): its label could not read your project, and nothing \
+             of yours is labelled anew; without {kind} the agent would have your own label, too"
+        )));
+    }
     let open: Vec<String> = hidden(&policy.system, facts)
         .into_iter()
         .filter(|path| !is_hidden_by(engine, path))

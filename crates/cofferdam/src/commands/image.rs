@@ -43,7 +43,7 @@ impl Engine {
         for kind in kinds {
             coffer_host::look_up_engine(facts, kind, image);
             match oci::supports(kind, facts).map(drop) {
-                Ok(()) | Err(BackendError::ImageMissing { .. } | BackendError::Labels { .. }) => {}
+                Ok(()) | Err(BackendError::ImageMissing { .. }) => {}
                 Err(error @ BackendError::EngineMissing { .. }) => {
                     missing = error;
                     continue;

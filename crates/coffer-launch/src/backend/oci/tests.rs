@@ -106,12 +106,6 @@ fn an_engine_that_cannot_be_used_says_why_and_what_to_do() {
             "image build",
         ),
         (
-            refused(|facts| facts.engine.as_mut().unwrap().selinux = true),
-            "engine-labels",
-            "SELinux labels docker's containers",
-            "--backend bwrap",
-        ),
-        (
             refused(|facts| facts.kernel.machine = "aarch64".to_owned()),
             "image-architecture",
             "is for amd64, and this machine is aarch64",
@@ -282,4 +276,16 @@ fn init_lets_no_mount_pass_but_the_plans_and_the_engines() {
         assert!(!at.contains(&&Word::from(path)), "{path}");
     }
     assert_eq!(of("--may-mount-below"), ["/proc", "/sys"].map(Word::from).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_selinux_would_keep_from_the_container_is_not_labelled_anew() {
+    for name in ["podman", "docker"] {
+        let with = |selinux| {
+            let launch =
+                lowered(&case(name, |facts| facts.engine.as_mut().unwrap().selinux = selinux)).unwrap();
+            values(&launch, "--security-opt").contains(&"label=disable")
+        };
+        assert_eq!((with(true), with(false)), (true, false), "{name}");
+    }
 }

@@ -88,6 +88,15 @@ fn the_images_variables_are_in_the_plan_or_told() {
 }
 
 #[test]
+fn what_selinux_does_not_do_is_told() {
+    let labels = |plan: &crate::plan::Plan| {
+        plan.notes.iter().any(|note| note.text.contains("SELinux does not confine"))
+    };
+    assert!(!labels(&podman().plan()));
+    assert!(labels(&podman().with(|facts| facts.engine.as_mut().unwrap().selinux = true).plan()));
+}
+
+#[test]
 fn a_volume_of_the_image_is_a_folder_in_memory() {
     let plan = podman().plan();
     assert!(matches!(mounts_on(&plan, "/data")[..], [mount] if matches!(mount.op, MountOp::Tmpfs { .. })));

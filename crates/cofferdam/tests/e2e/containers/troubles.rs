@@ -1,15 +1,17 @@
 //! Engines that cannot be used, and containers that dead runs left: each with its reason and the fix.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use coffer_testkit::engine::{Engine, Image, Kind};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Place, Waiting, with_each};
+use super::{Place, Waiting, pipe, with_each};
 use crate::support::{Ran, Stage, run};
 
 #[test]
@@ -105,26 +107,70 @@ fn program(place: &Place) -> String {
     found.find(|path| path.is_file()).unwrap().to_str().unwrap().to_owned()
 }
 
-/// An engine's program that goes on after its work is done.
+/// Puts a program of the engine's name first on the PATH, which does this before and after the real one makes a container.
+/// Every other command of the engine is as it was.
+fn around(place: &Place, before: &str, after: &str) -> OsString {
+    let folder = place.stage.scratch.root().join("around");
+    std::fs::create_dir_all(&folder).unwrap();
+    let wrapper = folder.join(place.engine.backend());
+    let real = program(place);
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' run '*) ;; *) exec {real} \"$@\";; esac\n{before}\n{real} \"$@\"\ncode=$?\n{after}\nexit $code\n"
+    );
+    std::fs::write(&wrapper, script).unwrap();
+    std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+    std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&place.engine.path()))).unwrap()
+}
+
 #[test]
 fn an_engines_client_that_hangs_is_ended_and_the_container_removed() {
     with_each(Image::Tiny, |place| {
-        let folder = place.stage.scratch.root().join("slow");
-        std::fs::create_dir(&folder).unwrap();
-        let wrapper = folder.join(place.engine.backend());
-        let real = program(place);
-        // Every other command of its is as it was; `exec` keeps its process the one that is waited for.
-        let script = format!(
-            "#!/bin/sh\n{real} \"$@\"\ncode=$?\ncase \" $* \" in *' run '*) exec cat <>/dev/zero >/dev/null;; esac\nexit $code\n"
-        );
-        std::fs::write(&wrapper, script).unwrap();
-        std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+        // Nobody ever writes there.
+        let path = around(place, "", &format!("read word <{}", pipe(place, "never").display()));
         let mut command = place.run(&["--network", "none"]);
-        let path = format!("{}:{}", folder.display(), place.engine.path().to_str().unwrap());
         let ran = run(command.env("PATH", path).args(["--", "sh", "-c", "echo here; exit 3"]));
         ran.ends_with(3);
         assert_eq!(ran.text(), "here\n");
         assert_eq!(place.own_containers(), "", "{:?}", place.engine.kind());
+    });
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_at_any_stage() {
+    with_each(Image::Tiny, |place| {
+        let (there, go, never) = (pipe(place, "begun"), pipe(place, "may-go"), pipe(place, "never"));
+        let starts = |path: OsString, script: &str| {
+            let mut command = place.run(&["--network", "none"]);
+            command.env("PATH", path).args(["--", "sh", "-c", script]);
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            assert_eq!(std::fs::read_to_string(&there).unwrap(), "x\n");
+            (Pid::from_child(&child), child)
+        };
+        let left_nothing = |child: Child, code: i32| {
+            Ran::from(child.wait_with_output().unwrap()).ends_with(code);
+            assert_eq!(
+                (place.own_containers().as_str(), place.live()),
+                ("", Vec::new()),
+                "{:?}",
+                place.engine.kind()
+            );
+        };
+        // The engine has not begun: what it makes then finds nobody at the door.
+        let before = format!("echo x >{}; read word <{}", there.display(), go.display());
+        let (coffer, child) = starts(around(place, &before, ""), "echo never; read word <never");
+        kill_process(coffer, Signal::INT).unwrap();
+        std::fs::write(&go, "go\n").unwrap();
+        left_nothing(child, 130);
+        // The agent runs.
+        let (coffer, child) = starts(place.engine.path(), "echo x >begun; read word <never");
+        kill_process(coffer, Signal::INT).unwrap();
+        left_nothing(child, 130);
+        // It has ended, and the engine does not: it is not waited for after the second time.
+        let after = format!("echo x >{}; read word <{}", there.display(), never.display());
+        let (coffer, child) = starts(around(place, "", &after), "exit 4");
+        kill_process(coffer, Signal::INT).unwrap();
+        kill_process(coffer, Signal::TERM).unwrap();
+        left_nothing(child, 4);
     });
 }
 
