@@ -1,7 +1,7 @@
 //! `coffer init`: the generated files, built and started for real by docker-compose, with the genuine CLI in them.
 //!
 //! The base image plays the registries: its `apt-get` installs nothing, and its `npm` finds the CLI in a mounted folder.
-//! The networks are bridges of the tests' own, without a way out; the practice API is behind the bridge's address.
+//! Nothing has a network, not even the keeper: the practice API is behind a socket.
 
 mod files;
 mod ground;

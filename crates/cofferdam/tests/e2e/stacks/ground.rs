@@ -1,9 +1,11 @@
-//! Generated files that are up: the engine, the images, a network without a way out, and the practice API.
+//! Generated files that are up: the engine, the images, and the practice API. The keeper has nothing but its loopback
+//! here: what it asks for under the real names is carried out by a socket, by the program's own `enter`.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,12 +19,13 @@ pub(super) const APT: &str = "#!/bin/sh\nexit 0\n";
 /// Plays npm: the agent lies in a folder that is mounted later.
 pub(super) const NPM: &str = "#!/bin/sh\nset -e\nmkdir -p /opt/agent/bin\nln -s /genuine/node_modules/.bin/claude /opt/agent/bin/claude\n";
 
+/// What ports of the keeper's loopback lead to.
+const RELAYS: [(&str, &str); 2] = [("api", "443"), ("index", "8000")];
+
 pub(super) struct Ground {
     pub(super) stage: Stage,
     pub(super) engine: Engine,
     pub(super) api: FakeApi,
-    /// Of the bridge: what containers call it is this machine.
-    pub(super) address: IpAddr,
     folder: PathBuf,
     name: String,
 }
@@ -50,27 +53,60 @@ impl Ground {
         init.args(["--base", &base, "--out"]).arg(&out);
         run(&mut init).ends_with(0);
         let folder = if compose { out } else { out.join(".devcontainer") };
-        let address = network(&engine, &name);
         let ca = folder.join("keeper/ca.pem");
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let api = FakeApi::builder().tls(loopback).ca_out(&ca).start().unwrap();
         std::fs::set_permissions(&ca, PermissionsExt::from_mode(0o644)).unwrap();
-        relay(SocketAddr::new(address, 443), api.tls_addr().unwrap());
-        let ground = Self { stage, engine, api, address, folder, name };
-        ground.config("");
+        let ground = Self { stage, engine, api, folder, name };
+        for relay in RELAYS {
+            ground.relay_folder(relay.0);
+        }
+        ground.carries("api", ground.api.tls_addr().unwrap());
+        ground.config();
         ground.overrides(&claude, &BTreeMap::new());
         run(ground.compose(&["build"])).ends_with(0);
         Some(ground)
     }
 
     /// The keeper's configuration; it learns of it by itself.
-    pub(super) fn config(&self, more_hosts: &str) {
-        let address = self.address;
-        let text = format!(
-            "allow = [\"registry.example.org:80\"]\n[upstream]\nca_file = \"/etc/coffer/ca.pem\"\n\
-             [upstream.hosts]\n\"api.anthropic.com\" = \"{address}:443\"\n{more_hosts}"
-        );
+    pub(super) fn config(&self) {
+        let text = "allow = [\"registry.example.org:80\"]\n[upstream]\nca_file = \"/etc/coffer/ca.pem\"\n\
+                    [upstream.hosts]\n\"api.anthropic.com\" = \"127.0.0.1:443\"\n\"registry.example.org\" = \"127.0.0.1:8000\"\n";
         std::fs::write(self.folder.join("keeper/config.toml"), text).unwrap();
+    }
+
+    /// The folder of a relay, as a door has one.
+    fn relay_folder(&self, name: &str) -> PathBuf {
+        let folder = self.stage.scratch.root().join("relays").join(name);
+        if !folder.exists() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("environment"), format!("export RELAY_{name}='here'\n")).unwrap();
+            std::fs::set_permissions(folder.join("environment"), PermissionsExt::from_mode(0o644)).unwrap();
+            std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        folder
+    }
+
+    /// A port of the keeper's loopback leads to this address of ours, until the test ends.
+    pub(super) fn carries(&self, name: &str, to: SocketAddr) {
+        let path = self.relay_folder(name).join("gateway.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Ok(other) = TcpStream::connect(to) else { continue };
+                let (Ok(mut there), Ok(mut back)) = (stream.try_clone(), other.try_clone()) else { continue };
+                let (mut stream, mut other) = (stream, other);
+                std::thread::spawn(move || {
+                    let _ = io::copy(&mut there, &mut other);
+                    let _ = other.shutdown(Shutdown::Write);
+                });
+                std::thread::spawn(move || {
+                    let _ = io::copy(&mut back, &mut stream);
+                    let _ = stream.shutdown(Shutdown::Write);
+                });
+            }
+        });
     }
 
     /// What the machine of the tests needs besides: no network for builds, the genuine CLI, and the practice API under
@@ -86,18 +122,23 @@ impl Ground {
         }
         let names =
             ["api.anthropic.com", "platform.claude.com", "console.anthropic.com", "claude.com", "claude.ai"];
-        let hosts: Vec<String> = names.iter().map(|name| format!("{name}:{}", self.address)).collect();
+        let hosts: Vec<String> = names.iter().map(|name| format!("{name}:127.0.0.1")).collect();
+        let mut entry: Vec<String> = Vec::new();
+        for (name, port) in RELAYS {
+            let folder = format!("/relay/{name}");
+            mounts.push(mount(self.relay_folder(name).to_str().unwrap(), &folder));
+            entry.extend(["coffer", "enter", "--door", &folder, "--port", port, "--"].map(str::to_owned));
+        }
+        entry.push("coffer".to_owned());
         services.insert(
             "keeper".to_owned(),
             serde_json::json!({
-                "build": {"network": "none"}, "volumes": mounts, "extra_hosts": hosts,
-                "environment": {"NODE_EXTRA_CA_CERTS": "/etc/coffer/ca.pem"},
+                "build": {"network": "none"}, "network_mode": "none", "volumes": mounts, "extra_hosts": hosts,
+                "entrypoint": entry, "environment": {"NODE_EXTRA_CA_CERTS": "/etc/coffer/ca.pem"},
             }),
         );
         // JSON is YAML.
-        let text = serde_json::json!({
-            "services": services, "networks": {"default": {"external": {"name": self.name}}},
-        });
+        let text = serde_json::json!({"services": services});
         std::fs::write(self.folder.join("override.yaml"), text.to_string()).unwrap();
     }
 
@@ -125,11 +166,12 @@ impl Ground {
         command
     }
 
+    /// Up, and the one service that has a network elsewhere has nothing but its loopback here.
     pub(super) fn is_up(&self) {
         let up = run(self.compose(&["up", "--detach", "--no-build"]));
-        if up.code != Some(0) {
-            panic!("{up}\n{}", self.logs("keeper"));
-        }
+        assert!(up.code == Some(0), "{up}\n{}", self.logs("keeper"));
+        let interfaces = run(self.compose(&["exec", "-T", "keeper", "grep", "-c", ":", "/proc/net/dev"]));
+        interfaces.prints("1\n");
     }
 
     /// The services of the generated file, without the keeper.
@@ -213,7 +255,6 @@ impl Ground {
 impl Drop for Ground {
     fn drop(&mut self) {
         self.ends();
-        run(self.engine.command().args(["network", "rm", &self.name]));
         let images = ["agent", "keeper", "base"].map(|image| format!("localhost/{}-{image}", self.name));
         run(self.engine.command().args(["rmi", "--force"]).args(images));
     }
@@ -233,31 +274,4 @@ fn base(engine: &Engine, stage: &Stage, name: &str) -> String {
     let base = format!("localhost/{name}-base");
     run(engine.command().args(["build", "--quiet", "--tag", &base]).arg(&folder)).ends_with(0);
     base
-}
-
-/// A bridge without a way out; its own address.
-fn network(engine: &Engine, name: &str) -> IpAddr {
-    run(engine.command().args(["network", "create", "--internal", name])).ends_with(0);
-    let format = "{{(index .IPAM.Config 0).Gateway}}";
-    let address = run(engine.command().args(["network", "inspect", "--format", format, name])).text();
-    address.trim().parse().unwrap()
-}
-
-/// Carries connections from an address of the bridge to one of the loopback, until the test ends.
-pub(super) fn relay(from: SocketAddr, to: SocketAddr) {
-    let listener = TcpListener::bind(from).unwrap();
-    let one_way = |mut from: TcpStream, mut to: TcpStream| {
-        std::thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
-        });
-    };
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let Ok(other) = TcpStream::connect(to) else { continue };
-            let (Ok(there), Ok(back)) = (stream.try_clone(), other.try_clone()) else { continue };
-            one_way(there, other);
-            one_way(back, stream);
-        }
-    });
 }

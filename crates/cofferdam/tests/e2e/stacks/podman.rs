@@ -1,5 +1,4 @@
-//! The same images and doors with podman, of root and of an ordinary user. Its networks write rules of the machine's
-//! firewall, so nothing here has one; what a network is for is shown with docker.
+//! The same images and doors with podman, of root and of an ordinary user, by its own command line and without a network.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

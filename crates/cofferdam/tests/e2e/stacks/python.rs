@@ -1,12 +1,11 @@
 //! The Python environment in a generated service, from an index of the user's own.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::process::Command;
 
 use coffer_testkit::require;
 
-use super::ground::{Ground, relay};
+use super::ground::Ground;
 use crate::registries::{Registry, put_wheels};
 use crate::support::run;
 
@@ -26,9 +25,7 @@ fn genuine_a_python_environment_works_in_a_project_and_survives() {
     ground.overrides(&require::claude_native().unwrap(), &volumes);
     let registry = Registry::default();
     put_wheels(&ground.stage, &registry);
-    let port = registry.serve();
-    relay(SocketAddr::new(ground.address, port), ([127, 0, 0, 1], port).into());
-    ground.config(&format!("\"registry.example.org\" = \"{}:{port}\"\n", ground.address));
+    ground.carries("index", ([127, 0, 0, 1], registry.serve()).into());
     ground.is_up();
     ground.key_account("main");
     let inside = |script: &str| {
