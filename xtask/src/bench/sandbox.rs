@@ -261,9 +261,8 @@ mod tests {
         let words = from_bwrap(line).expect("it has a bwrap");
         let mut expected =
             vec![plain("/usr/bin/bwrap"), plain("--ro-bind-data"), Word::Data("a\nb".to_owned())];
-        let rest =
-            ["/f", "--bind", "/tmp/it's", "/p", "--ro-bind", "/etc", "/etc", "--", "/init", "--", "true"];
-        expected.extend(rest.map(plain));
+        let rest = "/f --bind /tmp/it's /p --ro-bind /etc /etc -- /init --verify 1:2:/p -- true";
+        expected.extend(rest.split(' ').map(plain));
         assert_eq!(words, expected);
     }
 
