@@ -33,7 +33,7 @@ mod scenarios {
         let token = |key: &str| kept["claudeAiOauth"][key].as_str().unwrap().to_owned();
         for token in ["accessToken", "refreshToken"].map(token) {
             assert!(token.contains("FAKE") && !seen.contains(&token), "{token}");
-            assert_eq!(files_with(&stage.home(), &token), [login.clone()]);
+            assert_eq!(files_with(&stage.home(), &token), std::slice::from_ref(&login));
         }
         let found = login.metadata().unwrap();
         assert_eq!((found.mode() & 0o777, found.uid()), (0o600, stage.home().metadata().unwrap().uid()));
