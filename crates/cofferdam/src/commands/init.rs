@@ -30,7 +30,8 @@ pub(crate) fn init(command: &InitCommand, printer: &Printer) -> Result<u8, Failu
         InitVerb::Devcontainer(command) => devcontainer(command, &facts)?,
     };
     write::write(&stack, &out, &facts, printer)?;
-    let folder = out.join(stack.folder());
+    // Without the slash that an empty name leaves.
+    let folder: Utf8PathBuf = out.join(stack.folder()).components().collect();
     printer.tell(&match stack.kind {
         For::Compose => {
             format!("`{folder}/README.md` says how to go on: `cd {folder} && docker-compose build`\n")
