@@ -8,7 +8,7 @@ use coffer_testkit::{Fault, LoginSpec, Rule};
 use serde_json::Value;
 
 use super::genuine::{Guest, on_every_engine_native};
-use crate::renewals::due::an_accounts_token;
+use crate::renewals::due::an_accounts_token_at_slow_starts;
 use crate::support::Ran;
 
 on_every_engine_native!(
@@ -53,6 +53,6 @@ mod scenarios {
 
     /// Two sessions of the genuine CLI, each in a container of its own.
     pub(super) fn a_token_falls_due_while_two_work(guest: &Guest) {
-        an_accounts_token(&guest.practice, &guest.flags());
+        an_accounts_token_at_slow_starts(&guest.practice, &guest.flags());
     }
 }

@@ -52,7 +52,7 @@ fn of_the_users_own_login_genuine_native() {
 }
 
 /// Two runs in one project; long enough for a run to start with, and due for an account already.
-pub(crate) fn an_accounts_token(practice: &Practice, flags: &[&str]) {
+fn an_accounts_token(practice: &Practice, flags: &[&str]) {
     let login = practice.sign_in_account("dev", &LoginSpec { expires_in: 600, ..LoginSpec::default() });
     let gate = Gate::new();
     practice.api.script(Rule::times("/v1/oauth/token", Fault::HoldAfterWork(gate.clone()), 1));
@@ -70,6 +70,26 @@ pub(crate) fn an_accounts_token(practice: &Practice, flags: &[&str]) {
     gate.open();
     let published = record.waits_for("lease_published", 2);
     assert_ne!(published[0]["run"], published[1]["run"], "each run publishes for itself");
+    goes_on_with_the_new_token(practice, "dev", &login.access_token, sessions);
+}
+
+/// The same where a start takes so long that the first run's refresh may come before the second one: who starts while it is
+/// under way waits for it, and begins with the new token.
+pub(crate) fn an_accounts_token_at_slow_starts(practice: &Practice, flags: &[&str]) {
+    let login = practice.sign_in_account("dev", &LoginSpec { expires_in: 600, ..LoginSpec::default() });
+    let mut record = Record::of(&practice.stage);
+    let flags = [&["--account", "dev"], flags].concat();
+    let mut sessions = [Session::starts(practice, &flags), Session::starts(practice, &flags)];
+    for session in &mut sessions {
+        answers(session, "first");
+    }
+    let refreshed = record.waits_for("refresh_ended", 1);
+    assert_eq!(refreshed[0]["outcome"], "ok", "{refreshed:?}");
+    let is_before =
+        |run: &&Value| run["account"] == "dev" && run["seq"].as_u64() < refreshed[0]["seq"].as_u64();
+    let before = record.events("run_started").iter().filter(is_before).count();
+    assert!(before > 0, "a run's own keeper has it renewed");
+    record.waits_for("lease_published", before);
     goes_on_with_the_new_token(practice, "dev", &login.access_token, sessions);
 }
 
