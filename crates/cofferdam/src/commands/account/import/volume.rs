@@ -11,9 +11,9 @@ use crate::error::Error;
 
 /// The folder of a volume, if we may look into it.
 pub(super) fn folder(name: &str, named: Option<Named>, facts: &mut HostFacts) -> Result<Utf8PathBuf, Error> {
-    // A name that begins with a dash would be an option of the engine's.
     let engine = Engine::find(facts, named, "")?;
     let mut ask = engine.command();
+    // A name that begins with a dash would be an option of the engine's, but for the `--`.
     ask.args(["volume", "inspect", "--format", "{{.Mountpoint}}", "--", name]).stdin(Stdio::null());
     let output = ask.output().map_err(|source| engine.failed(source))?;
     let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
